@@ -1,0 +1,3 @@
+//! Sans-IO core.
+pub mod id;
+pub mod limits;
