@@ -1,1 +1,4 @@
 //! Skeleton.
+
+pub mod private_file;
+pub mod tokens;

@@ -1,3 +1,4 @@
 //! Sans-IO core.
+pub mod access;
 pub mod id;
 pub mod limits;
