@@ -2,3 +2,4 @@
 pub mod access;
 pub mod id;
 pub mod limits;
+pub mod record;
