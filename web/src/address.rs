@@ -1,0 +1,122 @@
+//! Which organization a request is for, by host name or by path. Owns both spellings; knows no route.
+//!
+//! - `Host: org-{org}.{domain}`: the organization's own host; it serves gateway routes only.
+//! - `/-/gw/org-{org}/...`: the same without DNS; the prefix is taken off before routing.
+//! - anything else is the bare form: the control plane's host, where a gateway route takes the org from the token.
+
+use http::uri::{PathAndQuery, Uri};
+use orrery_protocol::id::OrgId;
+
+const PATH_PREFIX: &str = "/-/gw/";
+
+/// The organization that the address names. A token for another one is refused with 404.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrgHint(pub OrgId);
+
+/// What the host and path of a request say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// The control plane's own host.
+    Bare,
+    /// One organization's gateway, with the URI that its routes see.
+    Gateway(OrgHint, Uri),
+    /// A host or prefix that is ours but names nothing.
+    Unknown,
+}
+
+impl Address {
+    /// `host` is the `Host` header (or the URI's authority), port included or not.
+    pub fn of(host: Option<&str>, uri: &Uri, domain: &str) -> Self {
+        match host.and_then(|host| subdomain(host, domain)) {
+            Some(label) => match org_label(label) {
+                Some(org) => Self::Gateway(OrgHint(org), uri.clone()),
+                None => Self::Unknown,
+            },
+            None => Self::by_path(uri),
+        }
+    }
+
+    fn by_path(uri: &Uri) -> Self {
+        let Some(rest) = uri.path().strip_prefix(PATH_PREFIX) else { return Self::Bare };
+        let (label, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
+        let Some(org) = org_label(label) else { return Self::Unknown };
+        let target = match uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        };
+        match target.parse::<PathAndQuery>() {
+            Ok(target) => Self::Gateway(OrgHint(org), Uri::from(target)),
+            Err(_) => Self::Unknown,
+        }
+    }
+}
+
+/// `x` of `x.{domain}:{port}`; `None` for the domain itself and for every other host.
+fn subdomain<'a>(host: &'a str, domain: &str) -> Option<&'a str> {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let cut = name.len().checked_sub(domain.len())?;
+    let (label, rest) = (name.get(..cut)?, name.get(cut..)?);
+    if rest.eq_ignore_ascii_case(domain) { label.strip_suffix('.') } else { None }
+}
+
+/// `org-{org}`. Host names do not distinguish case; ids have one spelling.
+fn org_label(label: &str) -> Option<OrgId> {
+    let (prefix, id) = label.split_at_checked(4)?;
+    if prefix.eq_ignore_ascii_case("org-") { id.to_ascii_lowercase().parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORG: &str = "018f4c1e-2b7a-7c3d-9e4f-5a6b7c8d9e0f";
+
+    fn check(host: &str, uri: &str, domain: &str, expect: &str) {
+        let host = host.replace("ORG", ORG);
+        let uri: Uri = uri.replace("ORG", ORG).parse().unwrap();
+        let said = match Address::of(Some(&host), &uri, domain) {
+            Address::Bare => "bare".to_owned(),
+            Address::Gateway(OrgHint(org), uri) => {
+                assert_eq!(org.to_string(), ORG);
+                uri.to_string()
+            }
+            Address::Unknown => "unknown".to_owned(),
+        };
+        assert_eq!(said, expect, "{host} {uri}");
+    }
+
+    #[test]
+    fn a_host_names_an_organization() {
+        check("org-ORG.localhost:7000", "/collab/p/board?token=t", "localhost", "/collab/p/board?token=t");
+        check("ORG-ORG.Example.ORG-x", "/", "example.org", "bare");
+        check("Org-ORG.Team.Example.:443", "/x", "team.example", "/x");
+        check("uc-1.org-ORG.localhost", "/", "localhost", "unknown");
+        check("org-1.localhost", "/", "localhost", "unknown");
+        check("grafana.localhost", "/", "localhost", "unknown");
+        for bare in
+            ["localhost", "localhost:7000", "127.0.0.1:7000", "[::1]:7000", "evil.test", "xlocalhost", "", ".", "ä"]
+        {
+            check(bare, "/api/health", "localhost", "bare");
+        }
+    }
+
+    #[test]
+    fn a_path_names_an_organization() {
+        check("localhost", "/-/gw/org-ORG/collab/p/board?token=t", "localhost", "/collab/p/board?token=t");
+        check("localhost", "/-/gw/org-ORG", "localhost", "/");
+        check("localhost", "/-/gw/org-ORG/", "localhost", "/");
+        check("localhost", "/-/gw/org-ORG/-/gw/org-ORG/x", "localhost", "/-/gw/org-ORG/x".replace("ORG", ORG).as_str());
+        check("localhost", "/-/gw/ORG/collab", "localhost", "unknown");
+        check("localhost", "/-/gw/", "localhost", "unknown");
+        check("localhost", "/-/gwx", "localhost", "bare");
+    }
+
+    #[test]
+    fn a_request_without_a_host_is_bare() {
+        assert_eq!(Address::of(None, &Uri::from_static("/"), "localhost"), Address::Bare);
+    }
+}

@@ -1,0 +1,135 @@
+//! What every request gets, whatever its route: an id, a time limit, a body limit, an address, safe headers, the error
+//! body, and one line in the log. Knows no route.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use tokio::time::{Instant, timeout};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::{
+    address::Address,
+    error::{ApiError, ErrorCode},
+    state::EdgeConfig,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Sent with every answer but an upgrade. A route may set a content security policy or caching of its own.
+const SAFE_HEADERS: [(HeaderName, HeaderValue); 7] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// The id of a request, in its extensions, in its answer's `x-request-id` and in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestId(pub Uuid);
+
+/// All routes behind one listening address. Cheap to clone.
+#[derive(Clone)]
+pub struct Site {
+    bare: Router,
+    gateway: Router,
+    edge: Arc<EdgeConfig>,
+}
+
+impl Site {
+    /// `bare` answers on the control plane's own host; `gateway` on an organization's host or path prefix.
+    pub fn new(bare: Router, gateway: Router, edge: Arc<EdgeConfig>) -> Self {
+        Self { bare, gateway, edge }
+    }
+
+    /// The edge's configuration.
+    pub fn edge(&self) -> &EdgeConfig {
+        &self.edge
+    }
+
+    /// Answers one request, always.
+    pub async fn answer(&self, mut request: Request) -> Response {
+        let id = Uuid::now_v7();
+        let started = Instant::now();
+        request.extensions_mut().insert(RequestId(id));
+        let method = request.method().clone();
+        // The query is never logged: it holds tokens.
+        let path = request.uri().path().to_owned();
+        let limit = Duration::from_millis(self.edge.limits.request_timeout_ms);
+        let mut response = match timeout(limit, AssertUnwindSafe(self.route(request)).catch_unwind()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(_panic)) => {
+                tracing::error!(request_id = %id, %method, path, "a request panicked");
+                ApiError::new(ErrorCode::Internal, "something went wrong on our side").into_response()
+            }
+            Err(_elapsed) => {
+                ApiError::new(ErrorCode::Unavailable("TIMED_OUT"), "no answer in time").retry_after(1).into_response()
+            }
+        };
+        write_error_body(&mut response, id);
+        write_headers(&mut response, id);
+        let (status, took) = (response.status().as_u16(), started.elapsed());
+        metrics::counter!("orrery_http_requests_total", "status" => status.to_string()).increment(1);
+        metrics::histogram!("orrery_http_request_seconds").record(took);
+        tracing::debug!(request_id = %id, %method, path, status, took_us = took.as_micros(), "answered");
+        response
+    }
+
+    async fn route(&self, mut request: Request) -> Response {
+        if claimed_length(request.headers()) > self.edge.limits.body_bytes_max as u64 {
+            return ApiError::new(ErrorCode::TooLarge, "the request body is too large").into_response();
+        }
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.or(request.uri().authority().map(|authority| authority.as_str()));
+        let router = match Address::of(host, request.uri(), &self.edge.domain) {
+            Address::Bare => self.bare.clone(),
+            Address::Gateway(org, uri) => {
+                *request.uri_mut() = uri;
+                request.extensions_mut().insert(org);
+                self.gateway.clone()
+            }
+            Address::Unknown => return ApiError::not_found().into_response(),
+        };
+        match router.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
+fn claimed_length(headers: &HeaderMap) -> u64 {
+    headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0)
+}
+
+fn write_error_body(response: &mut Response, id: Uuid) {
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        *response.body_mut() = Body::from(error.body(id));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+}
+
+fn write_headers(response: &mut Response, id: Uuid) {
+    let upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::try_from(id.to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if !upgrade {
+        for (name, value) in SAFE_HEADERS {
+            headers.entry(name).or_insert(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Every refusal of the edge: the one place of HTTP status codes and of the error body.
+//!
+//! A handler returns an [`ApiError`]; [`crate::envelope`] writes the body, because only it knows the request's id.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// What was wrong, as a closed set. Each has one status code and one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// The request itself is wrong; `details.fields` says where.
+    InvalidInput,
+    /// No token, or not a valid one.
+    AuthenticationFailed,
+    /// Known, but not allowed.
+    Forbidden,
+    /// Not there, or not for the caller to see.
+    NotFound,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// The body or message is larger than allowed.
+    TooLarge,
+    /// This path speaks WebSocket only.
+    UpgradeRequired,
+    /// Too many of something; try later.
+    RateLimited,
+    /// Something we need is not there; the name says what.
+    Unavailable(&'static str),
+    /// A defect of ours. The log has the cause under the request's id.
+    Internal,
+}
+
+impl ErrorCode {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidInput => StatusCode::BAD_REQUEST,
+            Self::AuthenticationFailed => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "INVALID_INPUT",
+            Self::AuthenticationFailed => "AUTHENTICATION_FAILED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::NotFound => "NOT_FOUND",
+            Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+            Self::TooLarge => "TOO_LARGE",
+            Self::UpgradeRequired => "UPGRADE_REQUIRED",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::Unavailable(cause) => cause,
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+/// A refusal: a code, a sentence for people, and what machines may want to know beside it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{}: {message}", code.name())]
+pub struct ApiError {
+    code: ErrorCode,
+    message: String,
+    details: Map<String, Value>,
+    retry_after_s: Option<u64>,
+}
+
+impl ApiError {
+    /// A refusal without details. The message reaches the caller: no secret, no internal name, no trace.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), details: Map::new(), retry_after_s: None }
+    }
+
+    /// What the caller may not see does not exist for it.
+    pub fn not_found() -> Self {
+        Self::new(ErrorCode::NotFound, "there is nothing here")
+    }
+
+    /// Bad input, named by field: `details.fields.{field}`.
+    pub fn invalid(field: &str, problem: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorCode::InvalidInput, "the request is not valid");
+        let fields = Map::from_iter([(field.to_owned(), Value::String(problem.into()))]);
+        error.details.insert("fields".to_owned(), Value::Object(fields));
+        error
+    }
+
+    /// When it is worth another try.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// What kind of refusal this is.
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// The error body, complete. [`crate::envelope`] calls this; so does whoever answers without a router.
+    pub fn body(&self, request_id: Uuid) -> Vec<u8> {
+        let details = (!self.details.is_empty()).then_some(&self.details);
+        let body = Body { error: Inner { code: self.code.name(), message: &self.message, details, request_id } };
+        serde_json::to_vec(&body).expect("strings, numbers and maps of strings always serialize")
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: Inner<'a>,
+}
+
+#[derive(Serialize)]
+struct Inner<'a> {
+    code: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a Map<String, Value>>,
+    request_id: Uuid,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.code == ErrorCode::AuthenticationFailed {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.code == ErrorCode::UpgradeRequired {
+            response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_is_the_contract_s() {
+        let id = Uuid::nil();
+        let body = |error: ApiError| serde_json::from_slice::<Value>(&error.body(id)).unwrap();
+        assert_eq!(
+            body(ApiError::not_found()),
+            serde_json::json!({"error": {"code": "NOT_FOUND", "message": "there is nothing here", "request_id": id}})
+        );
+        assert_eq!(body(ApiError::invalid("name", "too long"))["error"]["details"]["fields"]["name"], "too long");
+    }
+
+    #[test]
+    fn headers_say_what_to_do_next() {
+        let busy = ApiError::new(ErrorCode::RateLimited, "slow down").retry_after(7).into_response();
+        assert_eq!((busy.status().as_u16(), &busy.headers()[header::RETRY_AFTER]), (429, &HeaderValue::from(7)));
+        let who = ApiError::new(ErrorCode::AuthenticationFailed, "who?").into_response();
+        assert_eq!(
+            (who.status().as_u16(), &who.headers()[header::WWW_AUTHENTICATE]),
+            (401, &"Bearer".parse().unwrap())
+        );
+        let cause = ApiError::new(ErrorCode::Unavailable("POOL_EXHAUSTED"), "no slot is free").into_response();
+        assert_eq!(cause.status().as_u16(), 503);
+    }
+}

@@ -1,0 +1,54 @@
+//! `GET /api/health`: whether this process can do its work, part by part.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::state::AppState;
+
+/// How one part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Does its work.
+    Ok,
+    /// Works with something withheld (edits accepted, not yet saved) and tries to repair itself.
+    Degraded,
+    /// Does not work.
+    Down,
+}
+
+/// What one part says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// How it is.
+    pub status: Status,
+    /// One line for people; never a secret.
+    pub detail: String,
+}
+
+/// The parts of this process, by name. Implemented where the parts are put together.
+pub trait Parts: Send + Sync {
+    /// How each part is now. Called for every request: it must not block and must not wait.
+    fn parts(&self) -> BTreeMap<&'static str, Part>;
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: Status,
+    parts: BTreeMap<&'static str, Part>,
+}
+
+pub(crate) async fn show(State(state): State<AppState>) -> Response {
+    let parts = state.parts.parts();
+    let status = parts.values().map(|part| part.status).max().unwrap_or(Status::Ok);
+    // Degraded answers 503 too: whoever polls must learn that something is withheld.
+    let code = if status == Status::Ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(Health { status, parts })).into_response()
+}
