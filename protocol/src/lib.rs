@@ -1,5 +1,9 @@
 //! Sans-IO core.
 pub mod access;
+pub mod guard;
 pub mod id;
+pub mod json;
+pub mod lib0;
 pub mod limits;
 pub mod record;
+pub mod websocket;

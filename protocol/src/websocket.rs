@@ -1,0 +1,392 @@
+//! WebSocket frames (RFC 6455), a server's side, without I/O. Owns the framing rules and the limit on messages; knows
+//! nothing of sockets, of the upgrade, or of what messages say.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+/// Largest payload of a control frame.
+const CONTROL_BYTES_MAX: usize = 125;
+/// Two bytes, an eight-byte length and a mask.
+const INBOUND_HEADER_BYTES_MAX: usize = 14;
+
+const FIN: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const OPCODE: u8 = 0x0f;
+const MASKED: u8 = 0x80;
+const LEN_16: u8 = 126;
+const LEN_64: u8 = 127;
+
+/// What a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opcode {
+    /// More of a message.
+    Continuation = 0,
+    /// A text, or its first fragment.
+    Text = 1,
+    /// Bytes, or their first fragment.
+    Binary = 2,
+    /// The end.
+    Close = 8,
+    /// A request for a pong.
+    Ping = 9,
+    /// The answer to a ping.
+    Pong = 10,
+}
+
+impl Opcode {
+    const fn is_control(self) -> bool {
+        self as u8 & 8 != 0
+    }
+}
+
+/// What a client sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inbound {
+    /// A whole message of bytes.
+    Binary(Bytes),
+    /// A whole message of text. Its content is not kept: nothing here speaks text.
+    Text,
+    /// To be answered with the same payload.
+    Ping(Bytes),
+    /// An answer to a ping.
+    Pong,
+    /// The client is done. Whatever follows is ignored.
+    Close {
+        /// Why, if the client said so.
+        code: Option<u16>,
+    },
+}
+
+/// Why a client's bytes cannot be read any further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WebSocketError {
+    /// A message above the limit: close 1009.
+    #[error("message of {claimed} bytes or more, at most {max} allowed")]
+    TooLarge {
+        /// Bytes announced so far, over all fragments.
+        claimed: u64,
+        /// The limit.
+        max: usize,
+    },
+    /// The client breaks the protocol: close 1002.
+    #[error("{0}")]
+    Protocol(&'static str),
+}
+
+/// Turns the bytes of one client into messages. Holds memory only for what arrived of an unfinished message, never
+/// for what was announced.
+#[derive(Debug)]
+pub struct Decoder {
+    message_bytes_max: usize,
+    /// What arrived of an unfinished header.
+    header: [u8; INBOUND_HEADER_BYTES_MAX],
+    header_len: u8,
+    /// The frame whose payload is arriving.
+    frame: Option<Frame>,
+    /// The data message whose fragments are arriving.
+    message: Option<Message>,
+    /// Unmasked payload of that message; stays empty for a text.
+    data: Vec<u8>,
+    /// Unmasked payload of a control frame that is arriving.
+    control: Vec<u8>,
+    /// The client said goodbye or broke the protocol.
+    closed: bool,
+}
+
+/// A frame whose payload is arriving.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    opcode: Opcode,
+    fin: bool,
+    /// Rotated so that its first byte masks the next payload byte.
+    mask: [u8; 4],
+    left: usize,
+}
+
+/// A data message, over all its fragments.
+#[derive(Debug, Clone, Copy)]
+struct Message {
+    is_text: bool,
+    /// Bytes announced so far.
+    claimed: u64,
+}
+
+impl Decoder {
+    /// Messages above `message_bytes_max` are refused by their header.
+    pub const fn new(message_bytes_max: usize) -> Self {
+        Self {
+            message_bytes_max,
+            header: [0; INBOUND_HEADER_BYTES_MAX],
+            header_len: 0,
+            frame: None,
+            message: None,
+            data: Vec::new(),
+            control: Vec::new(),
+            closed: false,
+        }
+    }
+
+    /// Bytes held for an unfinished message.
+    pub const fn held_bytes(&self) -> usize {
+        self.data.capacity() + self.control.capacity()
+    }
+
+    /// Consumes `input` up to the end of the next message and returns it; `None` once all of `input` is consumed.
+    /// After a close or an error, whatever follows is consumed and ignored.
+    pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Inbound>, WebSocketError> {
+        if self.closed {
+            *input = &[];
+            return Ok(None);
+        }
+        let fed = self.next(input);
+        self.closed |= matches!(fed, Err(_) | Ok(Some(Inbound::Close { .. })));
+        fed
+    }
+
+    fn next(&mut self, input: &mut &[u8]) -> Result<Option<Inbound>, WebSocketError> {
+        loop {
+            let mut frame = match self.frame.take() {
+                Some(frame) => frame,
+                None => match self.read_head(input)? {
+                    Some(head) => self.start(head)?,
+                    None => return Ok(None),
+                },
+            };
+            let (chunk, rest) = input.split_at(frame.left.min(input.len()));
+            *input = rest;
+            self.take_payload(&mut frame, chunk);
+            if frame.left > 0 {
+                self.frame = Some(frame);
+                return Ok(None);
+            }
+            if let Some(inbound) = self.finish(frame)? {
+                return Ok(Some(inbound));
+            }
+        }
+    }
+
+    /// Reads a header, in place if all of it is there.
+    fn read_head(&mut self, input: &mut &[u8]) -> Result<Option<Head>, WebSocketError> {
+        if self.header_len == 0
+            && let Some((head, len)) = Head::parse(input)?
+        {
+            *input = &input[len..];
+            return Ok(Some(head));
+        }
+        while let Some((&byte, rest)) = input.split_first() {
+            *input = rest;
+            self.header[usize::from(self.header_len)] = byte;
+            self.header_len += 1;
+            if let Some((head, _)) = Head::parse(&self.header[..usize::from(self.header_len)])? {
+                self.header_len = 0;
+                return Ok(Some(head));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Decides whether a frame may come now, and how large its message gets.
+    fn start(&mut self, head: Head) -> Result<Frame, WebSocketError> {
+        if !head.opcode.is_control() {
+            let message = match (self.message, head.opcode) {
+                (Some(message), Opcode::Continuation) => message,
+                (None, Opcode::Continuation) => {
+                    return Err(WebSocketError::Protocol("continuation without a message"));
+                }
+                (Some(_), _) => return Err(WebSocketError::Protocol("new message inside a fragmented one")),
+                (None, opcode) => Message { is_text: opcode == Opcode::Text, claimed: 0 },
+            };
+            let claimed = message.claimed.saturating_add(head.payload_len);
+            if claimed > self.message_bytes_max as u64 {
+                return Err(WebSocketError::TooLarge { claimed, max: self.message_bytes_max });
+            }
+            self.message = Some(Message { claimed, ..message });
+        }
+        let left = usize::try_from(head.payload_len).expect("at most the largest message");
+        Ok(Frame { opcode: head.opcode, fin: head.fin, mask: head.mask, left })
+    }
+
+    fn take_payload(&mut self, frame: &mut Frame, chunk: &[u8]) {
+        frame.left -= chunk.len();
+        let is_control = frame.opcode.is_control();
+        if is_control || self.message.is_some_and(|message| !message.is_text) {
+            let out = if is_control { &mut self.control } else { &mut self.data };
+            if frame.fin && frame.left == 0 {
+                out.reserve_exact(chunk.len());
+            }
+            unmask_into(out, chunk, frame.mask);
+            frame.mask.rotate_left(chunk.len() % 4);
+        }
+    }
+
+    /// A frame is complete: so is a control message, and a data message if this was its last fragment.
+    fn finish(&mut self, frame: Frame) -> Result<Option<Inbound>, WebSocketError> {
+        match frame.opcode {
+            Opcode::Continuation | Opcode::Text | Opcode::Binary => {
+                let Some(message) = self.message.take_if(|_| frame.fin) else {
+                    return Ok(None);
+                };
+                if message.is_text {
+                    return Ok(Some(Inbound::Text));
+                }
+                let mut data = std::mem::take(&mut self.data);
+                data.shrink_to_fit();
+                Ok(Some(Inbound::Binary(data.into())))
+            }
+            Opcode::Ping => Ok(Some(Inbound::Ping(std::mem::take(&mut self.control).into()))),
+            Opcode::Pong => {
+                self.control = Vec::new();
+                Ok(Some(Inbound::Pong))
+            }
+            Opcode::Close => {
+                let code = close_code(&std::mem::take(&mut self.control))?;
+                Ok(Some(Inbound::Close { code }))
+            }
+        }
+    }
+}
+
+/// The header of a client's frame.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    opcode: Opcode,
+    fin: bool,
+    payload_len: u64,
+    mask: [u8; 4],
+}
+
+impl Head {
+    /// The header at the start of `bytes` and its length; `None` if more bytes are needed.
+    fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, WebSocketError> {
+        let &[first, second, ref rest @ ..] = bytes else {
+            return Ok(None);
+        };
+        let fin = first & FIN != 0;
+        let short_len = second & !MASKED;
+        if first & RESERVED != 0 {
+            return Err(WebSocketError::Protocol("reserved bits are set"));
+        }
+        let opcode = opcode(first & OPCODE).ok_or(WebSocketError::Protocol("unknown opcode"))?;
+        if second & MASKED == 0 {
+            return Err(WebSocketError::Protocol("frame of a client is not masked"));
+        }
+        if opcode.is_control() && !fin {
+            return Err(WebSocketError::Protocol("fragmented control frame"));
+        }
+        if opcode.is_control() && usize::from(short_len) > CONTROL_BYTES_MAX {
+            return Err(WebSocketError::Protocol("control frame above 125 bytes"));
+        }
+        let (payload_len, shortest, rest) = match short_len {
+            LEN_16 => match rest.split_first_chunk() {
+                Some((&len, rest)) => (u64::from(u16::from_be_bytes(len)), u64::from(LEN_16), rest),
+                None => return Ok(None),
+            },
+            LEN_64 => match rest.split_first_chunk() {
+                Some((&len, rest)) => (u64::from_be_bytes(len), 1 << 16, rest),
+                None => return Ok(None),
+            },
+            len => (u64::from(len), 0, rest),
+        };
+        if payload_len < shortest || payload_len > i64::MAX as u64 {
+            return Err(WebSocketError::Protocol("payload length not in its shortest form"));
+        }
+        let Some((&mask, rest)) = rest.split_first_chunk() else {
+            return Ok(None);
+        };
+        Ok(Some((Self { opcode, fin, payload_len, mask }, bytes.len() - rest.len())))
+    }
+}
+
+const fn opcode(bits: u8) -> Option<Opcode> {
+    Some(match bits {
+        0 => Opcode::Continuation,
+        1 => Opcode::Text,
+        2 => Opcode::Binary,
+        8 => Opcode::Close,
+        9 => Opcode::Ping,
+        10 => Opcode::Pong,
+        _ => return None,
+    })
+}
+
+/// Appends `chunk`, unmasked, to `out`.
+fn unmask_into(out: &mut Vec<u8>, chunk: &[u8], mask: [u8; 4]) {
+    let start = out.len();
+    out.extend_from_slice(chunk);
+    let [a, b, c, d] = mask;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (words, rest) = out[start..].as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    }
+    for (byte, mask) in rest.iter_mut().zip([a, b, c, d, a, b, c]) {
+        *byte ^= mask;
+    }
+}
+
+/// The code of a close frame, if it holds one that may go over the wire.
+fn close_code(payload: &[u8]) -> Result<Option<u16>, WebSocketError> {
+    let Some((&code, reason)) = payload.split_first_chunk() else {
+        return if payload.is_empty() { Ok(None) } else { Err(WebSocketError::Protocol("half a close code")) };
+    };
+    let code = u16::from_be_bytes(code);
+    // RFC 6455 section 7.4 and the registry it founds; 1004 to 1006 and 1015 never go over the wire.
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(WebSocketError::Protocol("close code that may not be sent"));
+    }
+    if std::str::from_utf8(reason).is_err() {
+        return Err(WebSocketError::Protocol("close reason that is not utf-8"));
+    }
+    Ok(Some(code))
+}
+
+/// Bytes that [`put_header`] writes.
+pub const fn header_len(payload_len: usize) -> usize {
+    if payload_len < LEN_16 as usize {
+        2
+    } else if payload_len <= u16::MAX as usize {
+        4
+    } else {
+        10
+    }
+}
+
+/// Writes the header of a whole, unmasked message; its payload must follow.
+#[inline]
+pub fn put_header(out: &mut impl BufMut, opcode: Opcode, payload_len: usize) {
+    out.put_u8(FIN | opcode as u8);
+    match header_len(payload_len) {
+        2 => out.put_u8(payload_len as u8),
+        4 => {
+            out.put_u8(LEN_16);
+            out.put_u16(payload_len as u16);
+        }
+        _ => {
+            out.put_u8(LEN_64);
+            out.put_u64(payload_len as u64);
+        }
+    }
+}
+
+/// A close frame; the reason is cut to the 123 bytes that fit.
+pub fn close_frame(code: u16, reason: &str) -> Bytes {
+    let reason = &reason[..reason.floor_char_boundary(CONTROL_BYTES_MAX - 2)];
+    let mut out = BytesMut::with_capacity(2 + 2 + reason.len());
+    put_header(&mut out, Opcode::Close, 2 + reason.len());
+    out.put_u16(code);
+    out.put_slice(reason.as_bytes());
+    out.freeze()
+}
+
+/// A ping frame without payload.
+pub const fn ping_frame() -> Bytes {
+    Bytes::from_static(&[FIN | Opcode::Ping as u8, 0])
+}
+
+/// The answer to a ping. A payload above 125 bytes, which no ping has, is cut.
+pub fn pong_frame(payload: &[u8]) -> Bytes {
+    let payload = &payload[..payload.len().min(CONTROL_BYTES_MAX)];
+    let mut out = BytesMut::with_capacity(2 + payload.len());
+    put_header(&mut out, Opcode::Pong, payload.len());
+    out.put_slice(payload);
+    out.freeze()
+}
