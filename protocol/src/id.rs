@@ -170,7 +170,9 @@ mod tests {
             assert_eq!(good.parse::<DocumentName>().map(|name| name.to_string()), Ok(good.to_owned()));
         }
         let long = format!("doc:{}", "a".repeat(121));
-        for bad in ["", "System", "doc:", "doc:.", "doc:..", "doc:a/b", "doc:ä", "doc:a b", "notes", "doc:\n", long.as_str()] {
+        for bad in
+            ["", "System", "doc:", "doc:.", "doc:..", "doc:a/b", "doc:ä", "doc:a b", "notes", "doc:\n", long.as_str()]
+        {
             assert!(bad.parse::<DocumentName>().is_err(), "{bad:?}");
         }
     }

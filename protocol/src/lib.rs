@@ -1,9 +1,17 @@
-//! Sans-IO core.
+//! Sans-IO core of Orrery: everything that decides, nothing that waits.
+//!
+//! Bytes of a peer pass the [`guard`], become input of a [`room`], and come out as effects that the shell performs. No
+//! module here reads a clock, a socket, a file or a random number; `Cargo.toml` proves it.
+
 pub mod access;
+pub mod awareness;
+pub mod document;
 pub mod guard;
 pub mod id;
 pub mod json;
 pub mod lib0;
 pub mod limits;
 pub mod record;
+pub mod room;
 pub mod websocket;
+pub mod wire;

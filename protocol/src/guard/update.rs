@@ -48,6 +48,9 @@ pub trait UpdateVisitor {
     /// interrupt a run.
     fn run(&mut self, _client: ClientId, _clock: u32, _len: u32) {}
 
+    /// The update says nothing about blocks client:[clock, clock+len), which lie between others of its section.
+    fn skip(&mut self, _client: ClientId, _clock: u32, _len: u32) {}
+
     /// The update needs this block: an origin, right origin or parent.
     fn reference(&mut self, _client: ClientId, _clock: u32) {}
 
@@ -116,6 +119,7 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
             let end = clock_end(clock, len).ok_or(Malformed { what: MalformedKind::Clock, offset: at })?;
             if info == SKIPPED {
                 self.run(client, run_start..clock);
+                self.visitor.skip(client, clock, len);
                 run_start = end;
             }
             clock = end;

@@ -1,0 +1,170 @@
+//! What an update brings and what it needs, against what a document has. Decides, before yrs sees a byte, whether an
+//! update is new, adds nothing, or must wait: yrs would integrate some updates with a gap that Yjs keeps pending, and
+//! keeps others pending for ever.
+
+use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
+
+use crate::{
+    guard::{Malformed, UpdateVisitor, walk_update},
+    id::ClientId,
+    limits::WireLimits,
+};
+
+/// The next clock of each client: a state vector as the room keeps it, equal to what yrs would answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Clocks(BTreeMap<ClientId, u32>);
+
+impl Clocks {
+    /// The first clock of `client` that is not known; 0 for an unknown client.
+    pub fn get(&self, client: ClientId) -> u32 {
+        self.0.get(&client).copied().unwrap_or(0)
+    }
+
+    /// Whether any block of `client` is known.
+    pub fn contains(&self, client: ClientId) -> bool {
+        self.0.contains_key(&client)
+    }
+
+    /// Clients and next clocks in ascending order of clients.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (ClientId, u32)> + '_ {
+        self.0.iter().map(|(&client, &clock)| (client, clock))
+    }
+
+    pub(crate) fn set(&mut self, client: ClientId, clock: u32) {
+        self.0.insert(client, clock);
+    }
+
+    fn raise(&mut self, client: ClientId, clock: u32) {
+        let known = self.0.entry(client).or_default();
+        *known = clock.max(*known);
+    }
+
+    /// Lowers `client` to `clock` if it is above; a client at 0 is not known.
+    pub(crate) fn lower(&mut self, client: ClientId, clock: u32) {
+        match self.0.get_mut(&client) {
+            Some(known) if *known > clock && clock > 0 => *known = clock,
+            Some(known) if *known > clock => drop(self.0.remove(&client)),
+            Some(_) | None => {}
+        }
+    }
+}
+
+/// A block that has to be known first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// Whose block.
+    pub client: ClientId,
+    /// Its clock: satisfied once the client's next clock is above it.
+    pub clock: u32,
+}
+
+impl Missing {
+    /// Whether `clocks` now have the block.
+    pub fn is_met(self, clocks: &Clocks) -> bool {
+        clocks.get(self.client) > self.clock
+    }
+}
+
+/// How an update relates to a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    /// Everything it needs is known and at least one of its blocks is not.
+    New,
+    /// All its blocks are known; it may still delete something.
+    OnlyDeletes,
+    /// All its blocks are known and it deletes nothing.
+    Nothing,
+    /// It cannot be integrated yet.
+    Waits(Missing),
+}
+
+/// A contiguous run of blocks: `client:[start, end)`.
+pub(super) type Run = (ClientId, u32, u32);
+
+/// What one pass over an update collects. Small updates stay on the stack.
+#[derive(Debug, Default)]
+pub(super) struct Footprint {
+    runs: SmallVec<[Run; 2]>,
+    /// The highest referenced clock of each client, ascending by client.
+    needs: SmallVec<[(ClientId, u32); 4]>,
+    deletes: bool,
+}
+
+impl UpdateVisitor for Footprint {
+    fn run(&mut self, client: ClientId, clock: u32, len: u32) {
+        let end = clock + len;
+        match self.runs.last_mut() {
+            Some((last, _, last_end)) if *last == client && *last_end == clock => *last_end = end,
+            Some(_) | None => self.runs.push((client, clock, end)),
+        }
+    }
+
+    fn reference(&mut self, client: ClientId, clock: u32) {
+        match self.needs.binary_search_by_key(&client, |&(client, _)| client) {
+            Ok(at) => self.needs[at].1 = self.needs[at].1.max(clock),
+            Err(at) => self.needs.insert(at, (client, clock)),
+        }
+    }
+
+    fn delete(&mut self, client: ClientId, clock: u32, len: u32) {
+        self.deletes = true;
+        self.reference(client, clock + len - 1);
+    }
+}
+
+impl Footprint {
+    pub(super) fn of(update: &[u8], limits: &WireLimits) -> Result<Self, Malformed> {
+        let mut footprint = Self::default();
+        walk_update(update, limits, &mut footprint)?;
+        // Sections come in any order of clients; ascending, an end is found by search.
+        footprint.runs.sort_unstable();
+        Ok(footprint)
+    }
+
+    pub(super) fn relation(&self, clocks: &Clocks) -> Relation {
+        let mut new = false;
+        let mut reached: Option<(ClientId, u32)> = None;
+        for &(client, start, end) in &self.runs {
+            let known = match reached {
+                Some((last, end)) if last == client => end,
+                Some(_) | None => clocks.get(client),
+            };
+            if start > known {
+                return Relation::Waits(Missing { client, clock: start - 1 });
+            }
+            new |= end > known;
+            reached = Some((client, known.max(end)));
+        }
+        for &(client, clock) in &self.needs {
+            if clock >= clocks.get(client) && clock >= self.end_of(client) {
+                return Relation::Waits(Missing { client, clock });
+            }
+        }
+        match (new, self.deletes) {
+            (true, _) => Relation::New,
+            (false, true) => Relation::OnlyDeletes,
+            (false, false) => Relation::Nothing,
+        }
+    }
+
+    pub(super) fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    pub(super) fn advance(&self, clocks: &mut Clocks) {
+        for &(client, _, end) in &self.runs {
+            clocks.raise(client, end);
+        }
+    }
+
+    /// The end of the last run of `client` in this update, 0 without one.
+    fn end_of(&self, client: ClientId) -> u32 {
+        let after = self.runs.partition_point(|&(other, _, _)| other <= client);
+        match after.checked_sub(1).map(|last| self.runs[last]) {
+            Some((other, _, end)) if other == client => end,
+            Some(_) | None => 0,
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! A Yjs document as a room holds it. The only module that touches yrs.
+//!
+//! Owns the replica, its clocks and the encoded state for joining peers. Must not know peers, sockets or storage.
+//!
+//! yrs has no rollback: an error or a panic inside a transaction leaves a half-done change. So everything that can be
+//! decided is decided before a transaction opens (see [`causality`]), updates reach yrs only when all they need is
+//! there, and a document on which yrs failed all the same is *broken*: its owner loads it anew from what is durable.
+
+mod causality;
+mod held;
+mod merge;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+pub use causality::{Clocks, Missing};
+use causality::{Footprint, Relation};
+pub(crate) use held::Held;
+pub use merge::Joiner;
+use yrs::{
+    ClientID, Doc, IdSet, OffsetKind, Options, ReadTxn, StateVector, Transact, Transaction, TransactionMut, Update,
+    updates::decoder::Decode,
+};
+
+use crate::{
+    guard::{Malformed, walk_state_vector},
+    id::ClientId,
+    lib0::put_var_uint,
+    limits::WireLimits,
+    record::StoredDocument,
+};
+
+/// Longest tail of updates beside a cached encoding, in updates; beyond it the state is encoded anew.
+const TAIL_UPDATES_MAX: usize = 256;
+/// A tail is kept while it is smaller than this many bytes or a quarter of the encoding.
+const TAIL_BYTES_MIN: usize = 64 << 10;
+
+/// What became of one update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It changed the document: store it, relay it.
+    Accepted,
+    /// It adds nothing; not a write.
+    Nothing,
+    /// It needs a block that is not known; nothing was applied.
+    Waits(Missing),
+    /// yrs failed on it: the document is broken and must be loaded again without it. The text says how.
+    Poison(String),
+}
+
+/// An update in storage that could not be applied when its document was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Position among the stored updates; `None` for the snapshot.
+    pub position: Option<usize>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Everything a peer needs to reach the document's state from a state vector: one step 2 and updates after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The body of the step 2 message, an update.
+    pub step2: Bytes,
+    /// Updates that follow it.
+    pub tail: Vec<Bytes>,
+}
+
+/// The encoded state at some version and the updates accepted since.
+struct Encoded {
+    state: Bytes,
+    tail: Vec<Bytes>,
+    tail_bytes: usize,
+}
+
+impl Encoded {
+    fn new(state: Bytes) -> Self {
+        Self { state, tail: Vec::new(), tail_bytes: 0 }
+    }
+
+    /// `false` once re-encoding is the cheaper way to keep the state.
+    fn follow(&mut self, update: &Bytes) -> bool {
+        self.tail_bytes += update.len();
+        self.tail.push(update.clone());
+        self.tail.len() <= TAIL_UPDATES_MAX && self.tail_bytes <= TAIL_BYTES_MIN.max(self.state.len() / 4)
+    }
+}
+
+/// One replica of one document.
+pub struct Document {
+    doc: Doc,
+    clocks: Clocks,
+    encoded: Option<Encoded>,
+    /// The last answer to a state vector other than the empty one, valid until the next change.
+    answered: Option<(Bytes, Bytes)>,
+    /// What is deleted, for peers that may not write; valid until the next change.
+    deleted: Option<IdSet>,
+}
+
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the content: a wide print of a document would end in a log.
+        f.debug_struct("Document").field("clients", &self.clocks.iter().len()).finish_non_exhaustive()
+    }
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Document {
+    /// An empty document.
+    pub fn new() -> Self {
+        // Offsets in UTF-16 units as browsers count them. No clean-up of formatting: it would delete, on this replica
+        // alone, items that no peer has deleted.
+        let options = Options { offset_kind: OffsetKind::Utf16, cleanup_formatting: false, ..Options::default() };
+        Self {
+            doc: Doc::with_options(options),
+            clocks: Clocks::default(),
+            encoded: None,
+            answered: None,
+            deleted: None,
+        }
+    }
+
+    /// The document that `stored` describes, and what of it had to be left out.
+    pub fn load(stored: &StoredDocument) -> (Self, Vec<Quarantined>) {
+        let mut quarantined: Vec<Quarantined> = Vec::new();
+        loop {
+            let mut document = Self::new();
+            match document.replay(stored, &quarantined) {
+                Ok(()) => {
+                    document.refresh_clocks();
+                    if stored.updates.is_empty() && quarantined.is_empty() {
+                        document.encoded = stored.snapshot.clone().map(Encoded::new);
+                    }
+                    return (document, quarantined);
+                }
+                // What failed left a half-done change behind; begin again without it.
+                Err(failed) => quarantined.push(failed),
+            }
+        }
+    }
+
+    fn replay(&mut self, stored: &StoredDocument, without: &[Quarantined]) -> Result<(), Quarantined> {
+        let snapshot = stored.snapshot.iter().map(|bytes| (None, bytes));
+        let updates = stored.updates.iter().enumerate().map(|(at, bytes)| (Some(at), bytes));
+        let mut txn = Some(open(&self.doc));
+        for (position, bytes) in snapshot.chain(updates) {
+            if without.iter().any(|quarantined| quarantined.position == position) {
+                continue;
+            }
+            let txn = txn.get_or_insert_with(|| open(&self.doc));
+            integrate(txn, bytes).map_err(|reason| Quarantined { position, reason })?;
+        }
+        guarded(|| drop(txn.take())).map_err(|reason| Quarantined { position: None, reason })
+    }
+
+    fn refresh_clocks(&mut self) {
+        self.clocks = Clocks::default();
+        for (client, &clock) in read(&self.doc).state_vector().iter() {
+            if let Some(client) = ClientId::new(client.get()) {
+                self.clocks.set(client, clock);
+            }
+        }
+    }
+
+    /// The next clock of each client.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
+    }
+
+    /// Opens a session of writes: one transaction for as many updates as it can hold.
+    pub fn write<'a>(&'a mut self, limits: &'a WireLimits) -> Writer<'a> {
+        self.answered = None;
+        self.deleted = None;
+        Writer {
+            doc: &self.doc,
+            clocks: &mut self.clocks,
+            encoded: &mut self.encoded,
+            limits,
+            txn: None,
+            firsts: Vec::new(),
+        }
+    }
+
+    /// The whole state, encoded; cheap while nothing was accepted since the last call.
+    pub fn state(&mut self) -> Bytes {
+        match &self.encoded {
+            Some(encoded) if encoded.tail.is_empty() => encoded.state.clone(),
+            Some(_) | None => {
+                let state = self.encode(&StateVector::default());
+                self.encoded = Some(Encoded::new(state.clone()));
+                state
+            }
+        }
+    }
+
+    /// What a peer with `state_vector` is missing. The delete set in it is always whole: Yjs has no vector for it.
+    ///
+    /// # Errors
+    /// The state vector is malformed.
+    pub fn answer(&mut self, state_vector: &Bytes, limits: &WireLimits) -> Result<Answer, Malformed> {
+        let mut known = StateVector::default();
+        walk_state_vector(state_vector, limits, |client, clock| known.set_max(ClientID::new(client.get()), clock))?;
+        if known.is_empty() {
+            return Ok(self.whole());
+        }
+        Ok(Answer { step2: self.encode_once(state_vector.clone(), &known), tail: Vec::new() })
+    }
+
+    /// Peers that fell behind together, or reconnect together, share one encoding.
+    fn encode_once(&mut self, state_vector: Bytes, known: &StateVector) -> Bytes {
+        if let Some((asked, answer)) = &self.answered
+            && *asked == state_vector
+        {
+            return answer.clone();
+        }
+        let answer = self.encode(known);
+        self.answered = Some((state_vector, answer.clone()));
+        answer
+    }
+
+    fn whole(&mut self) -> Answer {
+        match &self.encoded {
+            Some(encoded) => Answer { step2: encoded.state.clone(), tail: encoded.tail.clone() },
+            None => Answer { step2: self.state(), tail: Vec::new() },
+        }
+    }
+
+    /// What a peer that has everything below `clocks` is missing, as one update.
+    pub fn since(&mut self, clocks: &Clocks) -> Bytes {
+        let mut known = StateVector::default();
+        for (client, clock) in clocks.iter() {
+            known.set_max(ClientID::new(client.get()), clock);
+        }
+        self.encode_once(encode_clocks(clocks), &known)
+    }
+
+    /// Whether `update` would change nothing, for peers that may not change anything.
+    ///
+    /// # Errors
+    /// The update is malformed.
+    pub fn adds_nothing(&mut self, update: &Bytes, limits: &WireLimits) -> Result<bool, Malformed> {
+        match Footprint::of(update, limits)?.relation(&self.clocks) {
+            Relation::Nothing => Ok(true),
+            Relation::New | Relation::Waits(_) => Ok(false),
+            Relation::OnlyDeletes => {
+                let deleted = self.deleted.get_or_insert_with(|| read(&self.doc).snapshot().delete_set);
+                let mut deletes =
+                    Update::decode_v1(update).map(|update| update.delete_set().clone()).unwrap_or_default();
+                deletes.diff_with(deleted);
+                Ok(deletes.is_empty())
+            }
+        }
+    }
+
+    /// The state vector as the body of a step 1 message.
+    pub fn state_vector(&self) -> Bytes {
+        encode_clocks(&self.clocks)
+    }
+
+    /// Whether `state_vector` names a client that this document has never seen.
+    ///
+    /// # Errors
+    /// The state vector is malformed.
+    pub fn is_foreign(&self, state_vector: &[u8], limits: &WireLimits) -> Result<bool, Malformed> {
+        let mut foreign = false;
+        walk_state_vector(state_vector, limits, |client, clock| foreign |= clock > 0 && !self.clocks.contains(client))?;
+        Ok(foreign)
+    }
+
+    fn encode(&self, known: &StateVector) -> Bytes {
+        read(&self.doc).encode_diff_v1(known).into()
+    }
+}
+
+/// Format: lib0, `varUint n` then n pairs of `varUint client`, `varUint clock`.
+fn encode_clocks(clocks: &Clocks) -> Bytes {
+    let mut out = Vec::with_capacity(4 + clocks.iter().len() * 12);
+    put_var_uint(&mut out, clocks.iter().len() as u64);
+    for (client, clock) in clocks.iter() {
+        put_var_uint(&mut out, client.get());
+        put_var_uint(&mut out, u64::from(clock));
+    }
+    out.into()
+}
+
+/// A session of writes on one document. Dropping it commits.
+pub struct Writer<'a> {
+    doc: &'a Doc,
+    clocks: &'a mut Clocks,
+    encoded: &'a mut Option<Encoded>,
+    limits: &'a WireLimits,
+    txn: Option<TransactionMut<'a>>,
+    firsts: Vec<(ClientId, u32)>,
+}
+
+impl Writer<'_> {
+    /// Applies one update that the guard accepted.
+    pub fn apply(&mut self, update: &Bytes) -> Verdict {
+        let footprint = match Footprint::of(update, self.limits) {
+            Ok(footprint) => footprint,
+            Err(malformed) => return Verdict::Poison(malformed.to_string()),
+        };
+        let applied = match footprint.relation(self.clocks) {
+            Relation::Nothing => return Verdict::Nothing,
+            Relation::Waits(missing) => return Verdict::Waits(missing),
+            Relation::New => integrate(self.txn.get_or_insert_with(|| open(self.doc)), update).map(|()| true),
+            Relation::OnlyDeletes => self.delete(update),
+        };
+        match applied {
+            Err(reason) => return Verdict::Poison(reason),
+            Ok(false) => return Verdict::Nothing,
+            Ok(true) => {}
+        }
+        for &(client, start, _) in footprint.runs() {
+            self.firsts.push((client, start.max(self.clocks.get(client))));
+        }
+        footprint.advance(self.clocks);
+        if let Some(encoded) = self.encoded
+            && !encoded.follow(update)
+        {
+            *self.encoded = None;
+        }
+        Verdict::Accepted
+    }
+
+    /// Ends the session and returns the clocks as they were before it.
+    ///
+    /// # Errors
+    /// yrs failed while committing: the document is broken.
+    pub fn commit(mut self) -> Result<Before, String> {
+        let txn = self.txn.take();
+        guarded(|| drop(txn))?;
+        Ok(Before { firsts: self.firsts })
+    }
+
+    /// A transaction of its own, so that it can tell whether anything was deleted that was not.
+    fn delete(&mut self, update: &Bytes) -> Result<bool, String> {
+        let last = self.txn.take();
+        guarded(|| drop(last))?;
+        let mut txn = open(self.doc);
+        integrate(&mut txn, update)?;
+        let changed = !txn.delete_set().is_empty();
+        guarded(|| drop(txn))?;
+        Ok(changed)
+    }
+
+    /// The next clock of each client.
+    pub fn clocks(&self) -> &Clocks {
+        self.clocks
+    }
+}
+
+/// How far a document had come before a session of writes.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    firsts: Vec<(ClientId, u32)>,
+}
+
+impl Before {
+    /// Two sessions, one after the other, as one.
+    pub fn extend(&mut self, later: Self) {
+        self.firsts.extend(later.firsts);
+    }
+
+    /// The clocks before the session, from those after it.
+    pub fn clocks(&self, after: &Clocks) -> Clocks {
+        let mut clocks = after.clone();
+        for &(client, first) in &self.firsts {
+            clocks.lower(client, first);
+        }
+        clocks
+    }
+}
+
+#[expect(clippy::expect_used, reason = "one owner, one transaction at a time: no other can be open")]
+fn open(doc: &Doc) -> TransactionMut<'_> {
+    doc.try_transact_mut().expect("no other transaction of this document is open")
+}
+
+#[expect(clippy::expect_used, reason = "one owner, one transaction at a time: no other can be open")]
+fn read(doc: &Doc) -> Transaction<'_> {
+    doc.try_transact().expect("no write of this document is open")
+}
+
+fn integrate(txn: &mut TransactionMut<'_>, update: &[u8]) -> Result<(), String> {
+    guarded(|| {
+        let update = Update::decode_v1(update).map_err(|error| error.to_string())?;
+        txn.apply_update(update).map_err(|error| error.to_string())
+    })?
+}
+
+/// Runs yrs so that a panic in it costs one update and not the room.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+    })
+}

@@ -1,0 +1,183 @@
+//! What time does to a room: signs of life, expiry, snapshots, idleness, and its orderly end.
+
+use bytes::BytesMut;
+
+use super::{Broadcast, CloseCode, Effect, Phase, Room};
+use crate::{
+    id::{PeerId, UserId},
+    wire,
+};
+
+/// Between two looks at all peers, in milliseconds. Clocks of seconds need no finer one.
+const HOUSEKEEPING_MS: u64 = 2_500;
+
+impl Room {
+    /// When the room next wants a `Tick`, in the same milliseconds as `now_ms`.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let flush_ms =
+            self.awareness.is_dirty().then(|| self.awareness_flushed_ms + self.config.clocks.awareness_flush_ms);
+        [Some(self.housekeeping_ms + HOUSEKEEPING_MS), flush_ms, self.appointment_ms].into_iter().flatten().min()
+    }
+
+    pub(super) fn tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        if self.appointment_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+            self.keep_appointments(now_ms, effects);
+        }
+        if now_ms < self.housekeeping_ms + HOUSEKEEPING_MS {
+            return;
+        }
+        self.housekeeping_ms = now_ms;
+        self.awareness.expire(now_ms, self.config.clocks.awareness_timeout_ms);
+        self.show_life(now_ms, effects);
+        self.snapshot_if_due(now_ms, effects);
+        self.rest(now_ms, effects);
+    }
+
+    /// Tells late announcers who is here, closes condemned peers whose time has come.
+    fn keep_appointments(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        self.appointment_ms = None;
+        let grace_ms = self.config.clocks.awareness_grace_ms;
+        let mut later = Vec::new();
+        let mut tell = Vec::new();
+        let mut close = Vec::new();
+        for peer in self.peers.values() {
+            if let Some((code, reason, at_ms)) = &peer.condemned {
+                if *at_ms <= now_ms { close.push((peer.id, *code, reason.clone())) } else { later.push(*at_ms) }
+            } else if !self.awareness.is_told(peer.id) {
+                let at_ms = peer.joined_ms + grace_ms;
+                if at_ms <= now_ms { tell.push(peer.id) } else { later.push(at_ms) }
+            }
+        }
+        tell.into_iter().for_each(|peer| self.tell_who_is_here(now_ms, peer, false, effects));
+        close.into_iter().for_each(|(peer, code, reason)| self.close(now_ms, peer, code, &reason, effects));
+        later.into_iter().for_each(|at_ms| self.appoint(at_ms));
+    }
+
+    /// Pings, and empty awareness messages for browsers, which cannot see pings.
+    fn show_life(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let (ping_ms, keep_alive_ms) = (self.config.clocks.ping_ms, self.config.clocks.keep_alive_ms);
+        let mut silent = Vec::new();
+        let mut dead: Vec<PeerId> = Vec::new();
+        for peer in self.peers.values_mut().filter(|peer| peer.condemned.is_none()) {
+            match peer.pinged_ms {
+                Some(pinged_ms) if now_ms.saturating_sub(pinged_ms) >= ping_ms => dead.push(peer.id),
+                None if now_ms.saturating_sub(peer.ping_ms) >= ping_ms => {
+                    peer.ping_ms = now_ms;
+                    peer.pinged_ms = Some(now_ms);
+                    effects.push(Effect::Ping(peer.id));
+                }
+                Some(_) | None => {}
+            }
+            if now_ms.saturating_sub(peer.told_ms) >= keep_alive_ms {
+                silent.push(peer.id);
+            }
+        }
+        for peer in dead {
+            self.close(now_ms, peer, CloseCode::TooSlow, "no pong", effects);
+        }
+        for peer in silent {
+            self.send(now_ms, peer, effects, wire::put_keep_alive);
+        }
+    }
+
+    pub(super) fn flush_awareness(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        if !self.awareness.is_dirty() || now_ms < self.awareness_flushed_ms + self.config.clocks.awareness_flush_ms {
+            return;
+        }
+        self.awareness_flushed_ms = now_ms;
+        let Some(flush) = self.awareness.flush() else { return };
+        let mut except = Vec::new();
+        for peer in self.peers.values_mut() {
+            let own = flush.owners.iter().find(|(owner, _)| *owner == peer.id);
+            if !peer.is_reachable() || !self.awareness.is_told(peer.id) {
+                except.push(peer.id);
+            } else if let Some((_, rest)) = own {
+                except.push(peer.id);
+                if let Some(body) = rest {
+                    peer.told_ms = now_ms;
+                    let mut frame = BytesMut::new();
+                    wire::put_awareness(&mut frame, body);
+                    effects.push(Effect::Send(peer.id, frame.freeze()));
+                }
+            } else {
+                peer.told_ms = now_ms;
+            }
+        }
+        if except.len() < self.peers.len() {
+            let mut frames = BytesMut::new();
+            wire::put_awareness(&mut frames, &flush.message);
+            effects.push(Effect::Broadcast(Broadcast { frames: frames.freeze(), parts: Vec::new(), except }));
+        }
+    }
+
+    fn snapshot_if_due(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        if now_ms.saturating_sub(self.snapshot_ms) >= self.config.clocks.snapshot_ms {
+            self.snapshot(now_ms, effects);
+        }
+    }
+
+    /// Orders a snapshot of everything durable, if there is anything new and none is on its way.
+    fn snapshot(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let news = self.last_seq > self.snapshot_seq;
+        if news && self.snapshot_sent.is_none() && self.phase != Phase::Broken && self.durable_seq == self.last_seq {
+            self.snapshot_ms = now_ms;
+            self.snapshot_sent = Some(self.last_seq);
+            effects.push(Effect::Snapshot { covers_seq: self.last_seq, state: self.document.state() });
+        }
+    }
+
+    pub(super) fn snapshot_stored(&mut self, now_ms: u64, seq: u64, effects: &mut Vec<Effect>) {
+        self.snapshot_sent = None;
+        self.snapshot_seq = self.snapshot_seq.max(seq);
+        self.drain_further(now_ms, effects);
+    }
+
+    /// Nothing is lost: what the snapshot would have covered is in the journal.
+    pub(super) fn snapshot_failed(&mut self, effects: &mut Vec<Effect>) {
+        self.snapshot_sent = None;
+        if self.phase == Phase::Draining && self.durable_seq == self.last_seq {
+            effects.push(Effect::Drained);
+        }
+    }
+
+    /// A room nobody visits brings its state into a snapshot, then says that it may go.
+    fn rest(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let unload_ms = self.config.clocks.unload_ms;
+        if !self.idle_since_ms.is_some_and(|since_ms| now_ms.saturating_sub(since_ms) >= unload_ms) {
+            return;
+        }
+        if self.phase == Phase::Open && self.unsaved.is_empty() && self.snapshot_seq == self.last_seq {
+            effects.push(Effect::Idle);
+        } else {
+            self.snapshot(now_ms, effects);
+        }
+    }
+
+    pub(super) fn revoke(&mut self, now_ms: u64, user: UserId, effects: &mut Vec<Effect>) {
+        let theirs: Vec<PeerId> =
+            self.peers.values().filter(|peer| peer.principal.user == user).map(|peer| peer.id).collect();
+        for peer in theirs {
+            self.condemn(now_ms, peer, CloseCode::AccessEnded, "membership ended".to_owned(), effects);
+        }
+    }
+
+    pub(super) fn drain(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        self.phase = Phase::Draining;
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        for peer in peers {
+            self.close(now_ms, peer, CloseCode::Restarting, "restarting", effects);
+        }
+        self.drain_further(now_ms, effects);
+    }
+
+    pub(super) fn drain_further(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        if self.phase != Phase::Draining || self.durable_seq < self.last_seq {
+            return;
+        }
+        if self.snapshot_seq == self.last_seq {
+            effects.push(Effect::Drained);
+        } else {
+            self.snapshot(now_ms, effects);
+        }
+    }
+}

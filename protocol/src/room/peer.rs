@@ -1,0 +1,115 @@
+//! One peer of a room: what it may do, what of its work is not durable yet, and how far behind it is.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use super::{CloseCode, Join};
+use crate::{access::Principal, document::Clocks, id::PeerId};
+
+/// How much of what the room said a peer is known to have.
+#[derive(Debug, Clone)]
+pub(super) enum Standing {
+    /// All of it is in its socket.
+    Current,
+    /// Some is queued behind its socket. If the queue has to go, it still has everything below these clocks.
+    Backlogged(Clocks),
+    /// Its queue was dropped; once drained it gets one diff from these clocks.
+    Behind(Clocks),
+    /// Drained after a drop, and waiting for its own last updates to be durable: the diff would confirm them.
+    Due(Clocks),
+}
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) id: PeerId,
+    pub(super) principal: Principal,
+    pub(super) extended: bool,
+    pub(super) may_write: bool,
+    pub(super) joined_ms: u64,
+    pub(super) told_ms: u64,
+    /// When it was pinged last; until then, when it joined.
+    pub(super) ping_ms: u64,
+    /// When a ping was sent that no pong answered.
+    pub(super) pinged_ms: Option<u64>,
+    pub(super) refusals: u32,
+    pub(super) standing: Standing,
+    pub(super) saved: Saved,
+    /// Confirmations that wait for the journal.
+    pub(super) unsaved: usize,
+    /// Updates of its own that wait for what has not arrived, dropped ones included.
+    pub(super) waiting: usize,
+    /// Whether an answer to a state vector of its own has reached its socket.
+    pub(super) synced: bool,
+    /// What it has at least, while an answer is on its way.
+    pub(super) floor: Option<Clocks>,
+    /// State vectors to answer once nothing of its own is unsaved.
+    pub(super) asked: Vec<Bytes>,
+    /// The last 102 payload that is due to a peer which cannot be told now.
+    pub(super) owed_echo: Option<Bytes>,
+    /// Refused for good: the socket closes then, nothing is read from it until.
+    pub(super) condemned: Option<(CloseCode, String, u64)>,
+}
+
+impl Peer {
+    pub(super) fn new(now_ms: u64, join: Join, may_write: bool) -> Self {
+        Self {
+            id: join.peer,
+            principal: join.principal,
+            extended: join.extended,
+            may_write,
+            joined_ms: now_ms,
+            told_ms: now_ms,
+            ping_ms: now_ms,
+            pinged_ms: None,
+            refusals: 0,
+            standing: Standing::Current,
+            saved: Saved::default(),
+            unsaved: 0,
+            waiting: 0,
+            synced: false,
+            floor: None,
+            asked: Vec::new(),
+            owed_echo: None,
+            condemned: None,
+        }
+    }
+
+    /// Whether what the room says now would reach it.
+    pub(super) fn is_reachable(&self) -> bool {
+        let listening = matches!(self.standing, Standing::Current | Standing::Backlogged(_));
+        listening && self.condemned.is_none()
+    }
+}
+
+/// Which of a peer's update messages are durable: message 101 promises all up to a number.
+#[derive(Debug, Default)]
+pub(super) struct Saved {
+    received: u64,
+    count: u64,
+    /// Durable beyond `count`, because an earlier one still waits.
+    ahead: BTreeSet<u64>,
+}
+
+impl Saved {
+    /// Numbers one more message, from 1.
+    pub(super) fn receive(&mut self) -> u64 {
+        self.received += 1;
+        self.received
+    }
+
+    /// Marks a message durable; whether the promise grew.
+    pub(super) fn mark(&mut self, number: u64) -> bool {
+        self.ahead.insert(number);
+        let before = self.count;
+        while self.ahead.remove(&(self.count + 1)) {
+            self.count += 1;
+        }
+        self.count > before
+    }
+
+    /// All messages up to this number are durable.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+}

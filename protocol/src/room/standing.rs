@@ -1,0 +1,145 @@
+//! What peers have: answers to state vectors, and one diff for a peer whose queue had to go.
+
+use bytes::Bytes;
+
+use super::{
+    CloseCode, Effect, Room,
+    peer::{Peer, Standing},
+};
+use crate::{
+    document::Clocks,
+    guard::walk_state_vector,
+    id::{DocumentName, PeerId},
+    wire,
+};
+
+/// Most state vectors of one peer that wait for an answer; of more, the latest.
+const ASKED_MAX: usize = 16;
+
+/// Whether a peer waits for something that can be sent now.
+pub(super) fn is_settled(peer: &Peer) -> bool {
+    let waits = matches!(peer.standing, Standing::Due(_)) || (peer.is_reachable() && !peer.asked.is_empty());
+    peer.unsaved == 0 && waits
+}
+
+impl Room {
+    /// A state vector to answer. Not while updates of the asking peer are on their way to disk: the answer holds its
+    /// deletions, and would confirm them.
+    pub(super) fn step1(&mut self, now_ms: u64, id: PeerId, state_vector: Bytes, effects: &mut Vec<Effect>) {
+        let foreign = self.document.is_foreign(&state_vector, &self.config.wire).unwrap_or(false);
+        if foreign && self.name == DocumentName::System {
+            let reason = "a replica of system from before it was made anew".to_owned();
+            return self.condemn(now_ms, id, CloseCode::Stale, reason, effects);
+        }
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if peer.asked.len() == ASKED_MAX {
+            peer.asked.pop();
+        }
+        peer.asked.push(state_vector);
+        if peer.is_reachable() && peer.unsaved == 0 {
+            self.catch_up(now_ms, id, effects);
+        }
+    }
+
+    /// Sends `id` the diff it is due, and the answers.
+    pub(super) fn catch_up(&mut self, now_ms: u64, id: PeerId, effects: &mut Vec<Effect>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let asked = std::mem::take(&mut peer.asked);
+        let due = match std::mem::replace(&mut peer.standing, Standing::Current) {
+            Standing::Due(clocks) => Some(clocks),
+            other @ (Standing::Current | Standing::Backlogged(_) | Standing::Behind(_)) => {
+                peer.standing = other;
+                None
+            }
+        };
+        let count = (due.is_some() && peer.extended).then(|| peer.saved.count());
+        let echo = peer.owed_echo.take();
+        peer.told_ms = now_ms;
+        let lapsed = due.is_some();
+        let mut frames = bytes::BytesMut::new();
+        if let Some(clocks) = due {
+            wire::put_update(&mut frames, &self.document.since(&clocks));
+            self.owe(id, clocks);
+        }
+        for state_vector in asked {
+            let mut has = Clocks::default();
+            // Both fail only for a malformed state vector, and the guard has seen it.
+            let walked = walk_state_vector(&state_vector, &self.config.wire, |client, clock| has.set(client, clock));
+            let answer = self.document.answer(&state_vector, &self.config.wire);
+            if let (Ok(()), Ok(answer)) = (walked, answer) {
+                wire::put_step2(&mut frames, &answer.step2);
+                answer.tail.iter().for_each(|update| wire::put_update(&mut frames, update));
+                self.owe(id, has);
+            }
+        }
+        if lapsed && let Some(body) = self.awareness.snapshot(id) {
+            wire::put_awareness(&mut frames, &body);
+        }
+        count.iter().for_each(|&count| wire::put_saved_count(&mut frames, count));
+        echo.iter().for_each(|payload| wire::put_saved_echo(&mut frames, payload));
+        effects.push(if lapsed { Effect::Resync(id, frames.freeze()) } else { Effect::Send(id, frames.freeze()) });
+    }
+
+    /// Notes that an answer is on its way: until it is known to be in the socket, the peer has only what it had.
+    fn owe(&mut self, id: PeerId, has: Clocks) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.floor = Some(has);
+            self.answered.push(id);
+        }
+    }
+
+    /// No news of a full socket: what was sent last is in it.
+    pub(super) fn settle_answers(&mut self) {
+        self.before = crate::document::Before::default();
+        for id in self.answered.drain(..) {
+            if let Some(peer) = self.peers.get_mut(&id)
+                && matches!(peer.standing, Standing::Current)
+            {
+                peer.floor = None;
+                peer.synced = true;
+            }
+        }
+    }
+
+    pub(super) fn backlogged(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if matches!(peer.standing, Standing::Current) {
+            peer.standing = Standing::Backlogged(floor_of(peer, || self.before.clocks(self.document.clocks())));
+        }
+    }
+
+    pub(super) fn overflowed(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        self.counts.overflows += 1;
+        let standing = std::mem::replace(&mut peer.standing, Standing::Current);
+        peer.standing = match standing {
+            Standing::Backlogged(clocks) | Standing::Behind(clocks) | Standing::Due(clocks) => Standing::Behind(clocks),
+            Standing::Current => Standing::Behind(floor_of(peer, || self.before.clocks(self.document.clocks()))),
+        };
+    }
+
+    pub(super) fn drained(&mut self, now_ms: u64, id: PeerId, effects: &mut Vec<Effect>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        match std::mem::replace(&mut peer.standing, Standing::Current) {
+            Standing::Current => {}
+            Standing::Backlogged(_) => {
+                peer.synced |= peer.floor.take().is_some();
+            }
+            Standing::Behind(clocks) | Standing::Due(clocks) => {
+                peer.standing = Standing::Due(clocks);
+                if is_settled(peer) {
+                    self.catch_up(now_ms, id, effects);
+                }
+            }
+        }
+    }
+}
+
+/// What a peer is known to have when its socket is full.
+fn floor_of(peer: &Peer, before: impl FnOnce() -> Clocks) -> Clocks {
+    match &peer.floor {
+        Some(floor) => floor.clone(),
+        None if peer.synced => before(),
+        None => Clocks::default(),
+    }
+}

@@ -1,0 +1,269 @@
+//! The way of an update: permission, document, journal, peers, confirmation.
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{Broadcast, CloseCode, Effect, Fault, Phase, Received, Room, standing::is_settled};
+use crate::{
+    document::{Document, Joiner, Verdict},
+    id::PeerId,
+    record::StoredDocument,
+    wire,
+};
+
+/// An update of a peer that may write.
+#[derive(Debug, Clone)]
+pub(super) struct Incoming {
+    pub(super) peer: PeerId,
+    /// Its number among the peer's update messages; `None` for a step 2.
+    pub(super) number: Option<u64>,
+    pub(super) update: Bytes,
+}
+
+/// Something that becomes sayable once everything up to `seq` is durable.
+#[derive(Debug)]
+pub(super) struct Unsaved {
+    seq: u64,
+    peer: PeerId,
+    what: Confirm,
+}
+
+#[derive(Debug)]
+enum Confirm {
+    /// An update; without bytes if it added nothing.
+    Update { number: Option<u64>, update: Option<Bytes> },
+    /// A 102 payload to be echoed.
+    Echo(Bytes),
+}
+
+/// What one run of updates came to.
+#[derive(Default)]
+struct Written {
+    accepted: Vec<Incoming>,
+    nothing: Vec<Incoming>,
+    waiting: Vec<PeerId>,
+    poison: Option<(Option<PeerId>, String)>,
+}
+
+impl Room {
+    /// Applies a run of updates in one transaction, then orders everything that follows from it.
+    pub(super) fn write(&mut self, now_ms: u64, run: &mut Vec<Incoming>, effects: &mut Vec<Effect>) {
+        if run.is_empty() {
+            return;
+        }
+        let written = self.apply(run);
+        self.counts.accepted += written.accepted.len() as u64;
+        self.counts.duplicates += written.nothing.len() as u64;
+        self.relay(now_ms, written.accepted, effects);
+        for incoming in written.nothing {
+            self.await_durable(incoming.peer, Confirm::Update { number: incoming.number, update: None });
+        }
+        for peer in written.waiting {
+            self.ask(peer, effects);
+        }
+        if let Some((peer, reason)) = written.poison {
+            self.counts.poisoned += 1;
+            self.phase = Phase::Broken;
+            if let Some(peer) = peer {
+                self.condemn(now_ms, peer, CloseCode::Malformed, Fault::Poison(reason).to_string(), effects);
+            }
+            self.deferred.extend(run.drain(..).map(|incoming| (incoming.peer, incoming.into_received())));
+            effects.push(Effect::Reload);
+        }
+        self.confirm(now_ms, effects);
+    }
+
+    fn apply(&mut self, run: &mut Vec<Incoming>) -> Written {
+        let mut written = Written::default();
+        let mut writer = self.document.write(&self.config.wire);
+        let mut queue = run.drain(..);
+        let mut next = queue.next();
+        while let Some(incoming) = next {
+            match writer.apply(&incoming.update) {
+                Verdict::Accepted => written.accepted.push(incoming),
+                Verdict::Nothing => written.nothing.push(incoming),
+                Verdict::Waits(missing) => {
+                    self.counts.held += 1;
+                    if !written.waiting.contains(&incoming.peer) {
+                        written.waiting.push(incoming.peer);
+                    }
+                    if let Some(peer) = self.peers.get_mut(&incoming.peer) {
+                        peer.waiting += 1;
+                    }
+                    let dropped = self.held.hold(missing, incoming.update.len(), incoming);
+                    self.counts.held_dropped += dropped as u64;
+                }
+                Verdict::Poison(reason) => {
+                    written.poison = Some((Some(incoming.peer), reason));
+                    break;
+                }
+            }
+            next = match self.held.take_ready(writer.clocks()) {
+                Some(ready) => {
+                    if let Some(peer) = self.peers.get_mut(&ready.peer) {
+                        peer.waiting -= 1;
+                    }
+                    Some(ready)
+                }
+                None => queue.next(),
+            };
+        }
+        let rest: Vec<Incoming> = queue.collect();
+        match writer.commit() {
+            Ok(before) => self.before.extend(before),
+            Err(reason) => written.poison = written.poison.or(Some((None, reason))),
+        }
+        *run = rest;
+        written
+    }
+
+    /// Journal first, peers next: both are orders, and peers see an update before it is durable.
+    fn relay(&mut self, now_ms: u64, accepted: Vec<Incoming>, effects: &mut Vec<Effect>) {
+        if accepted.is_empty() {
+            return;
+        }
+        let first_seq = self.last_seq + 1;
+        let mut frames = BytesMut::with_capacity(accepted.iter().map(|incoming| incoming.update.len() + 16).sum());
+        let mut parts: Vec<(PeerId, usize)> = Vec::new();
+        let mut updates = Vec::with_capacity(accepted.len());
+        for incoming in accepted {
+            self.last_seq += 1;
+            wire::put_update(&mut frames, &incoming.update);
+            match parts.last_mut() {
+                Some((peer, end)) if *peer == incoming.peer => *end = frames.len(),
+                Some(_) | None => parts.push((incoming.peer, frames.len())),
+            }
+            updates.push(incoming.update.clone());
+            let confirm = Confirm::Update { number: incoming.number, update: Some(incoming.update) };
+            self.await_durable(incoming.peer, confirm);
+        }
+        effects.push(Effect::Append { first_seq, updates });
+        let sole = parts.first().filter(|_| parts.len() == 1).map(|&(peer, _)| peer);
+        let mut except = Vec::new();
+        for peer in self.peers.values_mut() {
+            if !peer.is_reachable() {
+                except.push(peer.id);
+            } else if Some(peer.id) != sole {
+                peer.told_ms = now_ms;
+            }
+        }
+        if self.peers.len() > except.len() + usize::from(sole.is_some_and(|peer| self.peers.contains_key(&peer))) {
+            effects.push(Effect::Broadcast(Broadcast { frames: frames.freeze(), parts, except }));
+        }
+    }
+
+    /// A write of a peer that may not write: refused if it is one.
+    pub(super) fn refuse(&mut self, now_ms: u64, id: PeerId, update: &Bytes, effects: &mut Vec<Effect>) {
+        if self.document.adds_nothing(update, &self.config.wire).unwrap_or(false) {
+            return;
+        }
+        self.counts.refused += 1;
+        let reason = match self.name {
+            crate::id::DocumentName::System => "the system document is written by the gateway only",
+            crate::id::DocumentName::Board | crate::id::DocumentName::Named(_) => "viewers may not write",
+        };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.refusals += 1;
+        let refusals = peer.refusals;
+        self.send(now_ms, id, effects, |frames| wire::put_denied(frames, reason));
+        if refusals >= self.config.room.refusals_max {
+            self.condemn(now_ms, id, CloseCode::Forbidden, reason.to_owned(), effects);
+        }
+    }
+
+    /// A 102 message: echoed once all that the peer sent before it is durable. After a refusal, or while something it
+    /// sent waits for what never came, that is never.
+    pub(super) fn saved_query(&mut self, now_ms: u64, id: PeerId, payload: Bytes, effects: &mut Vec<Effect>) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        if peer.refusals == 0 && peer.waiting == 0 {
+            self.await_durable(id, Confirm::Echo(payload));
+            self.confirm(now_ms, effects);
+        }
+    }
+
+    fn await_durable(&mut self, id: PeerId, what: Confirm) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.unsaved += 1;
+            self.unsaved.push_back(Unsaved { seq: self.last_seq, peer: id, what });
+        }
+    }
+
+    pub(super) fn durable(&mut self, now_ms: u64, seq: u64, effects: &mut Vec<Effect>) {
+        self.durable_seq = self.durable_seq.max(seq);
+        self.confirm(now_ms, effects);
+        self.drain_further(now_ms, effects);
+    }
+
+    /// Tells peers what became durable: each its own updates joined into as few as possible, or their count.
+    fn confirm(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let mut told: BTreeMap<PeerId, Confirmed> = BTreeMap::new();
+        while let Some(unsaved) = self.unsaved.pop_front_if(|unsaved| unsaved.seq <= self.durable_seq) {
+            let Some(peer) = self.peers.get_mut(&unsaved.peer) else { continue };
+            peer.unsaved -= 1;
+            let confirmed = told.entry(unsaved.peer).or_default();
+            match unsaved.what {
+                Confirm::Update { number, update } => {
+                    confirmed.counted |= number.is_some_and(|number| peer.saved.mark(number));
+                    if let Some(update) = update.filter(|_| !peer.extended) {
+                        confirmed.joiner.push(&update, &self.config.wire);
+                    }
+                }
+                Confirm::Echo(payload) => confirmed.echoes.push(payload),
+            }
+        }
+        for (id, confirmed) in told {
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            if !peer.is_reachable() {
+                peer.owed_echo = confirmed.echoes.into_iter().next_back().or(peer.owed_echo.take());
+                self.catch_up_if_settled(now_ms, id, effects);
+                continue;
+            }
+            let count = (peer.extended && confirmed.counted).then(|| peer.saved.count());
+            let updates = confirmed.joiner.finish();
+            if count.is_some() || !updates.is_empty() || !confirmed.echoes.is_empty() {
+                self.send(now_ms, id, effects, |frames| {
+                    updates.iter().for_each(|update| wire::put_update(frames, update));
+                    count.iter().for_each(|&count| wire::put_saved_count(frames, count));
+                    confirmed.echoes.iter().for_each(|payload| wire::put_saved_echo(frames, payload));
+                });
+            }
+            self.catch_up_if_settled(now_ms, id, effects);
+        }
+    }
+
+    /// Peers that waited for their own updates to be durable get what they asked for.
+    fn catch_up_if_settled(&mut self, now_ms: u64, id: PeerId, effects: &mut Vec<Effect>) {
+        if self.peers.get(&id).is_some_and(is_settled) {
+            self.catch_up(now_ms, id, effects);
+        }
+    }
+
+    /// The document is whole again; what came meanwhile is handled now.
+    pub(super) fn reloaded(&mut self, now_ms: u64, stored: &StoredDocument, effects: &mut Vec<Effect>) {
+        let (document, _) = Document::load(stored);
+        self.document = document;
+        if self.phase == Phase::Broken {
+            self.phase = Phase::Open;
+        }
+        let deferred = std::mem::take(&mut self.deferred);
+        self.receive(now_ms, deferred, effects);
+    }
+}
+
+impl Incoming {
+    fn into_received(self) -> Received {
+        use crate::guard::PeerMessage;
+        Received::Message(match self.number {
+            Some(_) => PeerMessage::Update(self.update),
+            None => PeerMessage::Step2(self.update),
+        })
+    }
+}
+
+#[derive(Default)]
+struct Confirmed {
+    joiner: Joiner,
+    counted: bool,
+    echoes: Vec<Bytes>,
+}
