@@ -390,3 +390,202 @@ pub fn pong_frame(payload: &[u8]) -> Bytes {
     out.put_slice(payload);
     out.freeze()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
+
+    /// A frame as a client sends it.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_header(&mut out, Opcode::Binary, payload.len());
+        out[0] = first;
+        out[1] |= MASKED;
+        out.extend(MASK);
+        out.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        out
+    }
+
+    /// Feeds `chunks` until an error or the end.
+    fn decode<'a>(max: usize, chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Inbound>, WebSocketError> {
+        let mut decoder = Decoder::new(max);
+        let mut inbound = Vec::new();
+        for mut chunk in chunks {
+            while let Some(next) = decoder.feed(&mut chunk)? {
+                inbound.push(next);
+            }
+            assert!(chunk.is_empty());
+        }
+        Ok(inbound)
+    }
+
+    /// Whole and byte by byte must come to the same.
+    #[track_caller]
+    fn check(bytes: &[u8], expected: Result<&[Inbound], WebSocketError>) {
+        assert_eq!(decode(1000, [bytes]).as_deref().map_err(|fault| *fault), expected);
+        assert_eq!(decode(1000, bytes.chunks(1)).as_deref().map_err(|fault| *fault), expected);
+    }
+
+    #[track_caller]
+    fn refuse(bytes: &[u8], reason: &'static str) {
+        check(bytes, Err(WebSocketError::Protocol(reason)));
+    }
+
+    fn binary(payload: &[u8]) -> Inbound {
+        Inbound::Binary(Bytes::copy_from_slice(payload))
+    }
+
+    #[test]
+    fn messages_of_every_length_are_unmasked() {
+        for len in [0, 1, 3, 4, 7, 8, 9, 125, 126, 127, 500, 1000] {
+            let payload: Vec<u8> = (0..len).map(|n| n as u8).collect();
+            check(&frame(0x82, &payload), Ok(&[binary(&payload)]));
+        }
+        let payload = vec![7; 70_000];
+        let bytes = frame(0x82, &payload);
+        for size in [1, 5, 4096, 70_100] {
+            assert_eq!(decode(1 << 20, bytes.chunks(size)), Ok(vec![binary(&payload)]));
+        }
+    }
+
+    #[test]
+    fn fragments_are_joined_around_control_frames() {
+        let bytes = [
+            frame(0x02, b"ab"),
+            frame(0x89, b"ping"),
+            frame(0x00, b""),
+            frame(0x00, b"c"),
+            frame(0x8a, b"pong"),
+            frame(0x80, b"de"),
+            frame(0x82, b"f"),
+        ];
+        let expected = [Inbound::Ping(Bytes::from_static(b"ping")), Inbound::Pong, binary(b"abcde"), binary(b"f")];
+        check(&bytes.concat(), Ok(&expected));
+    }
+
+    #[test]
+    fn texts_are_told_but_not_kept() {
+        let bytes = [frame(0x01, b"ab"), frame(0x80, b"c"), frame(0x81, b"d")].concat();
+        check(&bytes, Ok(&[Inbound::Text, Inbound::Text]));
+        let mut decoder = Decoder::new(1000);
+        let bytes = frame(0x01, &[b'a'; 500]);
+        assert_eq!(decoder.feed(&mut bytes.as_slice()), Ok(None));
+        assert_eq!(decoder.held_bytes(), 0);
+    }
+
+    #[test]
+    fn nothing_is_read_after_a_close() {
+        let bytes = [frame(0x88, &[0x03, 0xe9, b'b', b'y', b'e']), vec![0xff; 30]].concat();
+        check(&bytes, Ok(&[Inbound::Close { code: Some(1001) }]));
+        check(&frame(0x88, &[]), Ok(&[Inbound::Close { code: None }]));
+    }
+
+    #[test]
+    fn messages_above_the_limit_are_refused_by_their_header() {
+        let header = &frame(0x82, &[0; 1001])[..8];
+        check(header, Err(WebSocketError::TooLarge { claimed: 1001, max: 1000 }));
+        let text = &frame(0x81, &[0; 1001])[..8];
+        check(text, Err(WebSocketError::TooLarge { claimed: 1001, max: 1000 }));
+        let huge = [0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+        check(&huge, Err(WebSocketError::TooLarge { claimed: i64::MAX as u64, max: 1000 }));
+        let fragments = [frame(0x02, &[0; 600]), frame(0x00, &[0; 401])].concat();
+        check(&fragments[..616], Err(WebSocketError::TooLarge { claimed: 1001, max: 1000 }));
+        let fits = [frame(0x02, &[0; 600]), frame(0x80, &[0; 400])].concat();
+        check(&fits, Ok(&[binary(&[0; 1000])]));
+    }
+
+    #[test]
+    fn memory_grows_with_what_arrives_and_not_with_what_is_announced() {
+        let mut decoder = Decoder::new(16 << 20);
+        let bytes = frame(0x82, &vec![0; 16 << 20]);
+        let (mut head, rest) = bytes.split_at(1000);
+        assert_eq!(decoder.feed(&mut head), Ok(None));
+        assert!(decoder.held_bytes() <= 2000, "{}", decoder.held_bytes());
+        let mut rest = rest;
+        assert_eq!(decoder.feed(&mut rest), Ok(Some(binary(&vec![0; 16 << 20]))));
+        assert_eq!(decoder.held_bytes(), 0);
+    }
+
+    #[test]
+    fn an_idle_decoder_holds_no_memory() {
+        let mut decoder = Decoder::new(1000);
+        let bytes = [frame(0x02, b"ab"), frame(0x8a, b"pong"), frame(0x80, b"c"), frame(0x89, b"x")].concat();
+        for chunk in bytes.chunks(3) {
+            let mut chunk = chunk;
+            while decoder.feed(&mut chunk).expect("well-formed").is_some() {}
+        }
+        assert_eq!(decoder.held_bytes(), 0);
+    }
+
+    #[test]
+    fn frames_that_break_the_protocol_are_refused() {
+        refuse(&[0x82, 0x00], "frame of a client is not masked");
+        for reserved in [0x40, 0x20, 0x10] {
+            refuse(&frame(0x82 | reserved, b""), "reserved bits are set");
+        }
+        for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
+            refuse(&frame(0x80 | opcode, b""), "unknown opcode");
+        }
+        for opcode in [8, 9, 10] {
+            refuse(&frame(opcode, b""), "fragmented control frame");
+            refuse(&frame(0x80 | opcode, &[0; 126]), "control frame above 125 bytes");
+        }
+        refuse(&frame(0x80, b""), "continuation without a message");
+        refuse(&[frame(0x02, b"a"), frame(0x82, b"b")].concat(), "new message inside a fragmented one");
+        refuse(&[frame(0x01, b"a"), frame(0x01, b"b")].concat(), "new message inside a fragmented one");
+        refuse(&[0x82, 0xfe, 0, 125, 1, 2, 3, 4], "payload length not in its shortest form");
+        refuse(&[0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff], "payload length not in its shortest form");
+        refuse(&[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0], "payload length not in its shortest form");
+    }
+
+    #[test]
+    fn close_frames_are_checked() {
+        for code in [1000, 1001, 1003, 1007, 1013, 3000, 4999_u16] {
+            check(&frame(0x88, &code.to_be_bytes()), Ok(&[Inbound::Close { code: Some(code) }]));
+        }
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535_u16] {
+            refuse(&frame(0x88, &code.to_be_bytes()), "close code that may not be sent");
+        }
+        refuse(&frame(0x88, &[3]), "half a close code");
+        refuse(&frame(0x88, &[0x03, 0xe8, 0xff]), "close reason that is not utf-8");
+    }
+
+    #[test]
+    fn an_error_ends_the_conversation() {
+        let mut decoder = Decoder::new(10);
+        let bytes = [frame(0x83, b""), frame(0x82, b"a")].concat();
+        let mut input = bytes.as_slice();
+        assert!(decoder.feed(&mut input).is_err());
+        assert_eq!(decoder.feed(&mut input), Ok(None));
+        assert!(input.is_empty());
+    }
+
+    #[test]
+    fn headers_of_the_server_are_unmasked_and_of_minimal_length() {
+        for (len, expected) in [
+            (0, &[0x82, 0][..]),
+            (125, &[0x82, 125]),
+            (126, &[0x82, 126, 0, 126]),
+            (65_535, &[0x82, 126, 0xff, 0xff]),
+            (65_536, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let mut out = Vec::new();
+            put_header(&mut out, Opcode::Binary, len);
+            assert_eq!(out, expected);
+            assert_eq!(header_len(len), expected.len());
+        }
+    }
+
+    #[test]
+    fn control_frames_of_the_server_fit_their_limit() {
+        assert_eq!(close_frame(4400, "bad").as_ref(), b"\x88\x05\x11\x30bad");
+        let long = close_frame(1000, &"ä".repeat(100));
+        assert_eq!(long[1], 2 + 122);
+        assert!(std::str::from_utf8(&long[4..]).is_ok());
+        assert_eq!(ping_frame().as_ref(), [0x89, 0]);
+        assert_eq!(pong_frame(b"x").as_ref(), [0x8a, 1, b'x']);
+        assert_eq!(pong_frame(&[0; 200]).len(), 127);
+    }
+}

@@ -5,27 +5,14 @@ use bytes::Bytes;
 use super::{Malformed, MalformedKind, scan_awareness, walk_state_vector, walk_update};
 use crate::{id::ClientId, lib0::Reader, limits::WireLimits};
 
-/// `sync`: step 1, step 2 or an update.
-pub const SYNC: u64 = 0;
-/// `awareness`.
-pub const AWARENESS: u64 = 1;
-/// `auth`: from a server only.
-pub const AUTH: u64 = 2;
-/// `queryAwareness`.
-pub const QUERY_AWARENESS: u64 = 3;
-/// Ephemeral JSON: from a server, for peers that asked for it.
-pub const EPHEMERAL: u64 = 100;
-/// How many of a peer's updates are durable: from a server, for peers that asked for it.
-pub const DURABLE: u64 = 101;
-/// y-sweet's question whether everything before it was handled.
-pub const SAVED: u64 = 102;
+const SYNC: u64 = 0;
+const AWARENESS: u64 = 1;
+const QUERY_AWARENESS: u64 = 3;
+const SAVED: u64 = 102;
 
-/// `sync`, step 1: a state vector; the other side answers with what is missing from it.
-pub const SYNC_STEP_1: u64 = 0;
-/// `sync`, step 2: the answer to a step 1.
-pub const SYNC_STEP_2: u64 = 1;
-/// `sync`: an update.
-pub const SYNC_UPDATE: u64 = 2;
+const SYNC_STEP_1: u64 = 0;
+const SYNC_STEP_2: u64 = 1;
+const SYNC_UPDATE: u64 = 2;
 
 /// A message that a peer may send. Payloads are slices of the frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
