@@ -1,4 +1,5 @@
 //! Skeleton.
 
 pub mod private_file;
+pub mod store;
 pub mod tokens;

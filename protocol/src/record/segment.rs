@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | 0 | 4 | magic `ORRs` |
 //! | 4 | 1 | version of the segment and of the records in it, now 1 |
-//! | 5 | 3 | zero |
+//! | 5 | 1 | 1 if the segment was emptied: all its records were covered, only the header is kept; else 0 |
+//! | 6 | 2 | zero |
 //! | 8 | 8 | number of the segment, from 1 |
 //! | 16 | 8 | length of the segment before it; what lies beyond was never acknowledged |
 //! | 24 | 4 | salt of the checksums of its records |
@@ -29,6 +30,8 @@ const FENCE_BYTES: usize = 24;
 pub struct SegmentHeader {
     /// Its number, from 1, without gaps.
     pub number: u64,
+    /// Its records were covered by snapshots and are gone, whatever its successor says of its length.
+    pub emptied: bool,
     /// Durable length of the segment before it, in bytes.
     pub previous_len: u64,
     /// Where the checksums of its records start from.
@@ -46,7 +49,7 @@ impl SegmentHeader {
         let count = u32::try_from(self.fences.len()).expect("fewer organizations than 2^32");
         let mut out = Vec::with_capacity(36 + self.fences.len() * FENCE_BYTES);
         out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&[VERSION, 0, 0, 0]);
+        out.extend_from_slice(&[VERSION, u8::from(self.emptied), 0, 0]);
         out.extend_from_slice(&self.number.to_le_bytes());
         out.extend_from_slice(&self.previous_len.to_le_bytes());
         out.extend_from_slice(&self.salt.to_le_bytes());
@@ -66,7 +69,7 @@ impl SegmentHeader {
         if reader.array::<4>()? != MAGIC {
             return Err(RecordError::BadMagic);
         }
-        let [version, zeros @ ..] = reader.array::<4>()?;
+        let [version, emptied, zeros @ ..] = reader.array::<4>()?;
         if version != VERSION {
             return Err(RecordError::UnknownVersion(version));
         }
@@ -80,7 +83,7 @@ impl SegmentHeader {
         if u32::from_le_bytes(reader.array()?) != expected {
             return Err(RecordError::BadHeaderChecksum);
         }
-        if zeros != [0; 3] || number == 0 {
+        if emptied > 1 || zeros != [0; 2] || number == 0 {
             return Err(RecordError::BadHeader);
         }
         let mut parsed = Vec::with_capacity(count);
@@ -89,7 +92,7 @@ impl SegmentHeader {
             let org = OrgId(Uuid::from_bytes(fences.array()?));
             parsed.push((org, u64::from_le_bytes(fences.array()?)));
         }
-        Ok((Self { number, previous_len, salt, fences: parsed }, reader.at))
+        Ok((Self { number, emptied: emptied == 1, previous_len, salt, fences: parsed }, reader.at))
     }
 }
 
@@ -99,7 +102,7 @@ mod tests {
 
     fn sample() -> SegmentHeader {
         let fences = vec![(OrgId(Uuid::from_u128(1)), 4), (OrgId(Uuid::from_u128(2)), 9)];
-        SegmentHeader { number: 3, previous_len: 1234, salt: 77, fences }
+        SegmentHeader { number: 3, emptied: false, previous_len: 1234, salt: 77, fences }
     }
 
     #[test]
