@@ -1,2 +1,34 @@
-//! The binary.
-fn main() {}
+//! `orrery`, the binary: command line, configuration, wiring. No logic of the domain lives here.
+//!
+//! Exit codes: 0 fine, 1 failure, 2 wrong usage. Results go to stdout, logs and errors to stderr.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+mod check;
+mod cli;
+mod config;
+mod data;
+mod doctor;
+mod logging;
+mod output;
+mod token;
+mod up;
+
+fn main() -> ExitCode {
+    // clap itself ends the process with 2 on wrong usage, and with 0 after --help and --version.
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Up(args) => up::run(&args, cli.json),
+        Command::Token(args) => token::run(&args, cli.json),
+        Command::Check(args) => check::run(&args, cli.json),
+        Command::Doctor => doctor::run(cli.json),
+    };
+    done.unwrap_or_else(|error| {
+        output::error(&error);
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,95 @@
+//! The environment as a layer of the configuration. The only place that reads it.
+//!
+//! `ORRERY_` and the key's path in capitals, joined by underscores: `limits.wire.frame_bytes_max` is
+//! `ORRERY_LIMITS_WIRE_FRAME_BYTES_MAX`.
+
+use std::{collections::BTreeMap, env, path::PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use toml::{Table, Value};
+
+use super::layers;
+
+const PREFIX: &str = "ORRERY_";
+
+/// Names the configuration file.
+const CONFIG: &str = "ORRERY_CONFIG";
+
+/// Names this binary, for the programs that test it; they pass their environment on to it.
+const BINARY: &str = "ORRERY_BIN";
+
+/// What of the environment concerns us.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// As this process found it.
+    pub(crate) fn of_process() -> anyhow::Result<Self> {
+        let mut found = BTreeMap::new();
+        for (name, value) in env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            if name.starts_with(PREFIX) || name == "HOME" || name == "XDG_DATA_HOME" {
+                let value = value.into_string().map_err(|_| anyhow!("{name}: not UTF-8"))?;
+                found.insert(name, value);
+            }
+        }
+        Ok(Self(found))
+    }
+
+    /// The file that `ORRERY_CONFIG` names.
+    pub(super) fn config_file(&self) -> Option<PathBuf> {
+        self.0.get(CONFIG).map(PathBuf::from)
+    }
+
+    /// The platform's usual data folder; empty where no home folder is known.
+    pub(super) fn data_folder(&self) -> PathBuf {
+        let absolute = |name: &str| self.0.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let share = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" };
+        let base = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(share)));
+        base.map(|base| base.join("orrery")).unwrap_or_default()
+    }
+
+    /// Each variable of ours as its own layer, named after it. `known` has every key.
+    pub(super) fn layers(&self, known: &Table) -> anyhow::Result<Vec<(String, Table)>> {
+        let leaves = layers::leaves(known);
+        let ours = self.0.iter().filter(|(name, _)| name.starts_with(PREFIX) && *name != CONFIG && *name != BINARY);
+        ours.map(|(name, text)| {
+            let Some((path, like)) = leaves.iter().find(|(path, _)| variable(path) == *name) else {
+                bail!("{name}: unknown variable")
+            };
+            let value = read(text, like).with_context(|| format!("{name}: must be {}", layers::kind(like)))?;
+            Ok((name.clone(), nest(path, value)))
+        })
+        .collect()
+    }
+}
+
+fn variable(path: &[String]) -> String {
+    format!("{PREFIX}{}", path.join("_").to_ascii_uppercase())
+}
+
+fn read(text: &str, like: &Value) -> anyhow::Result<Value> {
+    Ok(match like {
+        Value::String(_) => Value::String(text.to_owned()),
+        Value::Integer(_) => Value::Integer(text.parse()?),
+        Value::Float(_) => Value::Float(text.parse()?),
+        Value::Boolean(_) => Value::Boolean(text.parse()?),
+        Value::Datetime(_) | Value::Array(_) | Value::Table(_) => bail!("only in the configuration file"),
+    })
+}
+
+/// `value` below `path`, as a table with nothing else in it.
+fn nest(path: &[String], value: Value) -> Table {
+    match path {
+        [] => Table::new(),
+        [key] => Table::from_iter([(key.clone(), value)]),
+        [key, rest @ ..] => Table::from_iter([(key.clone(), Value::Table(nest(rest, value)))]),
+    }
+}
+
+#[cfg(test)]
+impl<const N: usize> From<[(&str, &str); N]> for Environment {
+    fn from(variables: [(&str, &str); N]) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+}

@@ -1,0 +1,63 @@
+//! Laying one table of configuration over another. The table below already has every key, so that an unknown key and a
+//! wrong kind of value can both be named, with where they come from.
+
+use anyhow::{bail, ensure};
+use toml::{Table, Value};
+
+/// Lays `layer` over `base`. `origin` names the layer: a file or a variable.
+pub(super) fn merge(base: &mut Table, layer: Table, origin: &str) -> anyhow::Result<()> {
+    merge_at(base, layer, origin, "")
+}
+
+fn merge_at(base: &mut Table, layer: Table, origin: &str, path: &str) -> anyhow::Result<()> {
+    for (key, value) in layer {
+        let full = format!("{path}{key}");
+        match (base.get_mut(&key), value) {
+            (None, _) => bail!("{origin}: unknown key {full}"),
+            (Some(Value::Table(below)), Value::Table(above)) => merge_at(below, above, origin, &format!("{full}."))?,
+            (Some(below), above) => {
+                ensure!(below.same_type(&above), "{origin}: {full} must be {}", kind(below));
+                ensure!(!matches!(above, Value::Integer(..0)), "{origin}: {full} must not be negative");
+                *below = above;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every key that holds a value, as its path from the root.
+pub(super) fn leaves(table: &Table) -> Vec<(Vec<String>, Value)> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        if let Value::Table(inner) = value {
+            found.extend(leaves(inner).into_iter().map(|(mut path, value)| {
+                path.insert(0, key.clone());
+                (path, value)
+            }));
+        } else {
+            found.push((vec![key.clone()], value.clone()));
+        }
+    }
+    found
+}
+
+/// Refuses the first number that is zero.
+pub(super) fn check_positive(table: &Table, prefix: &str) -> anyhow::Result<()> {
+    for (path, value) in leaves(table) {
+        ensure!(value != Value::Integer(0), "{prefix}.{}: must be at least 1", path.join("."));
+    }
+    Ok(())
+}
+
+/// What a value must look like, as a noun phrase.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a string",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
+    }
+}

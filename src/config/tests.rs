@@ -1,0 +1,97 @@
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+use super::*;
+
+/// The configuration for a file's text, an environment and flags, or the error's one line.
+fn load<const N: usize>(file: &str, environment: [(&str, &str); N], flags: &[&str]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orrery.toml");
+    fs::write(&path, file).unwrap();
+    let path = path.to_str().unwrap();
+    let cli = Cli::parse_from(["orrery", "check", "--config", path].iter().chain(flags));
+    let Command::Check(args) = cli.command else { panic!("the check command") };
+    let loaded = Config::load(&args, &Environment::from(environment));
+    loaded.map_err(|error| format!("{error:#}").replace(path, "FILE"))
+}
+
+fn check_refused<const N: usize>(file: &str, environment: [(&str, &str); N], expect: &str) {
+    let error = load(file, environment, &[]).expect_err(expect);
+    assert!(error.contains(expect), "{error:?} should contain {expect:?}");
+}
+
+#[test]
+fn later_layers_win() {
+    let slots = |file, environment: [(&str, &str); 1], flags: &[&str]| load(file, environment, flags).unwrap().slots;
+    assert_eq!(slots("", [("HOME", "/h")], &[]), 3);
+    assert_eq!(slots("slots = 4", [("HOME", "/h")], &[]), 4);
+    assert_eq!(slots("slots = 4", [("ORRERY_SLOTS", "5")], &["--data", "d"]), 5);
+    assert_eq!(slots("slots = 4", [("ORRERY_SLOTS", "5")], &["--data", "d", "--slots", "6"]), 6);
+}
+
+#[test]
+fn nested_keys_reach_the_limits() {
+    let file = "[limits.wire]\nframe_bytes_max = 1024\n[clocks]\nunload_ms = 0\n";
+    let environment = [("HOME", "/h"), ("ORRERY_LIMITS_ROOM_PEERS_MAX", "7"), ("ORRERY_LOG_FORMAT", "json")];
+    let config = load(file, environment, &[]).unwrap();
+    assert_eq!(config.limits.wire, WireLimits { frame_bytes_max: 1024, ..WireLimits::default() });
+    assert_eq!((config.limits.room.peers_max, config.clocks.unload_ms), (7, 0));
+    assert_eq!(config.log_format, LogFormat::Json);
+}
+
+#[test]
+fn what_is_wrong_is_named_with_where_it_stands() {
+    let home = [("HOME", "/h")];
+    check_refused("slotz = 1", home, "FILE: unknown key slotz");
+    check_refused("[limits.wire]\nframe = 1", home, "FILE: unknown key limits.wire.frame");
+    check_refused("limits = 1", home, "FILE: limits must be a table");
+    check_refused("slots = \"three\"", home, "FILE: slots must be a whole number");
+    check_refused("slots = -1", home, "FILE: slots must not be negative");
+    check_refused("slots = 0", home, "slots: from 1 to 1000");
+    check_refused("slots = 70000", home, "slots");
+    check_refused("listen = \"here\"", home, "listen");
+    check_refused("log_format = \"loud\"", home, "log_format");
+    check_refused("[limits.wire]\nframe_bytes_max = 0", home, "limits.wire.frame_bytes_max: must be at least 1");
+    check_refused("slots =", home, "FILE");
+    check_refused("", [("ORRERY_SLOTZ", "1")], "ORRERY_SLOTZ: unknown variable");
+    check_refused("", [("ORRERY_SLOTS", "three")], "ORRERY_SLOTS: must be a whole number");
+    check_refused("", [("ORRERY_SLOTS", "-3")], "ORRERY_SLOTS: slots must not be negative");
+}
+
+#[test]
+fn domains_come_from_a_closed_alphabet() {
+    for good in ["localhost", "team.example", "a-1.b2.example"] {
+        assert!(check_domain(good).is_ok(), "{good}");
+    }
+    let long = format!("{}.example", "a.".repeat(80));
+    for bad in ["", ".", "a..b", "-a.b", "a-.b", "A.b", "a_b", "a;b", "a b", "ä.b", "localhost:7000", &long] {
+        assert!(check_domain(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn the_data_folder_is_the_platform_s() {
+    let folder = |environment: Environment| environment.data_folder().display().to_string();
+    assert_eq!(folder(Environment::from([("HOME", "/h"), ("XDG_DATA_HOME", "/x")])), "/x/orrery");
+    assert_eq!(folder(Environment::from([("HOME", "relative")])), "");
+    check_refused("", [], "data: no home folder is known");
+}
+
+#[test]
+fn every_key_has_its_own_variable() {
+    let table = Table::try_from(Config::defaults(&Environment::default())).unwrap();
+    let variables = layers::leaves(&table).into_iter().map(|(path, _)| path.join("_"));
+    let mut variables: Vec<String> = variables.collect();
+    let count = variables.len();
+    variables.sort();
+    variables.dedup();
+    assert_eq!(variables.len(), count, "two keys share a variable");
+}
+
+#[test]
+fn what_check_prints_is_a_configuration_file() {
+    let config = load("slots = 9", [("HOME", "/h")], &[]).unwrap();
+    let printed = toml::to_string(&config).unwrap();
+    assert_eq!(load(&printed, [], &[]).unwrap(), config);
+}

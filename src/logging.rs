@@ -1,0 +1,19 @@
+//! Where log lines go: stderr, as text or as JSON.
+
+use std::io::{self, IsTerminal};
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, LogFormat};
+
+/// Once per process.
+pub(crate) fn init(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::builder().parse(&config.log_filter).context("log_filter")?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! `orrery up`: everything in one process. Only wiring: what is opened in which order, and closed in the reverse.
+
+use std::{
+    collections::BTreeMap,
+    process::{self, ExitCode},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use orrery_ganymede::tokens::TokenKeys;
+use orrery_web::{
+    health::{Part, Parts, Status},
+    metrics, routes,
+    server::Server,
+    state::{AppState, EdgeConfig},
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::Serialize;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
+
+use crate::{
+    cli::ConfigArgs,
+    config::Config,
+    data::{DataFolder, Reach},
+    logging, output,
+};
+
+#[derive(Serialize)]
+struct Started {
+    url: String,
+}
+
+pub(crate) fn run(args: &ConfigArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let config = Config::of_process(args)?;
+    logging::init(&config)?;
+    raise_open_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config, json))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let data = DataFolder::open(&config.data)?;
+    let tokens = Arc::new(TokenKeys::load_or_create(data.path())?);
+    data.first_or_create()?;
+    let edge = EdgeConfig { domain: config.domain.clone(), limits: config.limits.http.clone() };
+    let state = AppState { tokens, edge: Arc::new(edge), parts: Arc::new(OwnParts), metrics: metrics::install()? };
+    let server = Server::bind(config.listen, routes::site(state))?;
+
+    let reach = Reach { listen: server.address(), domain: config.domain };
+    data.announce(&reach)?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(server.run(async {
+        stopped.await.ok();
+    }));
+    tracing::info!(listen = %reach.listen, data = %data.path().display(), "serving");
+    announce(&reach, json)?;
+
+    signals.next().await;
+    tracing::info!("stopping");
+    tokio::spawn(async move {
+        signals.next().await;
+        tracing::error!("stopped before everything was flushed");
+        process::exit(1);
+    });
+    drop(stop);
+    serving.await.context("the server")?;
+    data.withdraw();
+    Ok(())
+}
+
+/// The last line of the start-up.
+fn announce(reach: &Reach, json: bool) -> anyhow::Result<()> {
+    let url = reach.url();
+    if json {
+        return output::json(&Started { url });
+    }
+    output::line(url);
+    Ok(())
+}
+
+/// What asks us to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// One descriptor per peer: the usual soft limit of 1,024 is far below what one process can serve.
+fn raise_open_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, ?current, "the limit of open files stays");
+    }
+}
+
+/// What `/api/health` says of this process.
+struct OwnParts;
+
+impl Parts for OwnParts {
+    fn parts(&self) -> BTreeMap<&'static str, Part> {
+        BTreeMap::from([("edge", Part { status: Status::Ok, detail: "answers".to_owned() })])
+    }
+}
