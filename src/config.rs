@@ -5,6 +5,7 @@ use std::{fmt, fs, net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
+use orrery_ganymede::store::StoreLimits;
 use orrery_protocol::limits::{GatewayLimits, RoomClocks, RoomLimits, WireLimits};
 use orrery_web::limits::HttpLimits;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) clocks: RoomClocks,
     /// What may be how large.
     pub(crate) limits: Limits,
+    /// Sizes and clocks of the embedded store.
+    pub(crate) store: StoreLimits,
 }
 
 /// The `[limits]` tables.
@@ -102,6 +105,7 @@ impl Config {
             log_filter: "info".to_owned(),
             clocks: RoomClocks::default(),
             limits: Limits::default(),
+            store: StoreLimits::default(),
         }
     }
 

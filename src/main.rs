@@ -13,6 +13,7 @@ mod cli;
 mod config;
 mod data;
 mod doctor;
+mod embedded;
 mod logging;
 mod output;
 mod token;

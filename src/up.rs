@@ -1,17 +1,21 @@
 //! `orrery up`: everything in one process. Only wiring: what is opened in which order, and closed in the reverse.
 
 use std::{
-    collections::BTreeMap,
     process::{self, ExitCode},
     sync::Arc,
 };
 
 use anyhow::Context;
-use orrery_ganymede::tokens::TokenKeys;
+use orrery_actors::{Clock, GatewayConfig, Gateways};
+use orrery_ganymede::{
+    store::{Store, StoreOptions},
+    tokens::TokenKeys,
+};
+use orrery_protocol::room::RoomConfig;
 use orrery_web::{
-    health::{Part, Parts, Status},
     metrics, routes,
     server::Server,
+    socket::Sockets,
     state::{AppState, EdgeConfig},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -25,6 +29,7 @@ use crate::{
     cli::ConfigArgs,
     config::Config,
     data::{DataFolder, Reach},
+    embedded::{self, OwnParts, StoreJournal},
     logging, output,
 };
 
@@ -47,8 +52,16 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     let data = DataFolder::open(&config.data)?;
     let tokens = Arc::new(TokenKeys::load_or_create(data.path())?);
     data.first_or_create()?;
+    let metrics = metrics::install()?;
+    let options = StoreOptions { limits: config.store.clone(), merge: Arc::new(embedded::merge) };
+    let (store, _recovery) = Store::open(&data.path().join("store"), options)?;
+    let clock = Clock::new();
+    let gateways = gateways(&config, &store, clock);
+    let peers_max = config.limits.room.peers_max;
+    let sockets = Sockets::new(gateways.clone(), config.limits.wire.clone(), peers_max, clock);
     let edge = EdgeConfig { domain: config.domain.clone(), limits: config.limits.http.clone() };
-    let state = AppState { tokens, edge: Arc::new(edge), parts: Arc::new(OwnParts), metrics: metrics::install()? };
+    let parts = Arc::new(OwnParts(store.clone()));
+    let state = AppState { tokens, sockets, edge: Arc::new(edge), parts, metrics };
     let server = Server::bind(config.listen, routes::site(state))?;
 
     let reach = Reach { listen: server.address(), domain: config.domain };
@@ -69,8 +82,18 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     });
     drop(stop);
     serving.await.context("the server")?;
+    gateways.shutdown().await;
+    store.close().await.context("the store")?;
     data.withdraw();
     Ok(())
+}
+
+fn gateways(config: &Config, store: &Store, clock: Clock) -> Gateways {
+    let limits = &config.limits;
+    let room =
+        RoomConfig { wire: limits.wire.clone(), room: limits.room.clone(), clocks: config.clocks.clone() };
+    let journal = Arc::new(StoreJournal(store.clone()));
+    Gateways::new(GatewayConfig { room, limits: limits.gateway.clone(), journal, clock })
 }
 
 /// The last line of the start-up.
@@ -110,14 +133,5 @@ fn raise_open_files() {
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
     {
         tracing::warn!(%error, ?current, "the limit of open files stays");
-    }
-}
-
-/// What `/api/health` says of this process.
-struct OwnParts;
-
-impl Parts for OwnParts {
-    fn parts(&self) -> BTreeMap<&'static str, Part> {
-        BTreeMap::from([("edge", Part { status: Status::Ok, detail: "answers".to_owned() })])
     }
 }

@@ -367,6 +367,19 @@ pub fn put_header(out: &mut impl BufMut, opcode: Opcode, payload_len: usize) {
     }
 }
 
+/// The length, header included, of the frame that [`put_header`] began at the start of `frame`.
+///
+/// # Panics
+/// `frame` does not hold a whole header.
+pub fn frame_len(frame: &[u8]) -> usize {
+    let (header, payload) = match frame[1] {
+        LEN_16 => (4, usize::from(u16::from_be_bytes([frame[2], frame[3]]))),
+        LEN_64 => (10, frame[2..10].iter().fold(0, |len, &byte| len << 8 | usize::from(byte))),
+        len => (2, usize::from(len)),
+    };
+    header + payload
+}
+
 /// A close frame; the reason is cut to the 123 bytes that fit.
 pub fn close_frame(code: u16, reason: &str) -> Bytes {
     let reason = &reason[..reason.floor_char_boundary(CONTROL_BYTES_MAX - 2)];

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::time::{Instant, timeout};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -114,12 +114,14 @@ fn claimed_length(headers: &HeaderMap) -> u64 {
 fn write_error_body(response: &mut Response, id: Uuid) {
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         *response.body_mut() = Body::from(error.body(id));
+        // Whoever had the empty body in hand may have counted it.
+        response.headers_mut().remove(header::CONTENT_LENGTH);
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
 }
 
 fn write_headers(response: &mut Response, id: Uuid) {
-    let upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let upgrade = response.status().is_informational();
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(id.to_string()) {
         headers.insert(REQUEST_ID, id);

@@ -34,7 +34,8 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    fn status(self) -> StatusCode {
+    /// The one status code of this kind.
+    pub fn status(self) -> StatusCode {
         match self {
             Self::InvalidInput => StatusCode::BAD_REQUEST,
             Self::AuthenticationFailed => StatusCode::UNAUTHORIZED,
@@ -112,6 +113,11 @@ impl ApiError {
         let body = Body { error: Inner { code: self.code.name(), message: &self.message, details, request_id } };
         serde_json::to_vec(&body).expect("strings, numbers and maps of strings always serialize")
     }
+}
+
+/// The status of a report that says whether all is well.
+pub(crate) fn report_status(well: bool) -> StatusCode {
+    if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
 #[derive(Serialize)]

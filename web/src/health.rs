@@ -7,10 +7,9 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
 use serde::Serialize;
 
-use crate::state::AppState;
+use crate::{error::report_status, state::AppState};
 
 /// How one part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -49,6 +48,5 @@ pub(crate) async fn show(State(state): State<AppState>) -> Response {
     let parts = state.parts.parts();
     let status = parts.values().map(|part| part.status).max().unwrap_or(Status::Ok);
     // Degraded answers 503 too: whoever polls must learn that something is withheld.
-    let code = if status == Status::Ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(Health { status, parts })).into_response()
+    (report_status(status == Status::Ok), Json(Health { status, parts })).into_response()
 }

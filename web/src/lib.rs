@@ -15,5 +15,6 @@ pub mod limits;
 pub mod metrics;
 pub mod routes;
 pub mod server;
+pub mod socket;
 mod start_page;
 pub mod state;

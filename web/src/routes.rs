@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     envelope::Site,
     error::{ApiError, ErrorCode},
-    health, metrics, start_page,
+    health, metrics, socket, start_page,
     state::AppState,
 };
 
@@ -40,7 +40,7 @@ fn control_plane() -> Router<AppState> {
 
 /// One organization's gateway.
 fn gateway() -> Router<AppState> {
-    Router::new().route("/collab/ping", get(ping))
+    Router::new().route("/collab/ping", get(ping)).route("/collab/{project}/{document}", get(socket::enter))
 }
 
 async fn jwks(axum::extract::State(state): axum::extract::State<AppState>) -> Json<Jwks> {

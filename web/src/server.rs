@@ -142,8 +142,9 @@ fn refuse(stream: &TcpStream) {
     let error = ApiError::new(ErrorCode::Unavailable("TOO_MANY_CONNECTIONS"), "too many connections; try again later");
     let body = error.body(Uuid::now_v7());
     let mut answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n\
+        "HTTP/1.1 {}\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n\
          content-length: {}\r\n\r\n",
+        error.code().status(),
         body.len()
     )
     .into_bytes();

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 use orrery_ganymede::tokens::TokenKeys;
 
-use crate::{health::Parts, limits::HttpLimits};
+use crate::{health::Parts, limits::HttpLimits, socket::Sockets};
 
 /// Shared by all requests; cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
     /// Signs and verifies.
     pub tokens: Arc<TokenKeys>,
+    /// Where WebSockets lead.
+    pub sockets: Sockets,
     /// The edge's own configuration.
     pub edge: Arc<EdgeConfig>,
     /// What `/api/health` asks.

@@ -142,6 +142,20 @@ async fn a_request_under_way_is_answered_while_the_server_stops() {
 }
 
 #[tokio::test]
+async fn a_refusal_arrives_whole() {
+    let router = Router::new().fallback(async || ApiError::not_found());
+    let running = Running::start(router, HttpLimits::default());
+    let mut stream = running.connect().await;
+    stream.write_all(b"GET /nowhere HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    let answer = rest(&mut stream).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 404 Not Found\r\n"), "{head}");
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["error"]["code"], "NOT_FOUND");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn an_upgraded_connection_gives_its_raw_socket_back_and_goes_on_counting() {
     async fn upgrade(mut request: Request) -> Response {
         let connection = request.extensions().get::<Connection>().unwrap().clone();

@@ -1,0 +1,523 @@
+//! The room actor: drives one `protocol::room::Room`. Owns the way from effects to sockets, journal and timer; decides
+//! nothing.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use orrery_protocol::{
+    id::{DocumentKey, PeerId, UserId},
+    record::StoredDocument,
+    room::{Broadcast, CloseCode, Effect, Input, Received, Room, RoomConfig, RoomReport},
+    websocket::ping_frame,
+};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::task::AbortHandle;
+
+use crate::{
+    clock::Clock,
+    gateway::GatewayMessage,
+    inbox::{Arrival, Inbox},
+    journal::{Append, Journal, JournalError},
+    outbox::{Outbox, Sent},
+};
+
+/// Between two attempts to load a broken document again, in milliseconds.
+const RELOAD_RETRY_MS: u64 = 500;
+
+/// What a room actor can be told.
+#[derive(Debug)]
+pub(crate) enum RoomMessage {
+    /// The inbox is no longer empty.
+    Wake,
+    /// Updates up to this sequence are on disk.
+    Durable(u64),
+    /// A snapshot up to this sequence was stored, or not.
+    SnapshotEnded(u64, Result<(), JournalError>),
+    /// The document as storage has it.
+    Loaded(Result<StoredDocument, JournalError>),
+    /// The timer went off.
+    Tick,
+    /// A member lost access.
+    Revoke(UserId),
+    /// Close all peers, bring everything to disk, answer, stop.
+    Drain(RpcReplyPort<()>),
+    /// Stop: nobody is here, and everything is on disk.
+    Retire,
+    /// What may be observed.
+    Inspect(RpcReplyPort<RoomStatus>),
+}
+
+/// What may be observed of a room actor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomStatus {
+    /// The room itself.
+    pub report: RoomReport,
+    /// Bytes accepted and not durable.
+    pub unsaved_bytes: usize,
+    /// Milliseconds for which the oldest of them waits.
+    pub unsaved_for_ms: u64,
+    /// Why storage last failed this room.
+    pub last_error: Option<String>,
+}
+
+/// One peer as its room's actor sees it.
+#[derive(Debug)]
+struct Link {
+    outbox: Arc<Outbox>,
+    /// The backlog that the room was last told of.
+    backlog: u64,
+}
+
+/// The peers of a room. However it ends, orderly or by a panic, they are closed: they reconnect, and find the room
+/// rebuilt from what is durable.
+#[derive(Debug)]
+struct Roster {
+    links: BTreeMap<PeerId, Link>,
+    inbox: Arc<Inbox>,
+}
+
+impl Drop for Roster {
+    fn drop(&mut self) {
+        self.inbox.close();
+        for link in self.links.values() {
+            link.outbox.close(CloseCode::Restarting as u16, "room restarted");
+        }
+    }
+}
+
+/// A way into an open room. While it lives, the room does not unload.
+#[derive(Debug, Clone)]
+pub struct RoomHandle {
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) peer_queue_bytes_max: usize,
+    /// Counted by the gateway: more than its own and the room's, and somebody is on the way in.
+    pub(crate) visit: Arc<()>,
+}
+
+impl RoomHandle {
+    /// Where peers put what they do.
+    pub fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// How many are in, or on their way in, this handle included.
+    pub fn visitors(&self) -> usize {
+        Arc::strong_count(&self.visit) - 1
+    }
+
+    /// Bytes that may wait for one peer's socket.
+    pub fn peer_queue_bytes_max(&self) -> usize {
+        self.peer_queue_bytes_max
+    }
+}
+
+/// What a room actor is made with.
+pub(crate) struct RoomArguments {
+    pub(crate) key: Arc<DocumentKey>,
+    pub(crate) stored: StoredDocument,
+    pub(crate) config: RoomConfig,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) clock: Clock,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) gateway: ActorRef<GatewayMessage>,
+}
+
+/// Updates on their way to disk.
+struct Unsaved {
+    last_seq: u64,
+    bytes: usize,
+    since_ms: u64,
+}
+
+/// The state of a room actor.
+pub(crate) struct RoomState {
+    key: Arc<DocumentKey>,
+    core: Room,
+    journal: Arc<dyn Journal>,
+    clock: Clock,
+    inbox: Arc<Inbox>,
+    roster: Roster,
+    gateway: ActorRef<GatewayMessage>,
+    stuck_ms: u64,
+    unsaved_bytes_max: usize,
+    unsaved: VecDeque<Unsaved>,
+    unsaved_bytes: usize,
+    /// The inbox has more, and waits until storage has caught up.
+    stalled: bool,
+    timer: Option<(u64, AbortHandle)>,
+    draining: Option<RpcReplyPort<()>>,
+    last_error: Option<String>,
+    effects: Vec<Effect>,
+}
+
+/// Drives one room.
+pub(crate) struct RoomActor;
+
+impl Actor for RoomActor {
+    type Msg = RoomMessage;
+    type State = RoomState;
+    type Arguments = RoomArguments;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<RoomMessage>,
+        arguments: RoomArguments,
+    ) -> Result<RoomState, ActorProcessingErr> {
+        Ok(RoomState::new(arguments))
+    }
+
+    async fn post_start(
+        &self,
+        myself: ActorRef<RoomMessage>,
+        state: &mut RoomState,
+    ) -> Result<(), ActorProcessingErr> {
+        state.set_timer(&myself);
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<RoomMessage>,
+        message: RoomMessage,
+        state: &mut RoomState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            RoomMessage::Wake => state.take_arrivals(&myself),
+            RoomMessage::Durable(seq) => {
+                state.settle(seq);
+                state.handle(Input::Durable(seq), &myself);
+                state.resume(&myself);
+            }
+            RoomMessage::SnapshotEnded(seq, Ok(())) => state.handle(Input::SnapshotStored(seq), &myself),
+            RoomMessage::SnapshotEnded(_, Err(error)) => {
+                state.note_failure("cannot store a snapshot", &error);
+                state.handle(Input::SnapshotFailed, &myself);
+            }
+            RoomMessage::Loaded(Ok(stored)) => {
+                state.handle(Input::Reloaded(stored), &myself);
+                state.resume(&myself);
+            }
+            RoomMessage::Loaded(Err(error)) => {
+                state.note_failure("cannot load the document again", &error);
+                state.load_later(&myself);
+            }
+            RoomMessage::Tick => {
+                state.timer = None;
+                state.close_stuck(&myself);
+                state.handle(Input::Tick, &myself);
+            }
+            RoomMessage::Revoke(user) => state.handle(Input::Revoke(user), &myself),
+            RoomMessage::Drain(reply) => {
+                state.draining = Some(reply);
+                state.handle(Input::Drain, &myself);
+            }
+            RoomMessage::Retire => myself.stop(None),
+            RoomMessage::Inspect(reply) => drop(reply.send(state.status())),
+        }
+        state.set_timer(&myself);
+        Ok(())
+    }
+}
+
+impl RoomState {
+    fn new(arguments: RoomArguments) -> Self {
+        let RoomArguments { key, stored, config, journal, clock, inbox, gateway } = arguments;
+        let stuck_ms = config.clocks.stuck_ms;
+        let unsaved_bytes_max = config.room.unsaved_bytes_max;
+        let (core, quarantined) = Room::open(clock.now_ms(), key.document.clone(), config, &stored);
+        for update in &quarantined {
+            metrics::counter!("orrery_room_quarantined_updates_total").increment(1);
+            tracing::error!(org = %key.org, project = %key.project, document = %key.document, position = ?update.position,
+                reason = update.reason, "stored update left out: it cannot be applied");
+        }
+        metrics::gauge!("orrery_rooms").increment(1.0);
+        Self {
+            key,
+            core,
+            journal,
+            clock,
+            roster: Roster { links: BTreeMap::new(), inbox: inbox.clone() },
+            inbox,
+            gateway,
+            stuck_ms,
+            unsaved_bytes_max,
+            unsaved: VecDeque::new(),
+            unsaved_bytes: 0,
+            stalled: false,
+            timer: None,
+            draining: None,
+            last_error: None,
+            effects: Vec::new(),
+        }
+    }
+
+    fn handle(&mut self, input: Input, myself: &ActorRef<RoomMessage>) {
+        let now_ms = self.clock.now_ms();
+        let mut effects = std::mem::take(&mut self.effects);
+        self.core.handle(now_ms, input, &mut effects);
+        for effect in effects.drain(..) {
+            self.perform(now_ms, effect, myself);
+        }
+        self.effects = effects;
+    }
+
+    /// Hands everything that peers did to the room, unless it has to wait.
+    fn take_arrivals(&mut self, myself: &ActorRef<RoomMessage>) {
+        if !self.core.takes_input() || self.unsaved_bytes > self.unsaved_bytes_max {
+            self.stalled = true;
+            return;
+        }
+        let mut arrivals = Vec::new();
+        self.inbox.take(&mut arrivals);
+        let mut received = Vec::with_capacity(arrivals.len());
+        let mut cost = 0;
+        #[cfg(feature = "fault-hooks")]
+        panic_if_asked(&arrivals);
+        for arrival in arrivals {
+            let input = match arrival {
+                Arrival::Received(peer, what, bytes) => {
+                    cost += bytes as usize;
+                    received.push((peer, what));
+                    continue;
+                }
+                Arrival::Join(join, outbox) => {
+                    self.roster.links.insert(join.peer, Link { outbox, backlog: 0 });
+                    Input::Join(join)
+                }
+                Arrival::Drained(peer, backlog) if self.is_current(peer, backlog) => Input::Drained(peer),
+                Arrival::Drained(..) => continue,
+            };
+            self.receive(&mut received, myself);
+            self.handle(input, myself);
+        }
+        self.receive(&mut received, myself);
+        self.inbox.release(cost);
+    }
+
+    fn receive(&mut self, received: &mut Vec<(PeerId, Received)>, myself: &ActorRef<RoomMessage>) {
+        if received.is_empty() {
+            return;
+        }
+        let gone: Vec<PeerId> = received
+            .iter()
+            .filter(|(_, what)| matches!(what, Received::Left))
+            .map(|&(peer, _)| peer)
+            .collect();
+        self.handle(Input::Received(std::mem::take(received)), myself);
+        for peer in gone {
+            self.forget(peer);
+        }
+    }
+
+    fn resume(&mut self, myself: &ActorRef<RoomMessage>) {
+        if std::mem::take(&mut self.stalled) {
+            self.take_arrivals(myself);
+        }
+    }
+
+    fn perform(&mut self, now_ms: u64, effect: Effect, myself: &ActorRef<RoomMessage>) {
+        match effect {
+            Effect::Send(peer, frames) => self.deliver(peer, myself, |outbox| outbox.send(now_ms, &frames)),
+            Effect::Resync(peer, frames) => self.deliver(peer, myself, |outbox| outbox.resync(now_ms, &frames)),
+            Effect::Ping(peer) => self.deliver(peer, myself, |outbox| outbox.send(now_ms, &ping_frame())),
+            Effect::Broadcast(broadcast) => self.broadcast(now_ms, &broadcast, myself),
+            Effect::Append { first_seq, updates } => self.append(now_ms, first_seq, updates, myself),
+            Effect::Snapshot { covers_seq, state } => self.store_snapshot(covers_seq, state, myself),
+            Effect::Close(peer, code, reason) => {
+                metrics::counter!("orrery_peers_closed_total", "code" => (code as u16).to_string()).increment(1);
+                tracing::debug!(org = %self.key.org, project = %self.key.project, document = %self.key.document, %peer,
+                    code = code as u16, reason, "peer closed");
+                if let Some(outbox) = self.forget(peer) {
+                    outbox.close(code as u16, &reason);
+                }
+            }
+            Effect::Reload => self.load(myself),
+            Effect::Drained => {
+                if let Some(reply) = self.draining.take() {
+                    drop(reply.send(()));
+                }
+                myself.stop(None);
+            }
+            Effect::Idle => drop(self.gateway.cast(GatewayMessage::RoomIdle(self.key.clone()))),
+        }
+    }
+
+    fn deliver(&mut self, peer: PeerId, myself: &ActorRef<RoomMessage>, send: impl FnOnce(&Outbox) -> Sent) {
+        let sent = self.roster.links.get_mut(&peer).and_then(|link| link.note(send(&link.outbox)));
+        if let Some(news) = sent {
+            self.handle(news(peer), myself);
+        }
+    }
+
+    /// One write to each peer. Those that sent a part of it get the rest.
+    fn broadcast(&mut self, now_ms: u64, broadcast: &Broadcast, myself: &ActorRef<RoomMessage>) {
+        let Broadcast { frames, parts, except } = broadcast;
+        let mut news = Vec::new();
+        let mut receivers = 0_u64;
+        for (&peer, link) in self.roster.links.iter_mut() {
+            if except.contains(&peer) {
+                continue;
+            }
+            receivers += 1;
+            if parts.iter().all(|&(sender, _)| sender != peer) {
+                news.extend(link.note(link.outbox.send(now_ms, frames)).map(|about| about(peer)));
+                continue;
+            }
+            for others in others_of(peer, parts) {
+                let sent = link.outbox.send(now_ms, &frames.slice(others));
+                news.extend(link.note(sent).map(|about| about(peer)));
+            }
+        }
+        metrics::counter!("orrery_broadcast_bytes_total").increment(receivers * frames.len() as u64);
+        // At once, before any other input: the room still knows what these peers have.
+        for input in news {
+            self.handle(input, myself);
+        }
+    }
+
+    fn append(&mut self, now_ms: u64, first_seq: u64, updates: Vec<Bytes>, myself: &ActorRef<RoomMessage>) {
+        let bytes = updates.iter().map(Bytes::len).sum();
+        let last_seq = first_seq + updates.len() as u64 - 1;
+        self.unsaved_bytes += bytes;
+        self.unsaved.push_back(Unsaved { last_seq, bytes, since_ms: now_ms });
+        metrics::counter!("orrery_updates_accepted_total").increment(updates.len() as u64);
+        let room = myself.clone();
+        // The room may be gone by then; what it appended is durable all the same.
+        let durable = Box::new(move |seq| drop(room.cast(RoomMessage::Durable(seq))));
+        self.journal.append(Append { key: self.key.clone(), first_seq, updates, durable });
+    }
+
+    fn settle(&mut self, seq: u64) {
+        while let Some(durable) = self.unsaved.pop_front_if(|unsaved| unsaved.last_seq <= seq) {
+            self.unsaved_bytes -= durable.bytes;
+            let waited_ms = self.clock.now_ms().saturating_sub(durable.since_ms);
+            metrics::histogram!("orrery_update_durable_seconds").record(waited_ms as f64 / 1000.0);
+        }
+    }
+
+    fn store_snapshot(&self, covers_seq: u64, snapshot: Bytes, myself: &ActorRef<RoomMessage>) {
+        let (journal, key, room) = (self.journal.clone(), self.key.clone(), myself.clone());
+        tokio::spawn(async move {
+            let stored = journal.store_snapshot(&key, covers_seq, snapshot).await;
+            drop(room.cast(RoomMessage::SnapshotEnded(covers_seq, stored)));
+        });
+    }
+
+    fn load(&self, myself: &ActorRef<RoomMessage>) {
+        tracing::warn!(org = %self.key.org, project = %self.key.project, document = %self.key.document,
+            "an update broke the document; it is loaded again without it");
+        let (journal, key, room) = (self.journal.clone(), self.key.clone(), myself.clone());
+        tokio::spawn(async move {
+            let stored = journal.load(&key).await;
+            drop(room.cast(RoomMessage::Loaded(stored)));
+        });
+    }
+
+    fn load_later(&self, myself: &ActorRef<RoomMessage>) {
+        let (journal, key, room) = (self.journal.clone(), self.key.clone(), myself.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(RELOAD_RETRY_MS)).await;
+            let stored = journal.load(&key).await;
+            drop(room.cast(RoomMessage::Loaded(stored)));
+        });
+    }
+
+    fn close_stuck(&mut self, myself: &ActorRef<RoomMessage>) {
+        let now_ms = self.clock.now_ms();
+        let stuck = |link: &Link| link.outbox.stuck_for_ms(now_ms).is_some_and(|ms| ms >= self.stuck_ms);
+        let peers: Vec<PeerId> =
+            self.roster.links.iter().filter(|(_, link)| stuck(link)).map(|(&peer, _)| peer).collect();
+        for peer in peers {
+            self.handle(Input::Stuck(peer), myself);
+        }
+    }
+
+    fn is_current(&self, peer: PeerId, backlog: u64) -> bool {
+        self.roster.links.get(&peer).is_some_and(|link| link.backlog == backlog)
+    }
+
+    fn forget(&mut self, peer: PeerId) -> Option<Arc<Outbox>> {
+        self.roster.links.remove(&peer).map(|link| link.outbox)
+    }
+
+    fn note_failure(&mut self, what: &str, error: &JournalError) {
+        tracing::error!(org = %self.key.org, project = %self.key.project, document = %self.key.document, %error, "{what}");
+        self.last_error = Some(format!("{what}: {error}"));
+    }
+
+    /// One timer, for the room's next deadline.
+    fn set_timer(&mut self, myself: &ActorRef<RoomMessage>) {
+        let Some(deadline_ms) = self.core.deadline_ms() else { return };
+        if let Some((armed_ms, timer)) = &self.timer {
+            if *armed_ms <= deadline_ms {
+                return;
+            }
+            timer.abort();
+        }
+        let (room, at) = (myself.clone(), self.clock.at(deadline_ms));
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep_until(at.into()).await;
+            drop(room.cast(RoomMessage::Tick));
+        });
+        self.timer = Some((deadline_ms, timer.abort_handle()));
+    }
+
+    fn status(&self) -> RoomStatus {
+        let now_ms = self.clock.now_ms();
+        RoomStatus {
+            report: self.core.report(),
+            unsaved_bytes: self.unsaved_bytes,
+            unsaved_for_ms: self.unsaved.front().map_or(0, |oldest| now_ms.saturating_sub(oldest.since_ms)),
+            last_error: self.last_error.clone(),
+        }
+    }
+}
+
+impl Link {
+    /// What the room has to be told of how sending went.
+    fn note(&mut self, sent: Sent) -> Option<fn(PeerId) -> Input> {
+        match sent {
+            Sent::Written | Sent::Queued => None,
+            Sent::Backlogged(backlog) => {
+                self.backlog = backlog;
+                Some(Input::Backlogged)
+            }
+            Sent::Overflowed(backlog) => {
+                self.backlog = backlog;
+                metrics::counter!("orrery_peer_queue_overflows_total").increment(1);
+                Some(Input::Overflowed)
+            }
+        }
+    }
+}
+
+/// Lets a test see how a room that panics comes back. Never in a release.
+#[cfg(feature = "fault-hooks")]
+fn panic_if_asked(arrivals: &[Arrival]) {
+    use orrery_protocol::guard::PeerMessage;
+    let asked = |arrival: &Arrival| {
+        matches!(arrival, Arrival::Received(_, Received::Message(PeerMessage::Saved(payload)), _) if payload == "fault: panic")
+    };
+    assert!(!arrivals.iter().any(asked), "a test asked this room to panic");
+}
+
+/// The stretches of a broadcast that `peer` did not send itself.
+fn others_of(peer: PeerId, parts: &[(PeerId, usize)]) -> Vec<Range<usize>> {
+    let mut others: Vec<Range<usize>> = Vec::new();
+    let mut start = 0;
+    for &(sender, end) in parts {
+        if sender != peer {
+            match others.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                Some(_) | None => others.push(start..end),
+            }
+        }
+        start = end;
+    }
+    others
+}

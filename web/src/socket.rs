@@ -1,0 +1,170 @@
+//! The way of a WebSocket into a room: who may enter is decided before the upgrade, while HTTP can still say why.
+
+mod peer;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use axum::{
+    Extension,
+    extract::{Path, Query, Request, State},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use orrery_actors::{Clock, Gateways, OpenError, RoomHandle};
+use orrery_protocol::{
+    access::Principal,
+    id::{DocumentKey, DocumentName, PeerId, ProjectId},
+    limits::WireLimits,
+    room::Join,
+};
+use serde::Deserialize;
+use sha1::{Digest, Sha1};
+use tokio::net::TcpStream;
+
+use crate::{
+    address::OrgHint,
+    error::{ApiError, ErrorCode},
+    server::Connection,
+    state::AppState,
+};
+use peer::Peer;
+
+/// RFC 6455, section 1.3.
+const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// What sockets need of the process.
+#[derive(Clone)]
+pub struct Sockets {
+    gateways: Gateways,
+    limits: Arc<WireLimits>,
+    peers_max: usize,
+    clock: Clock,
+    next_peer: Arc<AtomicU64>,
+}
+
+impl Sockets {
+    /// Sockets that lead into rooms of `gateways`, of at most `peers_max` peers each.
+    pub fn new(gateways: Gateways, limits: WireLimits, peers_max: usize, clock: Clock) -> Self {
+        Self { gateways, limits: Arc::new(limits), peers_max, clock, next_peer: Arc::default() }
+    }
+}
+
+/// `?token=ACCESS&ext=1`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Params {
+    token: Option<String>,
+    ext: Option<String>,
+}
+
+/// `GET /collab/{project}/{document}`.
+pub(crate) async fn enter(
+    State(state): State<AppState>,
+    Path((project, document)): Path<(String, String)>,
+    Query(params): Query<Params>,
+    org: Option<Extension<OrgHint>>,
+    Extension(connection): Extension<Connection>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let principal = authenticate(&state, params.token.as_deref(), request.headers())?;
+    let key = locate(&principal, &project, &document, org.map(|Extension(hint)| hint))?;
+    let accept = accept_key(request.headers())?;
+    let upgrade = request.extensions().get::<OnUpgrade>().cloned().ok_or_else(not_an_upgrade)?;
+    let sockets = &state.sockets;
+    let room = sockets.gateways.room(key.clone()).await.map_err(|error| refusal(&error))?;
+    if room.visitors() > sockets.peers_max {
+        return Err(ApiError::new(ErrorCode::RateLimited, "the document has as many peers as it may").retry_after(5));
+    }
+    let peer = PeerId(sockets.next_peer.fetch_add(1, Ordering::Relaxed));
+    let join = Join { peer, principal, extended: params.ext.as_deref() == Some("1") };
+    tokio::spawn(run(upgrade, room, join, sockets.clone(), key, connection));
+    let headers = [
+        (header::UPGRADE, HeaderValue::from_static("websocket")),
+        (header::CONNECTION, HeaderValue::from_static("upgrade")),
+        (header::SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+}
+
+fn authenticate(state: &AppState, param: Option<&str>, headers: &HeaderMap) -> Result<Principal, ApiError> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let token = param.or(bearer).ok_or_else(|| ApiError::new(ErrorCode::AuthenticationFailed, "no access token"))?;
+    let access = state.tokens.verify(token);
+    // A socket outlives its token: what ends it is the end of the membership, which the room is told.
+    access
+        .map(|access| access.principal)
+        .map_err(|error| ApiError::new(ErrorCode::AuthenticationFailed, error.to_string()))
+}
+
+/// Where the address leads, as far as `principal` may see it.
+fn locate(principal: &Principal, project: &str, document: &str, org: Option<OrgHint>) -> Result<DocumentKey, ApiError> {
+    let project: ProjectId = project.parse().map_err(|_| ApiError::not_found())?;
+    if org.is_some_and(|OrgHint(org)| org != principal.org) {
+        return Err(ApiError::not_found());
+    }
+    if project != principal.project {
+        return Err(ApiError::new(ErrorCode::Forbidden, "the access token is for another project"));
+    }
+    let document: DocumentName = document
+        .parse()
+        .map_err(|error: orrery_protocol::id::InvalidId| ApiError::invalid("document", error.to_string()))?;
+    Ok(DocumentKey { org: principal.org, project, document })
+}
+
+fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, ApiError> {
+    let says = |name, token: &str| {
+        let values = headers.get_all(name).into_iter().filter_map(|value: &HeaderValue| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(token))
+    };
+    if !says(header::UPGRADE, "websocket") || !says(header::CONNECTION, "upgrade") {
+        return Err(not_an_upgrade());
+    }
+    if !says(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(ApiError::invalid("sec-websocket-version", "must be 13"));
+    }
+    let key =
+        headers.get(header::SEC_WEBSOCKET_KEY).ok_or_else(|| ApiError::invalid("sec-websocket-key", "is missing"))?;
+    let digest = Sha1::new().chain_update(key.as_bytes()).chain_update(ACCEPT_GUID).finalize();
+    HeaderValue::try_from(STANDARD.encode(digest)).map_err(|_| not_an_upgrade())
+}
+
+fn not_an_upgrade() -> ApiError {
+    ApiError::invalid("upgrade", "this address speaks WebSocket")
+}
+
+fn refusal(error: &OpenError) -> ApiError {
+    let text = error.to_string();
+    match error {
+        OpenError::TooManyDocuments(_) => ApiError::new(ErrorCode::RateLimited, text).retry_after(30),
+        // What storage says may name files; it is in the log.
+        OpenError::Storage(_) => {
+            ApiError::new(ErrorCode::Unavailable("STORAGE_UNAVAILABLE"), "the document cannot be loaded now")
+                .retry_after(5)
+        }
+        OpenError::Resting { retry_ms } => {
+            ApiError::new(ErrorCode::Unavailable("DOCUMENT_FAILED"), text).retry_after(retry_ms.div_ceil(1000))
+        }
+        OpenError::Stopping => ApiError::new(ErrorCode::Unavailable("STOPPING"), text).retry_after(1),
+    }
+}
+
+async fn run(upgrade: OnUpgrade, room: RoomHandle, join: Join, sockets: Sockets, key: DocumentKey, held: Connection) {
+    let Ok(upgraded) = upgrade.await else { return };
+    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        tracing::error!("an upgraded connection is not a TCP socket");
+        return;
+    };
+    let id = join.peer;
+    tracing::debug!(org = %key.org, project = %key.project, document = %key.document, peer = %id,
+        user = %join.principal.user, role = %join.principal.role, "peer joined");
+    metrics::gauge!("orrery_peers").increment(1.0);
+    Peer::new(parts.io.into_inner(), room, id, sockets.limits, sockets.clock).run(join, &parts.read_buf).await;
+    metrics::gauge!("orrery_peers").decrement(1.0);
+    tracing::debug!(org = %key.org, project = %key.project, document = %key.document, peer = %id, "peer left");
+    drop(held);
+}
