@@ -1,0 +1,167 @@
+//! The loads: one file per target, each with its own numbers at the top.
+
+mod burst;
+mod cursors;
+mod fan_out;
+mod fan_out_flood;
+mod idle;
+mod large_document;
+mod many_rooms;
+mod pace;
+mod reader;
+mod saved;
+mod slow_reader;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::server::{Kind, Server};
+
+/// What can be loaded, in the order of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Load {
+    /// 1 writer at 50/s, 200 readers.
+    FanOut,
+    /// 1 writer as fast as it can, 200 readers.
+    FanOutFlood,
+    /// 200 rooms of 1 writer at 5/s and 1 reader.
+    ManyRooms,
+    /// 2,000 connections that say nothing.
+    Idle,
+    /// Joins of a document of 260,000 edits.
+    LargeDocument,
+    /// 100,000 updates at once.
+    Burst,
+    /// 10 readers stall while map keys are overwritten.
+    SlowReader,
+    /// 10 readers stall while text is appended.
+    SlowReaderText,
+    /// 200 cursors whose clients repeat what they hear, as y-websocket 3.1.0 does.
+    Cursors,
+    /// 200 cursors whose clients do not repeat.
+    CursorsNoEcho,
+    /// Acknowledgement of what is on disk, at 1,000 updates/s.
+    Saved,
+}
+
+impl Load {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::FanOut => "fan-out",
+            Self::FanOutFlood => "fan-out-flood",
+            Self::ManyRooms => "many-rooms",
+            Self::Idle => "idle",
+            Self::LargeDocument => "large-document",
+            Self::Burst => "burst",
+            Self::SlowReader => "slow-reader",
+            Self::SlowReaderText => "slow-reader-text",
+            Self::Cursors => "cursors",
+            Self::CursorsNoEcho => "cursors-no-echo",
+            Self::Saved => "saved",
+        }
+    }
+
+    /// What the load's figure is, with its unit.
+    pub(crate) fn figure(self) -> &'static str {
+        match self {
+            Self::FanOut => "server CPU per delivery, us",
+            Self::FanOutFlood => "server CPU per delivered update, us",
+            Self::ManyRooms => "server CPU per update, us",
+            Self::Idle => "resident KiB per connection",
+            Self::LargeDocument => "server CPU per join, ms",
+            Self::Burst => "until the reader has all, s",
+            Self::SlowReader | Self::SlowReaderText => "growth of resident memory, MB",
+            Self::Cursors | Self::CursorsNoEcho => "server CPU per delivered entry, us",
+            Self::Saved => "until acknowledged as saved, p99 ms",
+        }
+    }
+
+    /// Whether the load means anything for a server.
+    pub(crate) fn applies_to(self, kind: Kind) -> bool {
+        match self {
+            // The floor would relay every repetition to everyone, without end.
+            Self::Cursors => kind != Kind::Floor,
+            // Nobody else acknowledges what is on disk.
+            Self::Saved => kind == Kind::Orrery,
+            Self::FanOut
+            | Self::FanOutFlood
+            | Self::ManyRooms
+            | Self::Idle
+            | Self::LargeDocument
+            | Self::Burst
+            | Self::SlowReader
+            | Self::SlowReaderText
+            | Self::CursorsNoEcho => true,
+        }
+    }
+
+    /// Runs the load at `scale` of its full size.
+    pub(crate) async fn run(self, server: &Server, scale: f64) -> Result<Outcome> {
+        match self {
+            Self::FanOut => fan_out::run(server, scale).await,
+            Self::FanOutFlood => fan_out_flood::run(server, scale).await,
+            Self::ManyRooms => many_rooms::run(server, scale).await,
+            Self::Idle => idle::run(server, scale).await,
+            Self::LargeDocument => large_document::run(server, scale).await,
+            Self::Burst => burst::run(server, scale).await,
+            Self::SlowReader => slow_reader::run(server, scale, slow_reader::Writing::Map).await,
+            Self::SlowReaderText => slow_reader::run(server, scale, slow_reader::Writing::Text).await,
+            Self::Cursors => cursors::run(server, scale, cursors::Echo::Repeat).await,
+            Self::CursorsNoEcho => cursors::run(server, scale, cursors::Echo::Silent).await,
+            Self::Saved => saved::run(server, scale).await,
+        }
+    }
+}
+
+/// What one run of one load on one server gave.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Outcome {
+    /// The figure of [`Load::figure`]; absent if the load could not be measured.
+    pub(crate) figure: Option<f64>,
+    /// Further figures, by name and unit.
+    pub(crate) more: BTreeMap<&'static str, f64>,
+    /// What the server did wrong. A figure beside a fault is no merit.
+    pub(crate) fault: Option<String>,
+}
+
+impl Outcome {
+    pub(crate) fn of(figure: f64) -> Self {
+        Self { figure: Some(figure), ..Self::default() }
+    }
+
+    pub(crate) fn failed(fault: String) -> Self {
+        Self { fault: Some(fault), ..Self::default() }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Option<f64>>) -> Self {
+        self.more.extend(value.into().map(|value| (name, value)));
+        self
+    }
+
+    pub(crate) fn fault(mut self, fault: Option<String>) -> Self {
+        self.fault = self.fault.or(fault);
+        self
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.figure {
+            Some(figure) => write!(f, "{figure:>10.3}")?,
+            None => write!(f, "{:>10}", "-")?,
+        }
+        for (name, value) in &self.more {
+            write!(f, "  {name} {value:.2}")?;
+        }
+        self.fault.iter().try_for_each(|fault| write!(f, "  FAULT: {fault}"))
+    }
+}
+
+/// `full` at `scale`, at least 1.
+fn scaled(full: usize, scale: f64) -> usize {
+    ((full as f64 * scale).round() as usize).max(1)
+}
