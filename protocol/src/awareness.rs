@@ -209,14 +209,24 @@ impl Awareness {
 
     /// All entries but `peer`'s own, as the body of a message; `None` if there are none.
     pub fn snapshot(&mut self, peer: PeerId) -> Option<Bytes> {
+        self.entries_for(peer, false)
+    }
+
+    /// Like [`Awareness::snapshot`], and who is gone: for a peer that may have missed it.
+    pub fn snapshot_with_removals(&mut self, peer: PeerId) -> Option<Bytes> {
+        self.entries_for(peer, true)
+    }
+
+    fn entries_for(&mut self, peer: PeerId, removals: bool) -> Option<Bytes> {
         let owns = self.members.get_mut(&peer).and_then(|member| {
             member.told = true;
             member.owns
         });
+        let wanted = |entry: &Entry| removals || entry.state.is_some();
         let clients: Vec<ClientId> = self
             .entries
             .iter()
-            .filter(|(client, entry)| entry.state.is_some() && Some(**client) != owns)
+            .filter(|(client, entry)| wanted(entry) && Some(**client) != owns)
             .map(|(&client, _)| client)
             .collect();
         self.message(&clients)

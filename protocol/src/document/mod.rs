@@ -57,13 +57,16 @@ pub struct Quarantined {
     pub reason: String,
 }
 
-/// Everything a peer needs to reach the document's state from a state vector: one step 2 and updates after it.
+/// Everything a peer needs to reach the document's state from a state vector: updates in order, at least one.
+///
+/// The last is the one to send as step 2: clients count as synced when they have read it, and applications then trust
+/// what they see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
+    /// What goes before it.
+    pub updates: Vec<Bytes>,
     /// The body of the step 2 message, an update.
     pub step2: Bytes,
-    /// Updates that follow it.
-    pub tail: Vec<Bytes>,
 }
 
 /// The encoded state at some version and the updates accepted since.
@@ -183,6 +186,7 @@ impl Document {
             limits,
             txn: None,
             firsts: Vec::new(),
+            last: 0,
         }
     }
 
@@ -208,7 +212,7 @@ impl Document {
         if known.is_empty() {
             return Ok(self.whole());
         }
-        Ok(Answer { step2: self.encode_once(state_vector.clone(), &known), tail: Vec::new() })
+        Ok(Answer { updates: Vec::new(), step2: self.encode_once(state_vector.clone(), &known) })
     }
 
     /// Peers that fell behind together, or reconnect together, share one encoding.
@@ -224,10 +228,14 @@ impl Document {
     }
 
     fn whole(&mut self) -> Answer {
-        match &self.encoded {
-            Some(encoded) => Answer { step2: encoded.state.clone(), tail: encoded.tail.clone() },
-            None => Answer { step2: self.state(), tail: Vec::new() },
-        }
+        let Some(encoded) = &self.encoded else {
+            return Answer { updates: Vec::new(), step2: self.state() };
+        };
+        let mut updates = Vec::with_capacity(1 + encoded.tail.len());
+        updates.push(encoded.state.clone());
+        updates.extend_from_slice(&encoded.tail);
+        let step2 = updates.pop().unwrap_or_default();
+        Answer { updates, step2 }
     }
 
     /// What a peer that has everything below `clocks` is missing, as one update.
@@ -277,6 +285,28 @@ impl Document {
     }
 }
 
+/// A stored update or snapshot that yrs cannot apply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {reason}", .position.map_or_else(|| "snapshot".to_owned(), |at| format!("update {at}")))]
+pub struct Unmergeable {
+    position: Option<usize>,
+    reason: String,
+}
+
+/// The whole state of a document from what is stored of it, for a store that folds documents which nobody opens.
+///
+/// # Errors
+/// Something of it cannot be applied; what is stored had better stay as it is.
+pub fn merge(snapshot: Option<&[u8]>, updates: &[Bytes]) -> Result<Bytes, Unmergeable> {
+    let snapshot = snapshot.map(Bytes::copy_from_slice);
+    let stored = StoredDocument { snapshot, updates: updates.to_vec(), last_seq: updates.len() as u64 };
+    let (mut document, quarantined) = Document::load(&stored);
+    match quarantined.into_iter().next() {
+        Some(Quarantined { position, reason }) => Err(Unmergeable { position, reason }),
+        None => Ok(document.state()),
+    }
+}
+
 /// Format: lib0, `varUint n` then n pairs of `varUint client`, `varUint clock`.
 fn encode_clocks(clocks: &Clocks) -> Bytes {
     let mut out = Vec::with_capacity(4 + clocks.iter().len() * 12);
@@ -296,6 +326,8 @@ pub struct Writer<'a> {
     limits: &'a WireLimits,
     txn: Option<TransactionMut<'a>>,
     firsts: Vec<(ClientId, u32)>,
+    /// Where those of the last accepted update begin.
+    last: usize,
 }
 
 impl Writer<'_> {
@@ -316,6 +348,7 @@ impl Writer<'_> {
             Ok(false) => return Verdict::Nothing,
             Ok(true) => {}
         }
+        self.last = self.firsts.len();
         for &(client, start, _) in footprint.runs() {
             self.firsts.push((client, start.max(self.clocks.get(client))));
         }
@@ -352,6 +385,11 @@ impl Writer<'_> {
     /// The next clock of each client.
     pub fn clocks(&self) -> &Clocks {
         self.clocks
+    }
+
+    /// Clients and first new clocks of the update that was accepted last.
+    pub fn last_firsts(&self) -> &[(ClientId, u32)] {
+        &self.firsts[self.last..]
     }
 }
 

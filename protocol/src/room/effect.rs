@@ -114,7 +114,8 @@ pub struct Broadcast {
 pub enum Effect {
     /// Frames for one peer.
     Send(PeerId, Bytes),
-    /// Frames for one peer whose queue was dropped: to be queued whatever their size.
+    /// Answers to state vectors, and the diff for a peer whose queue was dropped: to be appended to its queue whatever
+    /// their size. Larger than a queue may be, they come only to peers that read.
     Resync(PeerId, Bytes),
     /// Frames for many peers.
     Broadcast(Broadcast),
@@ -127,7 +128,7 @@ pub enum Effect {
     },
     /// A whole state for the store.
     Snapshot {
-        /// The last sequence that is in it.
+        /// Everything up to this sequence is in it, and durable; it may hold more.
         covers_seq: u64,
         /// The encoded document.
         state: Bytes,

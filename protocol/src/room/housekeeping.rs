@@ -116,13 +116,13 @@ impl Room {
         }
     }
 
-    /// Orders a snapshot of everything durable, if there is anything new and none is on its way.
+    /// Orders a snapshot, if anything new is durable and none is on its way. The state may hold more than it covers:
+    /// applying an update twice changes nothing.
     fn snapshot(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        let news = self.last_seq > self.snapshot_seq;
-        if news && self.snapshot_sent.is_none() && self.phase != Phase::Broken && self.durable_seq == self.last_seq {
+        if self.durable_seq > self.snapshot_seq && self.snapshot_sent.is_none() && !self.broken {
             self.snapshot_ms = now_ms;
-            self.snapshot_sent = Some(self.last_seq);
-            effects.push(Effect::Snapshot { covers_seq: self.last_seq, state: self.document.state() });
+            self.snapshot_sent = Some(self.durable_seq);
+            effects.push(Effect::Snapshot { covers_seq: self.durable_seq, state: self.document.state() });
         }
     }
 
@@ -136,6 +136,7 @@ impl Room {
     pub(super) fn snapshot_failed(&mut self, effects: &mut Vec<Effect>) {
         self.snapshot_sent = None;
         if self.phase == Phase::Draining && self.durable_seq == self.last_seq {
+            self.phase = Phase::Drained;
             effects.push(Effect::Drained);
         }
     }
@@ -143,10 +144,10 @@ impl Room {
     /// A room nobody visits brings its state into a snapshot, then says that it may go.
     fn rest(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         let unload_ms = self.config.clocks.unload_ms;
-        if !self.idle_since_ms.is_some_and(|since_ms| now_ms.saturating_sub(since_ms) >= unload_ms) {
+        if self.idle_since_ms.is_none_or(|since_ms| now_ms.saturating_sub(since_ms) < unload_ms) {
             return;
         }
-        if self.phase == Phase::Open && self.unsaved.is_empty() && self.snapshot_seq == self.last_seq {
+        if self.phase == Phase::Open && !self.broken && self.unsaved.is_empty() && self.snapshot_seq == self.last_seq {
             effects.push(Effect::Idle);
         } else {
             self.snapshot(now_ms, effects);
@@ -162,7 +163,9 @@ impl Room {
     }
 
     pub(super) fn drain(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        self.phase = Phase::Draining;
+        if self.phase == Phase::Open {
+            self.phase = Phase::Draining;
+        }
         let peers: Vec<PeerId> = self.peers.keys().copied().collect();
         for peer in peers {
             self.close(now_ms, peer, CloseCode::Restarting, "restarting", effects);
@@ -171,10 +174,11 @@ impl Room {
     }
 
     pub(super) fn drain_further(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        if self.phase != Phase::Draining || self.durable_seq < self.last_seq {
+        if self.phase != Phase::Draining || self.broken || self.durable_seq < self.last_seq {
             return;
         }
         if self.snapshot_seq == self.last_seq {
+            self.phase = Phase::Drained;
             effects.push(Effect::Drained);
         } else {
             self.snapshot(now_ms, effects);

@@ -81,9 +81,8 @@ pub struct RoomReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// yrs failed; the document is being loaded again.
-    Broken,
     Draining,
+    Drained,
 }
 
 /// One open document and its peers.
@@ -93,6 +92,8 @@ pub struct Room {
     config: RoomConfig,
     phase: Phase,
     document: Document,
+    /// yrs failed on the document; it is being loaded again, and must not be asked anything until then.
+    broken: bool,
     awareness: Awareness,
     peers: BTreeMap<PeerId, Peer>,
     held: Held<Incoming>,
@@ -103,7 +104,8 @@ pub struct Room {
     /// The sequence that a snapshot on its way to the store covers.
     snapshot_sent: Option<u64>,
     snapshot_ms: u64,
-    /// What could not be handled because the document is broken.
+    /// What could not be handled because the document is broken: updates first, then the rest, each in order.
+    deferred_updates: Vec<Incoming>,
     deferred: Vec<(PeerId, Received)>,
     /// How far the document had come before the input that is being handled.
     before: Before,
@@ -131,6 +133,7 @@ impl Room {
             name,
             phase: Phase::Open,
             document,
+            broken: false,
             awareness: Awareness::default(),
             peers: BTreeMap::new(),
             held: Held::new(&config.room),
@@ -141,6 +144,7 @@ impl Room {
             snapshot_seq,
             snapshot_sent: None,
             snapshot_ms: now_ms,
+            deferred_updates: Vec::new(),
             deferred: Vec::new(),
             before: Before::default(),
             answered: Vec::new(),
@@ -189,7 +193,7 @@ impl Room {
 
     /// Whether the room takes input from peers now; while it does not, let it wait where it is.
     pub fn takes_input(&self) -> bool {
-        self.phase != Phase::Broken
+        !self.broken
     }
 
     /// What may be observed.
@@ -208,7 +212,7 @@ impl Room {
 
     fn join(&mut self, now_ms: u64, join: Join, effects: &mut Vec<Effect>) {
         let id = join.peer;
-        if self.phase == Phase::Draining {
+        if self.phase != Phase::Open {
             effects.push(Effect::Close(id, CloseCode::Restarting, "restarting".to_owned()));
             return;
         }
@@ -218,16 +222,15 @@ impl Room {
         self.idle_since_ms = None;
         self.appoint(now_ms + self.config.clocks.awareness_grace_ms);
         // A peer that may not write is not asked for what the room is missing.
-        if may_write && self.phase == Phase::Open {
+        if may_write && !self.broken {
             self.ask(id, effects);
         }
     }
 
     fn receive(&mut self, now_ms: u64, received: Vec<(PeerId, Received)>, effects: &mut Vec<Effect>) {
         let mut run = Vec::new();
-        let mut received = received.into_iter();
-        while let Some((id, what)) = received.next() {
-            if self.phase == Phase::Broken {
+        for (id, what) in received {
+            if self.broken {
                 self.deferred.push((id, what));
                 continue;
             }
@@ -292,10 +295,15 @@ impl Room {
         self.send(now_ms, id, effects, |frames| wire::put_awareness(frames, &body));
     }
 
+    /// Asks `id` for what the room is missing, now or once it can be reached.
     fn ask(&mut self, id: PeerId, effects: &mut Vec<Effect>) {
-        let mut frames = BytesMut::new();
-        wire::put_step1(&mut frames, &self.document.state_vector());
-        effects.push(Effect::Send(id, frames.freeze()));
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.is_asked = peer.is_reachable();
+        if peer.is_asked {
+            let mut frames = BytesMut::new();
+            wire::put_step1(&mut frames, &self.document.state_vector());
+            effects.push(Effect::Send(id, frames.freeze()));
+        }
     }
 
     /// Refuses `id` for good: nothing more of it is handled, and its socket closes once it was open long enough for

@@ -3,9 +3,14 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::{CloseCode, Join};
-use crate::{access::Principal, document::Clocks, id::PeerId};
+use crate::{
+    access::Principal,
+    document::Clocks,
+    id::{ClientId, PeerId},
+};
 
 /// How much of what the room said a peer is known to have.
 #[derive(Debug, Clone)]
@@ -39,13 +44,17 @@ pub(super) struct Peer {
     pub(super) unsaved: usize,
     /// Updates of its own that wait for what has not arrived, dropped ones included.
     pub(super) waiting: usize,
+    /// Its own blocks whose confirmation is not known to be in its socket.
+    pub(super) unechoed: Unechoed,
     /// Whether an answer to a state vector of its own has reached its socket.
     pub(super) synced: bool,
     /// What it has at least, while an answer is on its way.
     pub(super) floor: Option<Clocks>,
-    /// State vectors to answer once nothing of its own is unsaved.
+    /// Whether it was asked what the room is missing.
+    pub(super) is_asked: bool,
+    /// State vectors to answer once it reads and nothing of its own is unsaved.
     pub(super) asked: Vec<Bytes>,
-    /// The last 102 payload that is due to a peer which cannot be told now.
+    /// The last 102 payload that is durable and not known to be in its socket.
     pub(super) owed_echo: Option<Bytes>,
     /// Refused for good: the socket closes then, nothing is read from it until.
     pub(super) condemned: Option<(CloseCode, String, u64)>,
@@ -67,8 +76,10 @@ impl Peer {
             saved: Saved::default(),
             unsaved: 0,
             waiting: 0,
+            unechoed: Unechoed::default(),
             synced: false,
             floor: None,
+            is_asked: false,
             asked: Vec::new(),
             owed_echo: None,
             condemned: None,
@@ -79,6 +90,35 @@ impl Peer {
     pub(super) fn is_reachable(&self) -> bool {
         let listening = matches!(self.standing, Standing::Current | Standing::Backlogged(_));
         listening && self.condemned.is_none()
+    }
+
+    /// Everything it was sent so far is in its socket.
+    pub(super) fn settle(&mut self) {
+        self.synced |= self.floor.take().is_some();
+        self.owed_echo = None;
+        if self.unsaved == 0 {
+            self.unechoed = Unechoed::default();
+        }
+    }
+}
+
+/// The first clock of each client of which a peer wrote blocks that were not echoed. Peers write with one client, or few.
+#[derive(Debug, Default)]
+pub(super) struct Unechoed(SmallVec<[(ClientId, u32); 1]>);
+
+impl Unechoed {
+    pub(super) fn add(&mut self, firsts: &[(ClientId, u32)]) {
+        for &(client, first) in firsts {
+            match self.0.iter_mut().find(|(known, _)| *known == client) {
+                Some((_, clock)) => *clock = first.min(*clock),
+                None => self.0.push((client, first)),
+            }
+        }
+    }
+
+    /// Lowers what a peer is taken to have, so that a diff from there holds the blocks.
+    pub(super) fn lower(&self, clocks: &mut Clocks) {
+        self.0.iter().for_each(|&(client, first)| clocks.lower(client, first));
     }
 }
 

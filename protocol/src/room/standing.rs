@@ -17,14 +17,18 @@ use crate::{
 const ASKED_MAX: usize = 16;
 
 /// Whether a peer waits for something that can be sent now.
-pub(super) fn is_settled(peer: &Peer) -> bool {
-    let waits = matches!(peer.standing, Standing::Due(_)) || (peer.is_reachable() && !peer.asked.is_empty());
-    peer.unsaved == 0 && waits
+fn is_settled(peer: &Peer) -> bool {
+    let waits = match peer.standing {
+        Standing::Current => !peer.asked.is_empty(),
+        Standing::Due(_) => true,
+        Standing::Backlogged(_) | Standing::Behind(_) => false,
+    };
+    waits && peer.unsaved == 0 && peer.condemned.is_none()
 }
 
 impl Room {
-    /// A state vector to answer. Not while updates of the asking peer are on their way to disk: the answer holds its
-    /// deletions, and would confirm them.
+    /// A state vector to answer. Not while the asking peer reads too slowly, nor while updates of its own are on their
+    /// way to disk: the answer holds its deletions, and would confirm them.
     pub(super) fn step1(&mut self, now_ms: u64, id: PeerId, state_vector: Bytes, effects: &mut Vec<Effect>) {
         let foreign = self.document.is_foreign(&state_vector, &self.config.wire).unwrap_or(false);
         if foreign && self.name == DocumentName::System {
@@ -36,29 +40,38 @@ impl Room {
             peer.asked.pop();
         }
         peer.asked.push(state_vector);
-        if peer.is_reachable() && peer.unsaved == 0 {
+        self.catch_up_if_settled(now_ms, id, effects);
+    }
+
+    /// Sends `id` what it waits for, once nothing stands against it.
+    pub(super) fn catch_up_if_settled(&mut self, now_ms: u64, id: PeerId, effects: &mut Vec<Effect>) {
+        if !self.broken && self.peers.get(&id).is_some_and(is_settled) {
             self.catch_up(now_ms, id, effects);
         }
     }
 
-    /// Sends `id` the diff it is due, and the answers.
-    pub(super) fn catch_up(&mut self, now_ms: u64, id: PeerId, effects: &mut Vec<Effect>) {
+    /// Sends `id` the diff it is due, and the answers. The diff goes as a step 2: the queue that was dropped may have held
+    /// one, and clients wait for it.
+    fn catch_up(&mut self, now_ms: u64, id: PeerId, effects: &mut Vec<Effect>) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let asked = std::mem::take(&mut peer.asked);
         let due = match std::mem::replace(&mut peer.standing, Standing::Current) {
-            Standing::Due(clocks) => Some(clocks),
+            Standing::Due(mut clocks) => {
+                peer.unechoed.lower(&mut clocks);
+                Some(clocks)
+            }
             other @ (Standing::Current | Standing::Backlogged(_) | Standing::Behind(_)) => {
                 peer.standing = other;
                 None
             }
         };
         let count = (due.is_some() && peer.extended).then(|| peer.saved.count());
-        let echo = peer.owed_echo.take();
+        let echo = peer.owed_echo.clone().filter(|_| due.is_some());
         peer.told_ms = now_ms;
         let lapsed = due.is_some();
         let mut frames = bytes::BytesMut::new();
         if let Some(clocks) = due {
-            wire::put_update(&mut frames, &self.document.since(&clocks));
+            wire::put_step2(&mut frames, &self.document.since(&clocks));
             self.owe(id, clocks);
         }
         for state_vector in asked {
@@ -67,17 +80,20 @@ impl Room {
             let walked = walk_state_vector(&state_vector, &self.config.wire, |client, clock| has.set(client, clock));
             let answer = self.document.answer(&state_vector, &self.config.wire);
             if let (Ok(()), Ok(answer)) = (walked, answer) {
+                answer.updates.iter().for_each(|update| wire::put_update(&mut frames, update));
                 wire::put_step2(&mut frames, &answer.step2);
-                answer.tail.iter().for_each(|update| wire::put_update(&mut frames, update));
                 self.owe(id, has);
             }
         }
-        if lapsed && let Some(body) = self.awareness.snapshot(id) {
+        if lapsed && let Some(body) = self.awareness.snapshot_with_removals(id) {
             wire::put_awareness(&mut frames, &body);
         }
         count.iter().for_each(|&count| wire::put_saved_count(&mut frames, count));
         echo.iter().for_each(|payload| wire::put_saved_echo(&mut frames, payload));
-        effects.push(if lapsed { Effect::Resync(id, frames.freeze()) } else { Effect::Send(id, frames.freeze()) });
+        effects.push(Effect::Resync(id, frames.freeze()));
+        if self.peers.get(&id).is_some_and(|peer| peer.may_write && !peer.is_asked) {
+            self.ask(id, effects);
+        }
     }
 
     /// Notes that an answer is on its way: until it is known to be in the socket, the peer has only what it had.
@@ -95,8 +111,7 @@ impl Room {
             if let Some(peer) = self.peers.get_mut(&id)
                 && matches!(peer.standing, Standing::Current)
             {
-                peer.floor = None;
-                peer.synced = true;
+                peer.settle();
             }
         }
     }
@@ -122,16 +137,10 @@ impl Room {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         match std::mem::replace(&mut peer.standing, Standing::Current) {
             Standing::Current => {}
-            Standing::Backlogged(_) => {
-                peer.synced |= peer.floor.take().is_some();
-            }
-            Standing::Behind(clocks) | Standing::Due(clocks) => {
-                peer.standing = Standing::Due(clocks);
-                if is_settled(peer) {
-                    self.catch_up(now_ms, id, effects);
-                }
-            }
+            Standing::Backlogged(_) => peer.settle(),
+            Standing::Behind(clocks) | Standing::Due(clocks) => peer.standing = Standing::Due(clocks),
         }
+        self.catch_up_if_settled(now_ms, id, effects);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Broadcast, CloseCode, Effect, Fault, Phase, Received, Room, standing::is_settled};
+use super::{Broadcast, CloseCode, Effect, Fault, Room, peer::Peer};
 use crate::{
     document::{Document, Joiner, Verdict},
     id::PeerId,
@@ -64,11 +64,11 @@ impl Room {
         }
         if let Some((peer, reason)) = written.poison {
             self.counts.poisoned += 1;
-            self.phase = Phase::Broken;
+            self.broken = true;
             if let Some(peer) = peer {
                 self.condemn(now_ms, peer, CloseCode::Malformed, Fault::Poison(reason).to_string(), effects);
             }
-            self.deferred.extend(run.drain(..).map(|incoming| (incoming.peer, incoming.into_received())));
+            self.deferred_updates.append(run);
             effects.push(Effect::Reload);
         }
         self.confirm(now_ms, effects);
@@ -81,7 +81,12 @@ impl Room {
         let mut next = queue.next();
         while let Some(incoming) = next {
             match writer.apply(&incoming.update) {
-                Verdict::Accepted => written.accepted.push(incoming),
+                Verdict::Accepted => {
+                    if let Some(peer) = self.peers.get_mut(&incoming.peer) {
+                        peer.unechoed.add(writer.last_firsts());
+                    }
+                    written.accepted.push(incoming);
+                }
                 Verdict::Nothing => written.nothing.push(incoming),
                 Verdict::Waits(missing) => {
                     self.counts.held += 1;
@@ -141,14 +146,16 @@ impl Room {
         effects.push(Effect::Append { first_seq, updates });
         let sole = parts.first().filter(|_| parts.len() == 1).map(|&(peer, _)| peer);
         let mut except = Vec::new();
+        let mut reaches_anybody = false;
         for peer in self.peers.values_mut() {
             if !peer.is_reachable() {
                 except.push(peer.id);
             } else if Some(peer.id) != sole {
                 peer.told_ms = now_ms;
+                reaches_anybody = true;
             }
         }
-        if self.peers.len() > except.len() + usize::from(sole.is_some_and(|peer| self.peers.contains_key(&peer))) {
+        if reaches_anybody {
             effects.push(Effect::Broadcast(Broadcast { frames: frames.freeze(), parts, except }));
         }
     }
@@ -214,28 +221,23 @@ impl Room {
         }
         for (id, confirmed) in told {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
+            peer.owed_echo = confirmed.echoes.last().cloned().or(peer.owed_echo.take());
             if !peer.is_reachable() {
-                peer.owed_echo = confirmed.echoes.into_iter().next_back().or(peer.owed_echo.take());
                 self.catch_up_if_settled(now_ms, id, effects);
                 continue;
             }
             let count = (peer.extended && confirmed.counted).then(|| peer.saved.count());
             let updates = confirmed.joiner.finish();
+            self.answered.push(id);
             if count.is_some() || !updates.is_empty() || !confirmed.echoes.is_empty() {
+                let echoes = confirmed.echoes;
                 self.send(now_ms, id, effects, |frames| {
                     updates.iter().for_each(|update| wire::put_update(frames, update));
                     count.iter().for_each(|&count| wire::put_saved_count(frames, count));
-                    confirmed.echoes.iter().for_each(|payload| wire::put_saved_echo(frames, payload));
+                    echoes.iter().for_each(|payload| wire::put_saved_echo(frames, payload));
                 });
             }
             self.catch_up_if_settled(now_ms, id, effects);
-        }
-    }
-
-    /// Peers that waited for their own updates to be durable get what they asked for.
-    fn catch_up_if_settled(&mut self, now_ms: u64, id: PeerId, effects: &mut Vec<Effect>) {
-        if self.peers.get(&id).is_some_and(is_settled) {
-            self.catch_up(now_ms, id, effects);
         }
     }
 
@@ -243,21 +245,25 @@ impl Room {
     pub(super) fn reloaded(&mut self, now_ms: u64, stored: &StoredDocument, effects: &mut Vec<Effect>) {
         let (document, _) = Document::load(stored);
         self.document = document;
-        if self.phase == Phase::Broken {
-            self.phase = Phase::Open;
-        }
+        self.broken = false;
+        let mut updates = std::mem::take(&mut self.deferred_updates);
+        self.write(now_ms, &mut updates, effects);
         let deferred = std::mem::take(&mut self.deferred);
         self.receive(now_ms, deferred, effects);
+        self.resume(now_ms, effects);
     }
-}
 
-impl Incoming {
-    fn into_received(self) -> Received {
-        use crate::guard::PeerMessage;
-        Received::Message(match self.number {
-            Some(_) => PeerMessage::Update(self.update),
-            None => PeerMessage::Step2(self.update),
-        })
+    /// Does what had to wait for a whole document.
+    fn resume(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        for id in peers {
+            let unasked = |peer: &Peer| peer.may_write && !peer.is_asked;
+            if !self.broken && self.peers.get(&id).is_some_and(unasked) {
+                self.ask(id, effects);
+            }
+            self.catch_up_if_settled(now_ms, id, effects);
+        }
+        self.drain_further(now_ms, effects);
     }
 }
 

@@ -1,0 +1,112 @@
+//! Updates that pass the guard and that yrs cannot take: they cost their sender, and nobody else anything.
+
+use bytes::Bytes;
+use orrery_protocol::{
+    lib0::{put_var_str, put_var_uint},
+    room::{CloseCode, Input, RoomConfig},
+};
+
+use crate::scene::*;
+
+/// An item whose parent is Alice's first character.
+fn poison() -> Bytes {
+    let mut out = Vec::new();
+    for number in [1, 1, 66, 0] {
+        put_var_uint(&mut out, number);
+    }
+    // A string; its parent is an id: client 1, clock 0.
+    out.extend_from_slice(&[4, 0, 1, 0]);
+    put_var_str(&mut out, "x");
+    out.push(0);
+    out.into()
+}
+
+fn with_text() -> Scene {
+    let mut scene = Scene::board();
+    scene.enter(ALICE, EXTENDED);
+    scene.enter(BOB, EDITOR);
+    scene.types(ALICE, 0, "start");
+    scene.save();
+    scene.forget_what_was_heard();
+    scene
+}
+
+#[test]
+fn poison_costs_its_sender_and_nobody_else() {
+    let mut scene = with_text();
+    let before = scene.person(ALICE).types(5, " before");
+    let after = scene.person(ALICE).types(0, "after ");
+    scene.passes_ms(2_000);
+    scene.forget_what_was_heard();
+    scene.say_at_once(&[
+        (ALICE, update(&before)),
+        (BOB, update(&poison())),
+        (ALICE, update(&after)),
+        (ALICE, saved_query(&[1])),
+    ]);
+    assert_eq!((scene.reloads, scene.closed.as_slice()), (1, &[(BOB, CloseCode::Malformed)][..]));
+    assert!(!scene.room.takes_input());
+    assert_eq!(scene.appended, [before], "what came before it counts");
+    // Meanwhile others come, ask and write.
+    scene.join(CAROL, EDITOR);
+    scene.says(CAROL, &step1(&[0]));
+    scene.types(CAROL, 0, "meanwhile ");
+    assert_eq!(scene.heard(CAROL), []);
+    scene.passes_ms(20_000);
+    scene.reload();
+    assert!(scene.room.takes_input());
+    scene.save();
+    let heard = scene.heard(ALICE);
+    assert!(heard.contains(&Heard::SavedCount(3)), "no update was counted twice: {heard:?}");
+    assert!(heard.contains(&Heard::SavedEcho(vec![1])));
+    let heard = scene.heard(CAROL);
+    assert!(heard.iter().any(|heard| matches!(heard, Heard::Step1(_))), "asked once the room can");
+    assert!(heard.iter().any(|heard| matches!(heard, Heard::Step2(_))));
+    let text = scene.text();
+    assert_eq!(text.len(), "meanwhile after start before".len());
+    assert_eq!((scene.person(ALICE).text(), scene.person(CAROL).text()), (text.clone(), text.clone()));
+    assert_eq!(scene.durable_text(), text);
+}
+
+#[test]
+fn a_broken_room_is_asked_nothing() {
+    let mut scene = with_text();
+    scene.stalls(ALICE);
+    for _ in 0..3_000 {
+        scene.types(BOB, 0, "x");
+    }
+    scene.says(BOB, &update(&poison()));
+    scene.reads(ALICE);
+    scene.handle(Input::Durable(scene.store.last_seq + scene.appended.len() as u64));
+    assert_eq!(scene.heard(ALICE), [], "a diff of a broken document would be wrong");
+    scene.passes_ms(1_000);
+    scene.reload();
+    assert_eq!(scene.person(ALICE).text(), scene.text());
+}
+
+#[test]
+fn a_broken_room_drains_once_it_is_whole() {
+    let mut scene = with_text();
+    scene.says(BOB, &update(&poison()));
+    scene.handle(Input::Drain);
+    assert_eq!((scene.drained, scene.snapshots.len()), (0, 0));
+    scene.reload();
+    scene.store_snapshot();
+    assert_eq!((scene.drained, scene.durable_text()), (1, "start".to_owned()));
+}
+
+#[test]
+fn poison_in_the_store_is_left_out() {
+    let mut scene = with_text();
+    scene.store.updates.push(poison());
+    scene.store.last_seq += 1;
+    let alice = scene.person(ALICE).types(5, "!");
+    scene.store.updates.push(alice);
+    scene.store.last_seq += 1;
+    let store = scene.store.clone();
+    let (_, quarantined) =
+        orrery_protocol::room::Room::open(0, orrery_protocol::id::DocumentName::Board, RoomConfig::default(), &store);
+    assert_eq!(quarantined.iter().map(|left_out| left_out.position).collect::<Vec<_>>(), [Some(1)]);
+    let mut scene = Scene::opened(orrery_protocol::id::DocumentName::Board, RoomConfig::default(), store);
+    assert_eq!(scene.text(), "start!");
+}
