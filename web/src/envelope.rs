@@ -112,6 +112,13 @@ fn claimed_length(headers: &HeaderMap) -> u64 {
 }
 
 fn write_error_body(response: &mut Response, id: Uuid) {
+    let json = |value: &HeaderValue| value == "application/json";
+    if response.extensions().get::<ApiError>().is_none()
+        && !response.headers().get(header::CONTENT_TYPE).is_some_and(json)
+        && let Some(error) = ApiError::foreign(response.status())
+    {
+        *response = error.into_response();
+    }
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         *response.body_mut() = Body::from(error.body(id));
         // Whoever had the empty body in hand may have counted it.

@@ -102,6 +102,18 @@ impl ApiError {
         self
     }
 
+    /// A refusal that did not come from us but from the framework, in our form; `None` for anything but a refusal. Its
+    /// text is not ours to repeat.
+    pub(crate) fn foreign(status: StatusCode) -> Option<Self> {
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            return Some(Self::new(ErrorCode::TooLarge, "the request body is too large"));
+        }
+        if status.is_client_error() {
+            return Some(Self::new(ErrorCode::InvalidInput, "the request is not valid"));
+        }
+        status.is_server_error().then(|| Self::new(ErrorCode::Internal, "something went wrong on our side"))
+    }
+
     /// What kind of refusal this is.
     pub fn code(&self) -> ErrorCode {
         self.code

@@ -1,16 +1,29 @@
 use std::collections::BTreeMap;
 
-use axum::routing::{get, post};
+use async_trait::async_trait;
+use axum::{
+    extract::Query,
+    routing::{get, post},
+};
+use bytes::Bytes;
 use http::Method;
 use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use orrery_actors::{Append, Clock, GatewayConfig, Gateways, Journal, JournalError};
 use orrery_ganymede::tokens::TokenKeys;
+use orrery_protocol::{
+    id::DocumentKey,
+    limits::{GatewayLimits, WireLimits},
+    record::StoredDocument,
+    room::RoomConfig,
+};
 use serde_json::Value;
 
 use crate::{
     health::{Part, Parts, Status},
     limits::HttpLimits,
     routes,
+    socket::Sockets,
     state::AppState,
 };
 
@@ -29,6 +42,24 @@ impl Parts for Fixed {
     }
 }
 
+/// Storage that none of these requests may reach.
+struct NoJournal;
+
+#[async_trait]
+impl Journal for NoJournal {
+    fn append(&self, _: Append) {
+        panic!("nobody writes");
+    }
+
+    async fn load(&self, key: &DocumentKey) -> Result<StoredDocument, JournalError> {
+        panic!("nobody opens {key}");
+    }
+
+    async fn store_snapshot(&self, key: &DocumentKey, _: u64, _: Bytes) -> Result<(), JournalError> {
+        panic!("nobody changed {key}");
+    }
+}
+
 fn edge() -> Arc<EdgeConfig> {
     let limits = HttpLimits { request_timeout_ms: 50, body_bytes_max: 10, ..HttpLimits::default() };
     Arc::new(EdgeConfig { domain: "localhost".to_owned(), limits })
@@ -36,8 +67,16 @@ fn edge() -> Arc<EdgeConfig> {
 
 fn site(store: Status) -> Site {
     let data = tempfile::tempdir().unwrap();
+    let clock = Clock::new();
+    let gateway = GatewayConfig {
+        room: RoomConfig::default(),
+        limits: GatewayLimits::default(),
+        journal: Arc::new(NoJournal),
+        clock,
+    };
     routes::site(AppState {
         tokens: Arc::new(TokenKeys::load_or_create(data.path()).unwrap()),
+        sockets: Sockets::new(Gateways::new(gateway), WireLimits::default(), 1, clock),
         edge: edge(),
         parts: Arc::new(Fixed(store)),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
@@ -164,4 +203,14 @@ async fn a_large_body_is_refused_before_it_is_read() {
     assert_eq!((fits.status, fits.body.as_str()), (200, "0123456789"));
     let large = ask(&site, Method::POST, "localhost", "/", "0123456789a").await;
     assert_eq!((large.status, &large.json()["error"]["code"]), (413, &Value::from("TOO_LARGE")));
+}
+
+#[tokio::test]
+async fn a_refusal_by_the_framework_has_our_form_too() {
+    let site = only(post(async |_: Query<Vec<(u8, u8)>>, body: String| body));
+    let bad = ask(&site, Method::POST, "localhost", "/?a=b", "").await;
+    assert_eq!((bad.status, &bad.json()["error"]["code"]), (400, &Value::from("INVALID_INPUT")));
+    let site = only(get(async || axum::http::StatusCode::BAD_GATEWAY));
+    let odd = get_bare(&site, "/").await;
+    assert_eq!((odd.status, &odd.json()["error"]["code"]), (500, &Value::from("INTERNAL")));
 }

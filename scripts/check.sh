@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Everything that can be said of the sources without running them. Stops at the first fault.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/setup.sh check
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+
+step() {
+  echo "check: $*"
+  "$@"
+}
+
+step scripts/invariants.sh
+step cargo fmt --all --check
+step cargo clippy --workspace --all-targets --features orrery/fault-hooks --quiet -- -D warnings
+RUSTDOCFLAGS='-D warnings' step cargo doc --workspace --no-deps --document-private-items --quiet
+
+step cargo deny --log-level error check licenses bans sources
+# The list of advisories comes from another host than the crates do, which may be out of reach.
+if timeout 60 cargo deny --log-level off fetch db 2>/dev/null; then
+  step cargo deny --log-level error check --disable-fetch advisories
+else
+  echo 'check: SKIPPED advisories: their database cannot be reached from here'
+fi
+
+mapfile -t javascript < <(scripts/javascript.sh)
+(
+  cd scripts/lint
+  step npx --no-install prettier --config .prettierrc.json --log-level warn --check "${javascript[@]}"
+  step npx --no-install eslint --max-warnings 0 "${javascript[@]}"
+)
+echo 'check: all is well'

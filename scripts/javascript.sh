@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# The JavaScript that is ours to format and lint, as absolute paths.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+find tests/clients src scripts -name node_modules -prune -o -name '*.mjs' -print | sed "s|^|$PWD/|" | sort

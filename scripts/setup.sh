@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Installs what a make target needs and this machine does not have, and says so. Debian and Ubuntu only; elsewhere it says
+# what is missing and stops. Rust itself is expected.
+#
+#   scripts/setup.sh up|test|check|format|fuzz
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=${1:?which target}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+say() { echo "setup: $*"; }
+stop() {
+  echo "setup: $*" >&2
+  exit 1
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif have sudo; then
+    sudo "$@"
+  else
+    stop "run this as root, or install sudo: $*"
+  fi
+}
+
+apt_updated=
+# The packages that bring what is missing, as arguments.
+install_packages() {
+  have apt-get || stop "please install: $* (this is no Debian or Ubuntu, so it is not done for you)"
+  say "installing with apt-get: $*"
+  if [ -z "$apt_updated" ]; then
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    apt_updated=yes
+  fi
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+need_rust() {
+  have cargo || stop "please install Rust (rustup.rs); everything else is installed from here"
+  cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 && return
+  have rustup || stop "please install rustfmt and clippy"
+  say "installing with rustup: rustfmt clippy"
+  rustup component add rustfmt clippy
+}
+
+need_compiler() {
+  have cc && have make || install_packages build-essential
+}
+
+node_major() { node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
+
+need_node() {
+  have node && have npm || install_packages nodejs npm
+  [ "$(node_major)" -ge 18 ] || stop "node is $(node --version); please install node 18 or newer"
+}
+
+# A cargo command, built from the registry.
+need_cargo_command() {
+  local crate=$1
+  have "$crate" && return
+  say "installing with cargo: $crate (this compiles for some minutes)"
+  cargo install --locked --quiet "$crate"
+}
+
+# The packages of a folder with a lock file, installed once per state of that lock file.
+need_npm_packages() {
+  local folder=$1 stamp="$1/node_modules/.installed"
+  [ -f "$folder/package-lock.json" ] || return 0
+  cmp -s "$folder/package-lock.json" "$stamp" && return
+  say "installing with npm: $folder"
+  (cd "$folder" && npm ci --no-fund --no-audit --loglevel=error)
+  cp "$folder/package-lock.json" "$stamp"
+}
+
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+need_compiler
+need_rust
+case $target in
+  up) ;;
+  test)
+    need_node
+    need_cargo_command cargo-nextest
+    need_npm_packages tests/clients
+    ;;
+  check)
+    need_node
+    need_cargo_command cargo-deny
+    need_npm_packages scripts/lint
+    ;;
+  format)
+    need_node
+    need_npm_packages scripts/lint
+    ;;
+  fuzz) need_cargo_command cargo-fuzz ;;
+  *) stop "unknown target $target" ;;
+esac

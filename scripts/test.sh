@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Every test: Rust's (units, properties, the whole system through sockets), examples in the documentation, and the stock
+# JavaScript clients. Each part runs even if one before it failed; the last lines say what became of each.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/setup.sh test
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+
+# Test builds can make a room panic; the release binary cannot.
+features=orrery/fault-hooks
+cargo build --release -p orrery
+cargo build --workspace --features "$features"
+export ORRERY_BIN="$PWD/target/release/orrery"
+
+results=()
+failed=0
+# A name, then the command.
+part() {
+  local name=$1
+  shift
+  if "$@"; then
+    results+=("ok      $name")
+  else
+    results+=("FAILED  $name")
+    failed=1
+  fi
+}
+
+# Stock clients in node. A skipped test counts as a failure in CI: there, everything can be had.
+clients() {
+  local log=target/clients.log
+  node --test --test-reporter=spec tests/clients/*.test.mjs | tee "$log" || return 1
+  [ -z "${CI:-}" ] || grep -q 'skipped 0$' "$log"
+}
+
+part 'documentation examples' cargo test --doc --workspace --quiet
+if compgen -G 'tests/clients/*.test.mjs' >/dev/null; then
+  part 'stock clients' clients
+fi
+part 'rust tests' cargo nextest run --workspace --features "$features"
+
+printf '%s\n' "${results[@]}"
+exit "$failed"
