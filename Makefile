@@ -27,7 +27,7 @@ check:
 format:
 	scripts/setup.sh format
 	cargo fmt --all
-	cd scripts/lint && npx prettier --config .prettierrc.json --write $$(../javascript.sh)
+	scripts/lint/node_modules/.bin/prettier --config scripts/lint/.prettierrc.json --write $$(scripts/javascript.sh)
 
 fuzz:
 	scripts/setup.sh fuzz

@@ -24,9 +24,7 @@ else
 fi
 
 mapfile -t javascript < <(scripts/javascript.sh)
-(
-  cd scripts/lint
-  step npx --no-install prettier --config .prettierrc.json --log-level warn --check "${javascript[@]}"
-  step npx --no-install eslint --max-warnings 0 "${javascript[@]}"
-)
+lint=scripts/lint/node_modules/.bin
+step $lint/prettier --config scripts/lint/.prettierrc.json --log-level warn --check "${javascript[@]}"
+step $lint/eslint --config scripts/lint/eslint.config.mjs --max-warnings 0 "${javascript[@]}"
 echo 'check: all is well'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The JavaScript that is ours to format and lint, as absolute paths.
+# The JavaScript that is ours to format and lint.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-find tests/clients src scripts -name node_modules -prune -o -name '*.mjs' -print | sed "s|^|$PWD/|" | sort
+find tests/clients src scripts -name node_modules -prune -o -name '*.mjs' -print | sort
