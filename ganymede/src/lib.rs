@@ -1,4 +1,4 @@
-//! Skeleton.
+//! Ganymede, the control plane: today its tokens and its durable document store. Decides nothing about documents.
 
 pub mod private_file;
 pub mod store;

@@ -95,3 +95,16 @@ fn what_check_prints_is_a_configuration_file() {
     let printed = toml::to_string(&config).unwrap();
     assert_eq!(load(&printed, [], &[]).unwrap(), config);
 }
+
+#[test]
+fn the_documentation_has_every_key_with_its_default() {
+    let documentation = include_str!("../../docs/configuration.md");
+    let table = Table::try_from(Config::defaults(&Environment::default())).unwrap();
+    for (path, value) in layers::leaves(&table) {
+        let key = path.join(".");
+        let default = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        // The data folder's default depends on the machine.
+        let row = if key == "data" { "| `data` |".to_owned() } else { format!("| `{key}` | `{default}` |") };
+        assert!(documentation.contains(&row), "docs/configuration.md needs: {row}");
+    }
+}
