@@ -9,6 +9,8 @@
 mod causality;
 mod held;
 mod merge;
+#[cfg(test)]
+mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -19,7 +21,7 @@ pub(crate) use held::Held;
 pub use merge::Joiner;
 use yrs::{
     ClientID, Doc, IdSet, OffsetKind, Options, ReadTxn, StateVector, Transact, Transaction, TransactionMut, Update,
-    updates::decoder::Decode,
+    WriteTxn, updates::decoder::Decode,
 };
 
 use crate::{
@@ -135,6 +137,7 @@ impl Document {
             let mut document = Self::new();
             match document.replay(stored, &quarantined) {
                 Ok(()) => {
+                    quarantined.extend(document.prune());
                     document.refresh_clocks();
                     if stored.updates.is_empty() && quarantined.is_empty() {
                         document.encoded = stored.snapshot.clone().map(Encoded::new);
@@ -159,6 +162,12 @@ impl Document {
             integrate(txn, bytes).map_err(|reason| Quarantined { position, reason })?;
         }
         guarded(|| drop(txn.take())).map_err(|reason| Quarantined { position: None, reason })
+    }
+
+    /// What needs something that was left out would wait for it for ever, and be seen by nobody.
+    fn prune(&mut self) -> Option<Quarantined> {
+        let reason = "needs what was left out".to_owned();
+        open(&self.doc).prune_pending().map(|_| Quarantined { position: None, reason })
     }
 
     fn refresh_clocks(&mut self) {
@@ -257,10 +266,8 @@ impl Document {
             Relation::New | Relation::Waits(_) => Ok(false),
             Relation::OnlyDeletes => {
                 let deleted = self.deleted.get_or_insert_with(|| read(&self.doc).snapshot().delete_set);
-                let mut deletes =
-                    Update::decode_v1(update).map(|update| update.delete_set().clone()).unwrap_or_default();
-                deletes.diff_with(deleted);
-                Ok(deletes.is_empty())
+                let deletes = guarded(|| Update::decode_v1(update).map(|update| update.delete_set().diff(deleted)));
+                Ok(matches!(deletes, Ok(Ok(more)) if more.is_empty()))
             }
         }
     }
@@ -340,7 +347,7 @@ impl Writer<'_> {
         let applied = match footprint.relation(self.clocks) {
             Relation::Nothing => return Verdict::Nothing,
             Relation::Waits(missing) => return Verdict::Waits(missing),
-            Relation::New => integrate(self.txn.get_or_insert_with(|| open(self.doc)), update).map(|()| true),
+            Relation::New => integrate_whole(self.txn.get_or_insert_with(|| open(self.doc)), update).map(|()| true),
             Relation::OnlyDeletes => self.delete(update),
         };
         match applied {
@@ -376,7 +383,7 @@ impl Writer<'_> {
         let last = self.txn.take();
         guarded(|| drop(last))?;
         let mut txn = open(self.doc);
-        integrate(&mut txn, update)?;
+        integrate_whole(&mut txn, update)?;
         let changed = !txn.delete_set().is_empty();
         guarded(|| drop(txn))?;
         Ok(changed)
@@ -430,6 +437,13 @@ fn integrate(txn: &mut TransactionMut<'_>, update: &[u8]) -> Result<(), String> 
         let update = Update::decode_v1(update).map_err(|error| error.to_string())?;
         txn.apply_update(update).map_err(|error| error.to_string())
     })?
+}
+
+/// Integrates an update whose every need is known. Only one whose own blocks need each other in a circle waits in yrs
+/// all the same, for ever.
+fn integrate_whole(txn: &mut TransactionMut<'_>, update: &[u8]) -> Result<(), String> {
+    integrate(txn, update)?;
+    if txn.has_missing_updates() { Err("blocks that need each other".to_owned()) } else { Ok(()) }
 }
 
 /// Runs yrs so that a panic in it costs one update and not the room.
