@@ -77,19 +77,20 @@ impl Archive {
             Job::Fold { .. } if closing => {}
             Job::Fold { plan, stamp } => {
                 let outcome = self.fold(&plan, stamp);
+                let key = plan.key;
                 let done = outcome.is_ok();
                 match outcome {
                     Ok(()) => {
                         self.shared.folded();
-                        self.tell(Ask::Stored { key: plan.key, covers_seq: stamp.seq });
+                        self.tell(Ask::Stored { key: Arc::clone(&key), covers_seq: stamp.seq });
                     }
                     Err(error) => {
                         self.shared.fold_failed();
-                        let DocumentKey { org, project, document } = &*plan.key;
+                        let DocumentKey { org, project, document } = &*key;
                         tracing::error!(%org, %project, %document, %error, "a document cannot be folded");
                     }
                 }
-                self.tell(Ask::FoldEnded { done });
+                self.tell(Ask::FoldEnded { key, done });
             }
         }
     }

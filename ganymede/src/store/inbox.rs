@@ -82,14 +82,11 @@ impl<T> Inbox<T> {
         self.changed.notify_all();
     }
 
-    /// The thread takes no more; what it left is dropped, and with it every waiting reply.
-    pub(super) fn shut(&self) {
-        let left = {
-            let mut state = self.lock();
-            state.shut = true;
-            mem::take(&mut state.queue)
-        };
-        drop(left);
+    /// The thread takes no more; what it left comes back, and with it every waiting reply.
+    pub(super) fn shut(&self) -> VecDeque<T> {
+        let mut state = self.lock();
+        state.shut = true;
+        mem::take(&mut state.queue)
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {

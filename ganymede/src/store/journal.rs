@@ -3,7 +3,6 @@
 
 use std::{
     collections::VecDeque,
-    fs::File,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -26,6 +25,7 @@ use super::{
     index::{Document, Index, Refused},
     options::StoreLimits,
     plan::Plan,
+    recover::Lock,
     snapshot::Snapshots,
     status::{Health, Shared},
     upkeep::Upkeep,
@@ -54,6 +54,7 @@ pub(super) enum Ask {
     },
     /// The archive is done with the document that it was given to fold.
     FoldEnded {
+        key: Arc<DocumentKey>,
         done: bool,
     },
     Close {
@@ -83,7 +84,7 @@ pub(super) struct Journal {
     pub(super) upkeep: Upkeep,
     pub(super) batch: Batch,
     /// Held for as long as files may be written.
-    pub(super) lock: File,
+    pub(super) lock: Lock,
 }
 
 /// Appends that were accepted and are not durable.
@@ -215,7 +216,7 @@ impl Journal {
             Ask::Load { key, reply } => drop(reply.send(self.plan(key).map_err(LoadError::from))),
             Ask::Store(snapshot) => self.store(snapshot),
             Ask::Stored { key, covers_seq } => self.stored(&key, covers_seq),
-            Ask::FoldEnded { done } => self.upkeep.fold_ended(done),
+            Ask::FoldEnded { key, done } => self.upkeep.fold_ended(key, done),
             Ask::Close { reply } => closers.push(reply),
         }
     }
@@ -274,7 +275,12 @@ impl Journal {
         }
     }
 
-    fn end(self, saved: bool, closers: Vec<oneshot::Sender<Result<(), CloseError>>>) {
+    fn end(self, saved: bool, mut closers: Vec<oneshot::Sender<Result<(), CloseError>>>) {
+        for request in self.inbox.shut() {
+            if let Request::Ask(Ask::Close { reply }) = request {
+                closers.push(reply);
+            }
+        }
         let outcome = if saved {
             Ok(())
         } else {
@@ -286,7 +292,6 @@ impl Journal {
             tracing::error!(bytes = status.queued_bytes, %error, "the store closes with unsaved updates");
             Err(CloseError::Unsaved { bytes: status.queued_bytes, error })
         };
-        self.inbox.shut();
         self.archive.close();
         if self.archive_thread.join().is_err() {
             tracing::error!("the archive's thread panicked");

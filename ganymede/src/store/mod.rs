@@ -246,6 +246,6 @@ fn run_guarded(journal: Journal) {
     if catch_unwind(AssertUnwindSafe(|| journal.run())).is_err() {
         shared.failed(&io::Error::other("the store's thread panicked"));
         archive.close();
-        inbox.shut();
+        drop(inbox.shut());
     }
 }

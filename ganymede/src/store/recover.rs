@@ -51,9 +51,19 @@ pub struct Cut {
     pub bytes: u64,
 }
 
+/// Nobody else may write to the folder while this exists.
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file would do, were it not for children that inherit it between fork and exec.
+        drop(self.0.unlock());
+    }
+}
+
 /// A store's folder, locked for this process.
 pub(super) struct Folder {
-    pub(super) lock: File,
+    pub(super) lock: Lock,
     pub(super) journal: PathBuf,
     pub(super) snapshots: Snapshots,
 }
@@ -81,6 +91,7 @@ impl Folder {
             Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path: path.to_owned() }),
             Err(TryLockError::Error(error)) => return Err(FileError::at(&lock_path)(error).into()),
         }
+        let lock = Lock(lock);
         // An existing lock file can be opened in a folder that takes no new one; the journal will need some.
         let probe = journal.join("probe.new");
         File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(|error| refusal(&probe, error))?;
@@ -166,7 +177,7 @@ struct Found {
     buffer: Vec<u8>,
 }
 
-/// The records of one document, without gaps.
+/// The last records of one document, without gaps.
 struct Run {
     first_seq: u64,
     records: VecDeque<Location>,
@@ -231,9 +242,15 @@ impl Found {
             Entry::Occupied(occupied) => occupied.into_mut(),
         };
         let expected = run.first_seq + run.records.len() as u64;
-        if seq != expected {
+        if seq < expected {
             let reason = format!("update {seq} of a document follows update {}", expected - 1);
             return Err(segment.corruption(offset as u64, reason));
+        }
+        if seq > expected {
+            // Those between were in a segment that was emptied, if all is well: then a snapshot covers them and all before
+            // them. Whether it does is checked when the snapshots are read.
+            run.first_seq = seq;
+            run.records.clear();
         }
         run.records.push_back(location);
         Ok(())

@@ -77,15 +77,19 @@ fn find_magic(bytes: &[u8], from: usize) -> Option<usize> {
     Some(from + found)
 }
 
+/// Also the rest of the sector in which the write began: its first part was on disk before.
 fn has_unwritten_sector(bytes: &[u8], from: usize, to: usize) -> bool {
-    let mut sector = from.next_multiple_of(SECTOR_BYTES);
-    while sector + SECTOR_BYTES <= to {
-        if bytes[sector..sector + SECTOR_BYTES].iter().all(|byte| *byte == 0) {
+    let mut start = from;
+    loop {
+        let end = (start + 1).next_multiple_of(SECTOR_BYTES);
+        if end > to {
+            return false;
+        }
+        if bytes[start..end].iter().all(|byte| *byte == 0) {
             return true;
         }
-        sector += SECTOR_BYTES;
+        start = end;
     }
-    false
 }
 
 #[cfg(test)]
@@ -180,6 +184,14 @@ mod tests {
         let (mut bytes, offsets) = segment(&[&[b"one"], &[&big, b"three"], &[b"four"]]);
         bytes[1024..1536].fill(0);
         assert!(matches!(check(&bytes, true), (1, End::Damaged { offset, .. }) if offset == offsets[1]));
+    }
+
+    #[test]
+    fn the_unwritten_rest_of_a_sector_is_torn() {
+        let big = [7; 2000];
+        let (mut bytes, offsets) = segment(&[&[b"one"], &[b"two", &big, b"three"]]);
+        bytes[offsets[1]..512].fill(0);
+        assert!(matches!(check(&bytes, true), (1, End::Torn { offset, .. }) if offset == offsets[1]));
     }
 
     /// Payloads come from peers: a record inside a torn one must not make the store refuse to start.

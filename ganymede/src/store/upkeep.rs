@@ -2,6 +2,7 @@
 //! because nobody opens them. Owns when and which, not how.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,8 +13,9 @@ use super::journal::Journal;
 
 /// Between looks at a journal that needs none.
 const IDLE: Duration = Duration::from_secs(3600);
+/// Between looks at a journal that cannot be made shorter now.
 const NEXT_ROUND: Duration = Duration::from_secs(1);
-/// After a round in which something failed.
+/// After something failed.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// Where the folding stands.
@@ -21,17 +23,20 @@ const RETRY: Duration = Duration::from_secs(30);
 pub(super) struct Upkeep {
     /// One document at a time is with the archive.
     folding: bool,
-    /// A fold of this round failed.
-    failed: bool,
     /// Documents still to fold in this round; the oldest segment's are last.
     round: Vec<Arc<DocumentKey>>,
-    not_before: Option<Instant>,
+    /// Documents that could not be folded, and when they are tried again. They hold up nobody else.
+    failed: HashMap<Arc<DocumentKey>, Instant>,
 }
 
 impl Upkeep {
-    pub(super) const fn fold_ended(&mut self, done: bool) {
+    pub(super) fn fold_ended(&mut self, key: Arc<DocumentKey>, done: bool) {
         self.folding = false;
-        self.failed |= !done;
+        if done {
+            self.failed.remove(&key);
+        } else {
+            self.failed.insert(key, Instant::now() + RETRY);
+        }
     }
 }
 
@@ -44,22 +49,13 @@ impl Journal {
             return now + RETRY;
         }
         self.shared.journal(self.writer.count(), self.writer.bytes());
-        let next_due = self.writer.filled().filter(|held| held.live > 0).map(|held| held.filled_at).min();
-        let Some(filled_at) = next_due.filter(|_| !self.upkeep.folding) else { return now + IDLE };
+        let oldest = self.writer.filled().filter(|held| held.live > 0).map(|held| held.filled_at).min();
+        let Some(filled_at) = oldest.filter(|_| !self.upkeep.folding) else { return now + IDLE };
         let due = if too_large { now } else { filled_at + self.limits.fold_after() };
-        let due = self.upkeep.not_before.map_or(due, |not_before| not_before.max(due));
         if due > now {
             return due;
         }
-        if self.upkeep.round.is_empty() && self.upkeep.failed {
-            self.upkeep.failed = false;
-            self.upkeep.not_before = Some(now + RETRY);
-            tracing::warn!("some documents cannot be folded; their part of the journal is kept");
-            return now + RETRY;
-        }
-        self.upkeep.not_before = None;
         self.fold_next(now, too_large);
-        // A round may end without a job, because the rest got snapshots of their own; the next one may have some.
         if self.upkeep.folding { now + IDLE } else { now + NEXT_ROUND }
     }
 
@@ -68,13 +64,7 @@ impl Journal {
         let due = self.writer.filled().take_while(|held| too_large || held.filled_at + fold_after <= now);
         let Some(last_due) = due.last().map(|held| held.segment.number()) else { return };
         if self.upkeep.round.is_empty() {
-            let held = self.index.documents.iter().filter_map(|(key, document)| {
-                let first = document.records.front()?.segment;
-                (first <= last_due).then(|| (first, Arc::clone(key)))
-            });
-            let mut held: Vec<_> = held.collect();
-            held.sort_unstable_by(|a, b| b.cmp(a));
-            self.upkeep.round = held.into_iter().map(|(_, key)| key).collect();
+            self.upkeep.round = self.round(now, last_due);
         }
         while let Some(key) = self.upkeep.round.pop() {
             let first = self.index.documents.get(&key).and_then(|document| document.records.front());
@@ -86,5 +76,17 @@ impl Journal {
                 return;
             }
         }
+    }
+
+    /// The documents that hold a segment up to `last_due`.
+    fn round(&self, now: Instant, last_due: u64) -> Vec<Arc<DocumentKey>> {
+        let holders = self.index.documents.iter().filter_map(|(key, document)| {
+            let first = document.records.front()?.segment;
+            let resting = self.upkeep.failed.get(key).is_some_and(|retry_at| *retry_at > now);
+            (first <= last_due && !resting).then(|| (first, Arc::clone(key)))
+        });
+        let mut holders = Vec::from_iter(holders);
+        holders.sort_unstable_by(|a, b| b.cmp(a));
+        holders.into_iter().map(|(_, key)| key).collect()
     }
 }
