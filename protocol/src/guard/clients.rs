@@ -11,19 +11,26 @@ const PLACES: usize = 2 * UNORDERED_MAX;
 const EMPTY: u64 = u64::MAX;
 
 /// The clients of one sequence so far.
-pub(super) struct Clients {
+pub(super) struct Clients<'a> {
     previous: Option<u64>,
     rose: bool,
     fell: bool,
-    /// Two clients are always in some order, so the common short sequences need no table.
-    seen: Option<Seen>,
+    table: Option<&'a mut Table>,
 }
 
-impl Clients {
-    /// Expects `count` clients.
+impl<'a> Clients<'a> {
+    /// How many are always in some order. They need no table, which would cost more than a whole small update.
+    pub(super) const ORDERED: u64 = 2;
+
+    /// For up to [`Clients::ORDERED`] clients, or any number that must be in order.
     #[inline]
-    pub(super) fn new(count: u64) -> Self {
-        Self { previous: None, rose: false, fell: false, seen: (count > 2).then(Seen::new) }
+    pub(super) const fn ordered() -> Self {
+        Self { previous: None, rose: false, fell: false, table: None }
+    }
+
+    /// For clients that may be in no order.
+    pub(super) const fn remembered(table: &'a mut Table) -> Self {
+        Self { previous: None, rose: false, fell: false, table: Some(table) }
     }
 
     /// `false` if the client was there before, or if there is no order and no room in the table.
@@ -35,19 +42,19 @@ impl Clients {
             self.fell |= client <= previous;
         }
         self.previous = Some(client);
-        let new = self.seen.as_mut().is_some_and(|seen| seen.insert(client));
+        let new = self.table.as_mut().is_some_and(|table| table.insert(client));
         new || !(self.rose && self.fell)
     }
 }
 
-/// An open-addressing table.
-struct Seen {
+/// An open-addressing table of the clients seen.
+pub(super) struct Table {
     places: [u64; PLACES],
     len: usize,
 }
 
-impl Seen {
-    fn new() -> Self {
+impl Table {
+    pub(super) const fn new() -> Self {
         Self { places: [EMPTY; PLACES], len: 0 }
     }
 
@@ -76,8 +83,8 @@ mod tests {
     use super::*;
 
     fn accepts(clients: impl IntoIterator<Item = u64>) -> bool {
-        let clients: Vec<_> = clients.into_iter().collect();
-        let mut seen = Clients::new(clients.len() as u64);
+        let mut table = Table::new();
+        let mut seen = Clients::remembered(&mut table);
         clients.into_iter().all(|client| seen.insert(ClientId::new(client).expect("53 bits")))
     }
 
@@ -101,5 +108,15 @@ mod tests {
         assert!(!accepts([5, 3, 9, 3]));
         assert!(!accepts((0..5_000).chain([17])));
         assert!(accepts([2, 1]) && accepts([1, 2]) && accepts([5, 3, 9]));
+    }
+
+    #[test]
+    fn without_a_table_order_is_all_there_is() {
+        let accepts = |clients: [u64; 3]| {
+            let mut seen = Clients::ordered();
+            clients.into_iter().all(|client| seen.insert(ClientId::new(client).expect("53 bits")))
+        };
+        assert!(accepts([1, 2, 3]) && accepts([3, 2, 1]));
+        assert!(!accepts([2, 3, 1]) && !accepts([1, 1, 2]) && !accepts([3, 1, 1]));
     }
 }

@@ -12,7 +12,11 @@
 
 use std::ops::Range;
 
-use super::{Malformed, MalformedKind, any, clients::Clients, clock_end};
+use super::{
+    Malformed, MalformedKind, any,
+    clients::{Clients, Table},
+    clock_end,
+};
 use crate::{
     id::ClientId,
     json,
@@ -86,14 +90,10 @@ struct Walk<'a, 'v, V> {
 impl<V: UpdateVisitor> Walk<'_, '_, V> {
     fn sections(&mut self, clients_max: u64) -> Result<(), Malformed> {
         let sections = self.reader.count(clients_max, SECTION_BYTES_MIN)?;
-        let mut clients = Clients::new(sections);
-        for _ in 0..sections {
-            self.section(&mut clients)?;
-        }
-        Ok(())
+        with_clients(sections, |clients| self.section(clients))
     }
 
-    fn section(&mut self, clients: &mut Clients) -> Result<(), Malformed> {
+    fn section(&mut self, clients: &mut Clients<'_>) -> Result<(), Malformed> {
         let at = self.reader.position();
         let structs = self.reader.count(self.structs_left, STRUCT_BYTES_MIN)?;
         if structs == 0 {
@@ -249,8 +249,7 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
     fn delete_set(&mut self, limits: &WireLimits) -> Result<(), Malformed> {
         let count = self.reader.count(limits.clients_max, DELETE_CLIENT_BYTES_MIN)?;
         let mut ranges_left = limits.structs_max;
-        let mut clients = Clients::new(count);
-        for _ in 0..count {
+        with_clients(count, |clients| {
             // yrs keeps only the last entry of a repeated client; Yjs keeps all.
             let repeated = self.reader.malformed(MalformedKind::Clients);
             let client = self.reader.client()?;
@@ -259,9 +258,8 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
             }
             let ranges = self.reader.count(ranges_left, DELETE_RANGE_BYTES_MIN)?;
             ranges_left -= ranges;
-            self.delete_ranges(client, ranges)?;
-        }
-        Ok(())
+            self.delete_ranges(client, ranges)
+        })
     }
 
     fn delete_ranges(&mut self, client: ClientId, ranges: u64) -> Result<(), Malformed> {
@@ -285,10 +283,35 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
     }
 }
 
+/// Calls `each` once for each of `count` clients, with those before it.
+#[inline]
+fn with_clients(count: u64, mut each: impl FnMut(&mut Clients<'_>) -> Result<(), Malformed>) -> Result<(), Malformed> {
+    if count > Clients::ORDERED {
+        return with_remembered_clients(count, each);
+    }
+    let mut clients = Clients::ordered();
+    (0..count).try_for_each(|_| each(&mut clients))
+}
+
+/// Apart from its caller, because the table makes the stack frame expensive to enter.
+#[inline(never)]
+fn with_remembered_clients(
+    count: u64,
+    mut each: impl FnMut(&mut Clients<'_>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut table = Table::new();
+    let mut clients = Clients::remembered(&mut table);
+    (0..count).try_for_each(|_| each(&mut clients))
+}
+
 /// Length of a text in UTF-16 units, the ticks of Yjs: one for each character, two for those beyond the basic plane.
 #[inline]
 fn utf16_len(text: &str) -> Option<u32> {
-    let units: usize = text.bytes().map(|byte| usize::from(byte & 0xc0 != 0x80) + usize::from(byte >= 0xf0)).sum();
+    /// Two units for each byte, of which there are never so many, fit a `u8`: so the compiler counts many at once.
+    const CHUNK: usize = 127;
+    let units =
+        |chunk: &[u8]| -> u8 { chunk.iter().map(|&byte| u8::from(byte & 0xc0 != 0x80) + u8::from(byte >= 0xf0)).sum() };
+    let units: usize = text.as_bytes().chunks(CHUNK).map(|chunk| usize::from(units(chunk))).sum();
     u32::try_from(units).ok()
 }
 
