@@ -13,7 +13,8 @@ step() {
 step scripts/invariants.sh
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --features orrery/fault-hooks --quiet -- -D warnings
-RUSTDOCFLAGS='-D warnings' step cargo doc --workspace --no-deps --document-private-items --quiet
+# Private items are documented too, so links to them resolve.
+RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' step cargo doc --workspace --no-deps --document-private-items --quiet
 
 step cargo deny --log-level error check licenses bans sources
 # The list of advisories comes from another host than the crates do, which may be out of reach.

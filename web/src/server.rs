@@ -74,7 +74,7 @@ impl Server {
         self.address
     }
 
-    /// Accepts until `stop` resolves, then lets requests under way finish, within [`DRAIN_MAX`].
+    /// Accepts until `stop` resolves, then lets requests under way finish, for a short while.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(());
         let slots = Arc::new(Semaphore::new(self.site.edge().limits.connections_max.min(Semaphore::MAX_PERMITS)));
