@@ -54,6 +54,11 @@ fn awareness() {
 }
 
 #[test]
+fn records() {
+    replay("record", fuzz::record);
+}
+
+#[test]
 fn websockets() {
     replay("websocket", fuzz::websocket);
 }

@@ -2,10 +2,12 @@
 
 pub mod awareness;
 pub mod frame;
+pub mod record;
 pub mod update;
 pub mod websocket;
 
 pub use awareness::awareness;
 pub use frame::frame;
+pub use record::record;
 pub use update::update;
 pub use websocket::websocket;
