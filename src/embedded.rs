@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, error::Error};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use orrery_actors::{Append, Journal, JournalError};
+use orrery_actors::{Append, GatewayReport, Gateways, Journal, JournalError};
 use orrery_ganymede::store::{self, Health, Store};
 use orrery_protocol::{document, id::DocumentKey, record::StoredDocument};
 use orrery_web::health::{Part, Parts, Status};
@@ -37,17 +37,39 @@ impl Journal for StoreJournal {
 }
 
 /// What `/api/health` says of this process.
-pub(crate) struct OwnParts(pub(crate) Store);
+pub(crate) struct OwnParts {
+    pub(crate) store: Store,
+    pub(crate) gateways: Gateways,
+}
 
+#[async_trait]
 impl Parts for OwnParts {
-    fn parts(&self) -> BTreeMap<&'static str, Part> {
-        let store = match self.0.status().health {
-            Health::Healthy => Part { status: Status::Ok, detail: "edits are saved".to_owned() },
-            Health::Degraded { error, attempts, .. } => Part {
-                status: Status::Degraded,
-                detail: format!("edits are accepted and not yet saved: {error} ({attempts} attempts)"),
-            },
-        };
-        BTreeMap::from([("edge", Part { status: Status::Ok, detail: "answers".to_owned() }), ("store", store)])
+    async fn parts(&self) -> BTreeMap<&'static str, Part> {
+        let gateways = self.gateways.inspect().await;
+        let ok = |detail: String| Part { status: Status::Ok, detail };
+        BTreeMap::from([
+            ("edge", ok("answers".to_owned())),
+            ("gateway", ok(describe(&gateways))),
+            ("store", describe_store(self.store.status().health)),
+        ])
+    }
+}
+
+fn describe(gateways: &[GatewayReport]) -> String {
+    let rooms: usize = gateways.iter().map(|gateway| gateway.rooms.len()).sum();
+    let statuses = gateways.iter().flat_map(|gateway| &gateway.rooms);
+    let peers: usize = statuses.map(|(_, room)| room.report.peers).sum();
+    let resting: usize = gateways.iter().map(|gateway| gateway.resting).sum();
+    let failed = if resting == 0 { String::new() } else { format!(", {resting} failed and retried later") };
+    format!("{} organizations, {rooms} open documents, {peers} peers{failed}", gateways.len())
+}
+
+fn describe_store(health: Health) -> Part {
+    match health {
+        Health::Healthy => Part { status: Status::Ok, detail: "edits are saved".to_owned() },
+        Health::Degraded { error, attempts, .. } => Part {
+            status: Status::Degraded,
+            detail: format!("edits are accepted and not yet saved: {error} ({attempts} attempts)"),
+        },
     }
 }

@@ -60,7 +60,7 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     let peers_max = config.limits.room.peers_max;
     let sockets = Sockets::new(gateways.clone(), config.limits.wire.clone(), peers_max, clock);
     let edge = EdgeConfig { domain: config.domain.clone(), limits: config.limits.http.clone() };
-    let parts = Arc::new(OwnParts(store.clone()));
+    let parts = Arc::new(OwnParts { store: store.clone(), gateways: gateways.clone() });
     let state = AppState { tokens, sockets, edge: Arc::new(edge), parts, metrics };
     let server = Server::bind(config.listen, routes::site(state))?;
 
@@ -90,8 +90,7 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
 
 fn gateways(config: &Config, store: &Store, clock: Clock) -> Gateways {
     let limits = &config.limits;
-    let room =
-        RoomConfig { wire: limits.wire.clone(), room: limits.room.clone(), clocks: config.clocks.clone() };
+    let room = RoomConfig { wire: limits.wire.clone(), room: limits.room.clone(), clocks: config.clocks.clone() };
     let journal = Arc::new(StoreJournal(store.clone()));
     Gateways::new(GatewayConfig { room, limits: limits.gateway.clone(), journal, clock })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use axum::{
     Json,
     extract::State,
@@ -33,9 +34,10 @@ pub struct Part {
 }
 
 /// The parts of this process, by name. Implemented where the parts are put together.
+#[async_trait]
 pub trait Parts: Send + Sync {
-    /// How each part is now. Called for every request: it must not block and must not wait.
-    fn parts(&self) -> BTreeMap<&'static str, Part>;
+    /// How each part is now. Called for every request: whatever it asks must answer within a bound.
+    async fn parts(&self) -> BTreeMap<&'static str, Part>;
 }
 
 #[derive(Serialize)]
@@ -45,7 +47,7 @@ struct Health {
 }
 
 pub(crate) async fn show(State(state): State<AppState>) -> Response {
-    let parts = state.parts.parts();
+    let parts = state.parts.parts().await;
     let status = parts.values().map(|part| part.status).max().unwrap_or(Status::Ok);
     // Degraded answers 503 too: whoever polls must learn that something is withheld.
     (report_status(status == Status::Ok), Json(Health { status, parts })).into_response()

@@ -33,8 +33,9 @@ const ORG: &str = "018f4c1e-2b7a-7c3d-9e4f-5a6b7c8d9e0f";
 
 struct Fixed(Status);
 
+#[async_trait]
 impl Parts for Fixed {
-    fn parts(&self) -> BTreeMap<&'static str, Part> {
+    async fn parts(&self) -> BTreeMap<&'static str, Part> {
         BTreeMap::from([
             ("gateway", Part { status: Status::Ok, detail: String::new() }),
             ("store", Part { status: self.0, detail: "as the test says".to_owned() }),
