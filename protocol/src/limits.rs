@@ -8,6 +8,9 @@ pub const DOCUMENT_NAME_BYTES_MAX: usize = 120;
 /// Deepest nesting of `Any` values and of JSON that a peer may send. Decoders behind the guard recurse.
 pub const VALUE_DEPTH_MAX: usize = 64;
 
+/// Deepest nesting of shared types in a document. yrs and Yjs delete them by recursion.
+pub const NESTING_DEPTH_MAX: u32 = 1_000;
+
 /// Longest name of a root type or key of a map, in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
 

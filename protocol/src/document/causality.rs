@@ -90,6 +90,7 @@ pub(super) struct Footprint {
     /// The highest referenced clock of each client, ascending by client.
     needs: SmallVec<[(ClientId, u32); 4]>,
     deletes: bool,
+    types: u32,
 }
 
 impl UpdateVisitor for Footprint {
@@ -106,6 +107,10 @@ impl UpdateVisitor for Footprint {
             Ok(at) => self.needs[at].1 = self.needs[at].1.max(clock),
             Err(at) => self.needs.insert(at, (client, clock)),
         }
+    }
+
+    fn shared_type(&mut self) {
+        self.types += 1;
     }
 
     fn delete(&mut self, client: ClientId, clock: u32, len: u32) {
@@ -147,6 +152,11 @@ impl Footprint {
             (false, true) => Relation::OnlyDeletes,
             (false, false) => Relation::Nothing,
         }
+    }
+
+    /// Shared types in it.
+    pub(super) fn types(&self) -> u32 {
+        self.types
     }
 
     pub(super) fn runs(&self) -> &[Run] {

@@ -9,6 +9,7 @@
 mod causality;
 mod held;
 mod merge;
+mod nesting;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ pub use causality::{Clocks, Missing};
 use causality::{Footprint, Relation};
 pub(crate) use held::Held;
 pub use merge::Joiner;
+use nesting::{Levels, Places};
 use yrs::{
     ClientID, Doc, IdSet, OffsetKind, Options, ReadTxn, StateVector, Transact, Transaction, TransactionMut, Update,
     WriteTxn, updates::decoder::Decode,
@@ -28,7 +30,7 @@ use crate::{
     guard::{Malformed, walk_state_vector},
     id::ClientId,
     lib0::put_var_uint,
-    limits::WireLimits,
+    limits::{NESTING_DEPTH_MAX, WireLimits},
     record::StoredDocument,
 };
 
@@ -36,6 +38,15 @@ use crate::{
 const TAIL_UPDATES_MAX: usize = 256;
 /// A tail is kept while it is smaller than this many bytes or a quarter of the encoding.
 const TAIL_BYTES_MIN: usize = 64 << 10;
+
+/// For bytes that were within the limits when they were accepted, or that were made here.
+const UNLIMITED: WireLimits = WireLimits {
+    frame_bytes_max: usize::MAX,
+    awareness_entry_bytes_max: usize::MAX,
+    awareness_entries_max: u64::MAX,
+    clients_max: u64::MAX,
+    structs_max: u64::MAX,
+};
 
 /// What became of one update.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +57,8 @@ pub enum Verdict {
     Nothing,
     /// It needs a block that is not known; nothing was applied.
     Waits(Missing),
+    /// It would nest shared types too deeply; nothing was applied.
+    TooDeep,
     /// yrs failed on it: the document is broken and must be loaded again without it. The text says how.
     Poison(String),
 }
@@ -95,6 +108,10 @@ impl Encoded {
 pub struct Document {
     doc: Doc,
     clocks: Clocks,
+    /// How many shared types were ever in it, at most.
+    types: u32,
+    /// Kept once there are so many that they could be nested too deeply.
+    levels: Option<Levels>,
     encoded: Option<Encoded>,
     /// The last answer to a state vector other than the empty one, valid until the next change.
     answered: Option<(Bytes, Bytes)>,
@@ -124,6 +141,8 @@ impl Document {
         Self {
             doc: Doc::with_options(options),
             clocks: Clocks::default(),
+            types: 0,
+            levels: None,
             encoded: None,
             answered: None,
             deleted: None,
@@ -158,6 +177,8 @@ impl Document {
             if without.iter().any(|quarantined| quarantined.position == position) {
                 continue;
             }
+            self.types =
+                self.types.saturating_add(Footprint::of(bytes, &UNLIMITED).map_or(0, |footprint| footprint.types()));
             let txn = txn.get_or_insert_with(|| open(&self.doc));
             integrate(txn, bytes).map_err(|reason| Quarantined { position, reason })?;
         }
@@ -191,6 +212,8 @@ impl Document {
         Writer {
             doc: &self.doc,
             clocks: &mut self.clocks,
+            types: &mut self.types,
+            levels: &mut self.levels,
             encoded: &mut self.encoded,
             limits,
             txn: None,
@@ -329,6 +352,8 @@ fn encode_clocks(clocks: &Clocks) -> Bytes {
 pub struct Writer<'a> {
     doc: &'a Doc,
     clocks: &'a mut Clocks,
+    types: &'a mut u32,
+    levels: &'a mut Option<Levels>,
     encoded: &'a mut Option<Encoded>,
     limits: &'a WireLimits,
     txn: Option<TransactionMut<'a>>,
@@ -347,7 +372,11 @@ impl Writer<'_> {
         let applied = match footprint.relation(self.clocks) {
             Relation::Nothing => return Verdict::Nothing,
             Relation::Waits(missing) => return Verdict::Waits(missing),
-            Relation::New => integrate_whole(self.txn.get_or_insert_with(|| open(self.doc)), update).map(|()| true),
+            Relation::New => match self.nest(update, footprint.types()) {
+                Ok(false) => return Verdict::TooDeep,
+                Ok(true) => integrate_whole(self.txn.get_or_insert_with(|| open(self.doc)), update).map(|()| true),
+                Err(reason) => Err(reason),
+            },
             Relation::OnlyDeletes => self.delete(update),
         };
         match applied {
@@ -376,6 +405,29 @@ impl Writer<'_> {
         let txn = self.txn.take();
         guarded(|| drop(txn))?;
         Ok(Before { firsts: self.firsts })
+    }
+
+    /// Notes the levels of an update's blocks; `false` if it would nest types too deeply.
+    fn nest(&mut self, update: &Bytes, types: u32) -> Result<bool, String> {
+        let after = self.types.saturating_add(types);
+        if self.levels.is_none() && after <= NESTING_DEPTH_MAX {
+            *self.types = after;
+            return Ok(true);
+        }
+        if self.levels.is_none() {
+            let last = self.txn.take();
+            guarded(|| drop(last))?;
+            *self.levels = Some(Levels::of(&read(self.doc).encode_diff_v1(&StateVector::default())));
+        }
+        let Some(levels) = self.levels else { return Ok(true) };
+        let places = Places::of(update);
+        let resolved = levels.resolve(&places, self.clocks);
+        let fits = Levels::fit(&places, &resolved, self.clocks);
+        if fits {
+            *self.types = after;
+            levels.add(&places, &resolved, self.clocks);
+        }
+        Ok(fits)
     }
 
     /// A transaction of its own, so that it can tell whether anything was deleted that was not.

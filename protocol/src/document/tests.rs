@@ -239,6 +239,7 @@ fn deliver(document: &mut Document, updates: &[Bytes], batch: usize) {
                     assert!(!missing.is_met(writer.clocks()));
                     waiting.push_back(update);
                 }
+                Verdict::TooDeep => panic!("nothing is deep here"),
                 Verdict::Poison(reason) => panic!("{reason}"),
             }
         }

@@ -58,6 +58,12 @@ pub trait UpdateVisitor {
     /// The update needs this block: an origin, right origin or parent.
     fn reference(&mut self, _client: ClientId, _clock: u32) {}
 
+    /// Blocks client:[clock, clock+len) stand there.
+    fn place(&mut self, _client: ClientId, _clock: u32, _len: u32, _place: Place) {}
+
+    /// A block holds a shared type.
+    fn shared_type(&mut self) {}
+
     /// Blocks client:[clock, clock+len) are deleted.
     fn delete(&mut self, _client: ClientId, _clock: u32, _len: u32) {}
 
@@ -67,6 +73,19 @@ pub trait UpdateVisitor {
 
     /// The delete set starts at this byte offset.
     fn delete_set_at(&mut self, _offset: usize) {}
+}
+
+/// Where blocks stand, as far as the update says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere any more.
+    Collected,
+    /// In a root type.
+    Root,
+    /// In the type that this block holds.
+    Inside((ClientId, u32)),
+    /// In the type of its left neighbour, or else its right one, as they were when it was written.
+    Beside(Option<(ClientId, u32)>, Option<(ClientId, u32)>),
 }
 
 /// Wants to know nothing.
@@ -138,33 +157,45 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
     /// Walks what follows the info byte of a struct at `client:clock`; returns the struct's length in clock ticks.
     #[inline]
     fn structure(&mut self, info: u8, client: ClientId, clock: u32) -> Result<u32, Malformed> {
-        if matches!(info, COLLECTED | SKIPPED) {
-            return self.reader.clock();
-        }
-        if info & HAS_ORIGIN != 0 {
-            self.reference(client, clock)?;
-        }
-        if info & HAS_RIGHT_ORIGIN != 0 {
-            self.reference(client, clock)?;
-        }
-        // An item between neighbours takes its parent and key from them.
-        if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) == 0 {
-            let unknown = self.reader.malformed(MalformedKind::Parent);
-            match self.reader.u8()? {
-                1 => self.key()?,
-                0 => self.reference(client, clock)?,
-                _ => return Err(unknown),
+        match info {
+            COLLECTED => {
+                let len = self.reader.clock()?;
+                self.visitor.place(client, clock, len, Place::Collected);
+                return Ok(len);
             }
+            SKIPPED => return self.reader.clock(),
+            _ => {}
+        }
+        let origin = if info & HAS_ORIGIN != 0 { Some(self.reference(client, clock)?) } else { None };
+        let right_origin = if info & HAS_RIGHT_ORIGIN != 0 { Some(self.reference(client, clock)?) } else { None };
+        // An item between neighbours takes its parent and key from them.
+        let place = if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) != 0 {
+            Place::Beside(origin, right_origin)
+        } else {
+            let place = self.parent(client, clock)?;
             if info & HAS_KEY != 0 {
                 self.key()?;
             }
+            place
+        };
+        let len = self.content(info & CONTENT)?;
+        self.visitor.place(client, clock, len, place);
+        Ok(len)
+    }
+
+    #[inline]
+    fn parent(&mut self, client: ClientId, clock: u32) -> Result<Place, Malformed> {
+        let unknown = self.reader.malformed(MalformedKind::Parent);
+        match self.reader.u8()? {
+            1 => self.key().map(|()| Place::Root),
+            0 => self.reference(client, clock).map(Place::Inside),
+            _ => Err(unknown),
         }
-        self.content(info & CONTENT)
     }
 
     /// An id that the struct at `client:clock` depends on.
     #[inline]
-    fn reference(&mut self, client: ClientId, clock: u32) -> Result<(), Malformed> {
+    fn reference(&mut self, client: ClientId, clock: u32) -> Result<(ClientId, u32), Malformed> {
         let fault = self.reader.malformed(MalformedKind::Reference);
         let target = self.reader.client()?;
         let target_clock = self.reader.clock()?;
@@ -173,7 +204,7 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
             return Err(fault);
         }
         self.visitor.reference(target, target_clock);
-        Ok(())
+        Ok((target, target_clock))
     }
 
     fn key(&mut self) -> Result<(), Malformed> {
@@ -219,6 +250,7 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
     }
 
     fn shared_type(&mut self) -> Result<(), Malformed> {
+        self.visitor.shared_type();
         let unknown = self.reader.malformed(MalformedKind::TypeRef);
         // One byte, not a varUint: yrs reads it so.
         match self.reader.u8()? {

@@ -62,6 +62,9 @@ pub enum Fault {
     /// WebSocket framing against RFC 6455, a text message, or a message above the limit.
     #[error("{0}")]
     Frame(String),
+    /// An update that nests shared types more than [`crate::limits::NESTING_DEPTH_MAX`] deep.
+    #[error("shared types nested too deeply")]
+    TooDeep,
     /// An update that passed the guard and that the document could not take.
     #[error("update cannot be applied: {0}")]
     Poison(String),

@@ -43,6 +43,7 @@ struct Written {
     accepted: Vec<Incoming>,
     nothing: Vec<Incoming>,
     waiting: Vec<PeerId>,
+    too_deep: Vec<PeerId>,
     poison: Option<(Option<PeerId>, String)>,
 }
 
@@ -61,6 +62,10 @@ impl Room {
         }
         for peer in written.waiting {
             self.ask(peer, effects);
+        }
+        for peer in written.too_deep {
+            self.counts.refused += 1;
+            self.condemn(now_ms, peer, CloseCode::Malformed, Fault::TooDeep.to_string(), effects);
         }
         if let Some((peer, reason)) = written.poison {
             self.counts.poisoned += 1;
@@ -99,6 +104,7 @@ impl Room {
                     let dropped = self.held.hold(missing, incoming.update.len(), incoming);
                     self.counts.held_dropped += dropped as u64;
                 }
+                Verdict::TooDeep => written.too_deep.push(incoming.peer),
                 Verdict::Poison(reason) => {
                     written.poison = Some((Some(incoming.peer), reason));
                     break;

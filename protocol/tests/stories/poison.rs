@@ -110,3 +110,26 @@ fn poison_in_the_store_is_left_out() {
     let mut scene = Scene::opened(orrery_protocol::id::DocumentName::Board, RoomConfig::default(), store);
     assert_eq!(scene.text(), "start!");
 }
+
+#[test]
+fn who_nests_types_without_end_is_closed_and_the_room_goes_on() {
+    let mut scene = with_text();
+    scene.passes_ms(2_000);
+    let mut out = Vec::new();
+    // A hundred thousand arrays of client 66, each in the one before it.
+    for number in [1, 100_000, 66, 0] {
+        put_var_uint(&mut out, number);
+    }
+    out.extend_from_slice(&[7, 1, 1, b'r', 0]);
+    for clock in 0..99_999 {
+        out.extend_from_slice(&[7, 0, 66]);
+        put_var_uint(&mut out, clock);
+        out.push(0);
+    }
+    out.push(0);
+    scene.says(BOB, &update(&out));
+    assert_eq!((scene.closed.as_slice(), scene.reloads), (&[(BOB, CloseCode::Malformed)][..], 0));
+    scene.types(ALICE, 0, "on ");
+    scene.save();
+    assert_eq!((scene.text(), scene.durable_text()), ("on start".to_owned(), "on start".to_owned()));
+}
