@@ -84,6 +84,7 @@ case $target in
     need_npm_packages tests/clients
     ;;
   check)
+    have git || install_packages git
     need_node
     need_cargo_command cargo-deny
     need_npm_packages scripts/lint
