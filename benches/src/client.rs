@@ -31,6 +31,13 @@ impl<F: FnMut(&Message<'_>, Instant) + 'static> Listener for F {
     }
 }
 
+/// A listener for clients that only write.
+pub(crate) struct Deaf;
+
+impl Listener for Deaf {
+    fn hear(&mut self, _: &Message<'_>, _: Instant, _: &mut Vec<u8>, _: &dyn Framing) {}
+}
+
 /// A connected client. Dropping it closes the connection.
 pub(crate) struct Client {
     shared: Rc<Shared>,

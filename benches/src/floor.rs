@@ -1,7 +1,7 @@
 //! The floor: what the kernel alone costs. A relay that copies raw frames between the sockets of a room.
 //!
 //! It has no limits, no storage and no documents, so it is no server anybody could use. SyncStep1 is answered with the
-//! largest update that the room has seen, or with nothing, so that a handshake ends and a join moves the same bytes.
+//! last large update that the room has seen, or with nothing, so that a handshake ends and a join moves the same bytes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -18,7 +18,8 @@ use tokio::task::spawn_local;
 /// Batches that may wait for one peer; a full queue makes the writer wait, as nothing may be lost.
 const QUEUE_BATCHES: usize = 64 * 1024;
 const READ_BYTES: usize = 64 * 1024;
-const STATE_BYTES_MIN: usize = 64 * 1024;
+/// An update of at least this size is taken for a whole document.
+const STATE_BYTES_MIN: usize = 8 * 1024;
 
 type Rooms = Rc<RefCell<HashMap<String, Rc<Room>>>>;
 

@@ -89,7 +89,7 @@ async fn measure(load: Load, kind: Kind, places: &Places, scale: f64) -> Outcome
         Err(error) => return Outcome::failed(format!("does not start: {error:#}")),
     };
     let outcome = match tokio::time::timeout(LOAD_DEADLINE, load.run(&server, scale)).await {
-        Ok(Ok(outcome)) => outcome,
+        Ok(Ok(outcome)) => outcome.with("resident MB", server.resident_kib().ok().map(|kib| kib as f64 / 1_024.0)),
         Ok(Err(error)) => Outcome::failed(format!("{error:#}")),
         Err(_) => Outcome::failed(format!("did not end within {LOAD_DEADLINE:?}")),
     };

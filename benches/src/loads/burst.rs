@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::fan_out_flood::flood;
 use super::reader::{Proof, Reader, Timeline, converge};
 use super::{Outcome, scaled};
-use crate::client::Client;
+use crate::client::{Client, Deaf};
 use crate::script::Script;
 use crate::server::Server;
 use crate::stats::us_each;
@@ -20,7 +20,7 @@ const CONVERGE_DEADLINE: Duration = Duration::from_secs(40);
 pub(crate) async fn run(server: &Server, scale: f64) -> Result<Outcome> {
     let room = "burst";
     server.prepare(room).await?;
-    let writer = Client::join(server, room, |_: &wire::Message<'_>, _| {}).await?;
+    let writer = Client::join(server, room, Deaf).await?;
     let readers = [Reader::join(server, room, WRITER, &Timeline::default(), Proof::Content).await?];
     let mut script = Script::new(WRITER);
     let updates: Vec<_> = (0..scaled(UPDATES, scale)).map(|_| script.append("x")).collect();

@@ -106,12 +106,13 @@ pub(crate) async fn run(server: &Server, scale: f64, echo: Echo) -> Result<Outco
     let cpu = server.cpu()? - before;
     let delivered = score.delivered.get() - delivered;
 
-    let possible = (count * count.saturating_sub(1) * MOVES) as f64;
+    let possible = (count * count.saturating_sub(1) * MOVES) as u64;
     let (p50, p99) = p50_p99(score.latencies_ms.take());
     Ok(Outcome { figure: (delivered > 0).then(|| us_each(cpu, delivered)), ..Outcome::default() }
         .with("p50 ms", p50)
         .with("p99 ms", p99)
-        .with("delivered %", delivered as f64 * 100.0 / possible)
+        .with("delivered %", delivered as f64 * 100.0 / possible as f64)
+        .with("CPU us per move and client", us_each(cpu, possible))
         .fault(fault))
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::pace::Pace;
-use super::reader::{Proof, Reader, Timeline, converge, p50_p99};
+use super::reader::{Reader, Timeline, converge, p50_p99};
 use super::{Outcome, scaled};
-use crate::client::Client;
+use crate::client::{Client, Deaf};
 use crate::script::Script;
 use crate::server::Server;
 use crate::stats::us_each;
@@ -23,13 +23,9 @@ const CONVERGE_DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) async fn run(server: &Server, scale: f64) -> Result<Outcome> {
     let room = "fan-out";
     server.prepare(room).await?;
-    let writer = Client::join(server, room, |_: &wire::Message<'_>, _| {}).await?;
+    let writer = Client::join(server, room, Deaf).await?;
     let timeline = Timeline::default();
-    let mut readers = Vec::new();
-    for number in 0..scaled(READERS, scale) {
-        let proof = if number == 0 { Proof::Content } else { Proof::Clock };
-        readers.push(Reader::join(server, room, WRITER, &timeline, proof).await?);
-    }
+    let readers = Reader::join_many(server, room, WRITER, &timeline, scaled(READERS, scale)).await?;
     let mut script = Script::new(WRITER);
     let updates: Vec<_> = (0..WARM_UP + scaled(UPDATES, scale)).map(|_| script.append("x")).collect();
     let frames: Vec<_> = updates.iter().map(|update| writer.frame(&wire::update(update))).collect();

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{Outcome, scaled};
-use crate::client::Client;
+use crate::client::{Client, Deaf};
 use crate::server::Server;
-use crate::wire::{self, Entry, Message};
+use crate::wire::{self, Entry};
 
 const ROOMS: usize = 200;
 const CONNECTIONS: usize = 2_000;
@@ -39,7 +39,7 @@ pub(crate) async fn run(server: &Server, scale: f64) -> Result<Outcome> {
 
 /// Joins and announces an empty awareness state, as a stock client does by itself.
 async fn join(server: &Server, room: &str, id: u64) -> Result<Client> {
-    let client = Client::join(server, room, |_: &Message<'_>, _| {}).await?;
+    let client = Client::join(server, room, Deaf).await?;
     client.send(&client.frame(&wire::awareness(&[Entry { client: id, clock: 1, json: b"{}" }])));
     client.sent_down_to(0).await;
     Ok(client)

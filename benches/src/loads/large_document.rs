@@ -7,7 +7,7 @@ use yrs::{GetString, ReadTxn, StateVector, Text, Transact};
 
 use super::reader::{Proof, Reader, Timeline, converge};
 use super::{Outcome, scaled};
-use crate::client::Client;
+use crate::client::{Client, Deaf};
 use crate::script::new_doc;
 use crate::server::Server;
 use crate::stats::{median, ms};
@@ -34,7 +34,7 @@ pub(crate) async fn run(server: &Server, scale: f64) -> Result<Outcome> {
     let room = "large";
     server.prepare(room).await?;
     // It stays connected, or servers without storage would forget the document.
-    let author = Client::join(server, room, |_: &wire::Message<'_>, _| {}).await?;
+    let author = Client::join(server, room, Deaf).await?;
     author.send(&author.frame(&wire::update(&document.update)));
     author.sent_down_to(0).await;
     quiet(server).await?;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::pace::Pace;
 use super::reader::{Proof, Reader, Timeline, converge, p50_p99};
 use super::{Outcome, scaled};
-use crate::client::Client;
+use crate::client::{Client, Deaf};
 use crate::script::Script;
 use crate::server::Server;
 use crate::stats::us_each;
@@ -33,7 +33,7 @@ pub(crate) async fn run(server: &Server, scale: f64) -> Result<Outcome> {
         let name = format!("r{number}");
         let id = 2_000 + number as u64;
         server.prepare(&name).await?;
-        let writer = Client::join(server, &name, |_: &wire::Message<'_>, _| {}).await?;
+        let writer = Client::join(server, &name, Deaf).await?;
         let timeline = Timeline::default();
         let mut script = Script::new(id);
         let updates: Vec<_> = (0..WARM_UP + scaled(UPDATES, scale)).map(|_| script.append("x")).collect();

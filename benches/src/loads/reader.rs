@@ -92,6 +92,21 @@ impl Reader {
         Ok(Self { client: Client::join(server, room, listener(&holding)).await?, holding })
     }
 
+    /// Joins `count` readers, of which the first keeps what it hears.
+    pub(crate) async fn join_many(
+        server: &Server,
+        room: &str,
+        writer: u64,
+        timeline: &Timeline,
+        count: usize,
+    ) -> Result<Vec<Self>> {
+        let mut readers = vec![Self::join(server, room, writer, timeline, Proof::Content).await?];
+        while readers.len() < count {
+            readers.push(Self::join(server, room, writer, timeline, Proof::Clock).await?);
+        }
+        Ok(readers)
+    }
+
     /// Connects again if the server has closed the connection, as a stock client would; says whether it had.
     pub(crate) async fn rejoin(&mut self, server: &Server, room: &str) -> Result<bool> {
         let closed = self.client.fault().is_some();

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::pace::Pace;
-use super::reader::{Proof, Reader, Timeline, converge};
+use super::reader::{Reader, Timeline, converge};
 use super::{Outcome, scaled};
-use crate::client::Client;
+use crate::client::{Client, Deaf};
 use crate::script::Script;
 use crate::server::Server;
 use crate::wire;
@@ -34,13 +34,9 @@ pub(crate) enum Writing {
 pub(crate) async fn run(server: &Server, scale: f64, writing: Writing) -> Result<Outcome> {
     let room = "slow";
     server.prepare(room).await?;
-    let writer = Client::join(server, room, |_: &wire::Message<'_>, _| {}).await?;
+    let writer = Client::join(server, room, Deaf).await?;
     let timeline = Timeline::default();
-    let mut readers = Vec::new();
-    for number in 0..READERS {
-        let proof = if number == 0 { Proof::Content } else { Proof::Clock };
-        readers.push(Reader::join(server, room, WRITER, &timeline, proof).await?);
-    }
+    let mut readers = Reader::join_many(server, room, WRITER, &timeline, READERS).await?;
     let mut script = Script::new(WRITER);
     let mut updates = Vec::new();
     for number in 0..WARM_UP + scaled(PER_SECOND * STALL_SECONDS, scale) {
