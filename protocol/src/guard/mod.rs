@@ -69,7 +69,7 @@ pub enum MalformedKind {
     TypeRef,
     /// A struct that depends on itself or on a later one of its own client.
     Reference,
-    /// One client twice, or too many clients in no order.
+    /// One client twice, too many clients in no order, or too many that were chosen to collide.
     Clients,
     /// Ranges of a delete set that overlap or do not ascend.
     Ranges,
@@ -102,7 +102,7 @@ impl fmt::Display for MalformedKind {
             Self::Content => "unknown or unsupported content",
             Self::TypeRef => "unknown or unsupported shared type",
             Self::Reference => "reference to itself or to a later struct",
-            Self::Clients => "repeated or unordered clients",
+            Self::Clients => "repeated, unordered or colliding clients",
             Self::Ranges => "overlapping or unordered delete ranges",
             Self::Any => "value of unknown kind",
             Self::Depth => "values nested too deeply",

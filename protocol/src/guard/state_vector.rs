@@ -1,6 +1,9 @@
 //! State vectors: what a peer says it has.
 
-use super::Malformed;
+use super::{
+    Malformed, MalformedKind,
+    clients::{CROWD_MAX, Crowds},
+};
 use crate::{id::ClientId, lib0::Reader, limits::WireLimits};
 
 /// A client and a clock.
@@ -8,24 +11,45 @@ const ENTRY_BYTES_MIN: usize = 2;
 
 /// Walks a state vector and hands over its entries in the order of the wire. A client that appears twice counts with
 /// its last clock, as yrs and Yjs read it.
-pub fn walk_state_vector(
-    bytes: &[u8],
-    limits: &WireLimits,
-    mut visit: impl FnMut(ClientId, u32),
-) -> Result<(), Malformed> {
+pub fn walk_state_vector(bytes: &[u8], limits: &WireLimits, visit: impl FnMut(ClientId, u32)) -> Result<(), Malformed> {
     let mut reader = Reader::new(bytes);
-    let entries = reader.count(limits.clients_max, ENTRY_BYTES_MIN)?;
-    for _ in 0..entries {
+    let count = reader.count(limits.clients_max, ENTRY_BYTES_MIN)?;
+    if count > u64::from(CROWD_MAX) {
+        walk_many(&mut reader, count, visit)
+    } else {
+        walk_few(&mut reader, count, visit)
+    }?;
+    reader.end()
+}
+
+#[inline]
+fn walk_few(reader: &mut Reader<'_>, count: u64, mut visit: impl FnMut(ClientId, u32)) -> Result<(), Malformed> {
+    for _ in 0..count {
         let client = reader.client()?;
         visit(client, reader.clock()?);
     }
-    reader.end()
+    Ok(())
+}
+
+/// Apart from its caller, because the counters make the stack frame expensive to enter.
+#[inline(never)]
+fn walk_many(reader: &mut Reader<'_>, count: u64, mut visit: impl FnMut(ClientId, u32)) -> Result<(), Malformed> {
+    let mut crowds = Crowds::new();
+    for _ in 0..count {
+        let crowded = reader.malformed(MalformedKind::Clients);
+        let client = reader.client()?;
+        if !crowds.insert(client) {
+            return Err(crowded);
+        }
+        visit(client, reader.clock()?);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::MalformedKind;
+    use crate::lib0::put_var_uint;
 
     fn walk(bytes: &[u8]) -> Result<Vec<(u64, u32)>, MalformedKind> {
         let mut entries = Vec::new();
@@ -52,5 +76,22 @@ mod tests {
         assert_eq!(walk(&[1, 1, 0x80, 0x80, 0x80, 0x80, 0x08]), Err(MalformedKind::Clock));
         assert_eq!(walk(&[1, 1, 1, 0]), Err(MalformedKind::Trailing));
         assert_eq!(walk(&[]), Err(MalformedKind::Truncated));
+    }
+
+    #[test]
+    fn clients_that_were_chosen_to_collide_are_refused() {
+        let vector = |count: u64| {
+            let mut out = Vec::new();
+            put_var_uint(&mut out, count);
+            for n in 0..count {
+                put_var_uint(&mut out, n << 20);
+                put_var_uint(&mut out, 1);
+            }
+            out
+        };
+        let walk =
+            |bytes: &[u8]| walk_state_vector(bytes, &WireLimits::default(), |_, _| {}).map_err(|fault| fault.what);
+        assert_eq!(walk(&vector(128)), Ok(()));
+        assert_eq!(walk(&vector(20_000)), Err(MalformedKind::Clients));
     }
 }

@@ -350,6 +350,7 @@ fn utf16_len(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lib0::put_var_uint;
 
     /// Writes down what it is told.
     #[derive(Default)]
@@ -560,6 +561,22 @@ mod tests {
         refuse(&[&[4][..], &sections, &[0]].concat(), MalformedKind::Clients);
         let sections = [section(5), section(1), section(3)].concat();
         assert_eq!(walk_update(&[&[3][..], &sections, &[0]].concat(), &limits(), &mut ()), Ok(()));
+    }
+
+    #[test]
+    fn clients_that_were_chosen_to_collide_are_refused() {
+        let sections = (0..20_000_u64).flat_map(|n| {
+            let mut section = vec![1];
+            put_var_uint(&mut section, n << 21);
+            section.extend([0, 0, 1]);
+            section
+        });
+        let mut bytes = Vec::new();
+        put_var_uint(&mut bytes, 20_000);
+        bytes.extend(sections);
+        bytes.push(0);
+        let walked = walk_update(&bytes, &WireLimits::default(), &mut ());
+        assert_eq!(walked.map_err(|fault| fault.what), Err(MalformedKind::Clients));
     }
 
     #[test]
