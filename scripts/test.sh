@@ -7,9 +7,8 @@ scripts/setup.sh test
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 
 # Test builds can make a room panic; the release binary cannot.
-features=orrery/fault-hooks
+features=(--features orrery/fault-hooks)
 cargo build --release -p orrery
-cargo build --workspace --features "$features"
 export ORRERY_BIN="$PWD/target/release/orrery"
 
 results=()
@@ -33,11 +32,11 @@ clients() {
   [ -z "${CI:-}" ] || grep -q 'skipped 0$' "$log"
 }
 
-part 'documentation examples' cargo test --doc --workspace --quiet
+part 'documentation examples' cargo test --doc --workspace "${features[@]}" --quiet
 if compgen -G 'tests/clients/*.test.mjs' >/dev/null; then
   part 'stock clients' clients
 fi
-part 'rust tests' cargo nextest run --workspace --features "$features"
+part 'rust tests' cargo nextest run --workspace "${features[@]}"
 
 printf '%s\n' "${results[@]}"
 exit "$failed"

@@ -48,7 +48,6 @@ pub(crate) fn run(args: &ConfigArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
-    let mut signals = Signals::listen()?;
     let data = DataFolder::open(&config.data)?;
     let tokens = Arc::new(TokenKeys::load_or_create(data.path())?);
     data.first_or_create()?;
@@ -62,6 +61,8 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     let edge = EdgeConfig { domain: config.domain.clone(), limits: config.limits.http.clone() };
     let parts = Arc::new(OwnParts { store: store.clone(), gateways: gateways.clone() });
     let state = AppState { tokens, sockets, edge: Arc::new(edge), parts, metrics };
+    // Until here a signal ends the process at once, which loses nothing.
+    let mut signals = Signals::listen()?;
     let server = Server::bind(config.listen, routes::site(state))?;
 
     let reach = Reach { listen: server.address(), domain: config.domain };
