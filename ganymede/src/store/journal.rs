@@ -32,7 +32,7 @@ use super::{
     writer::{Writer, now_ms},
 };
 
-const RETRY_DELAY_FIRST: Duration = Duration::from_millis(20);
+const RETRY_DELAY_FIRST: Duration = Duration::from_millis(10);
 
 /// What the thread is asked to do.
 pub(super) enum Request {
@@ -93,6 +93,23 @@ pub(super) struct Batch {
     appends: Vec<Append>,
     bytes: usize,
     next_commit: Option<Instant>,
+}
+
+/// The pauses between attempts.
+struct Backoff {
+    next: Duration,
+    max: Duration,
+}
+
+impl Backoff {
+    fn new(limits: &StoreLimits) -> Self {
+        Self { next: RETRY_DELAY_FIRST, max: limits.retry_delay_max().max(RETRY_DELAY_FIRST) }
+    }
+
+    fn next(&mut self) -> Duration {
+        let doubled = (self.next * 2).min(self.max);
+        mem::replace(&mut self.next, doubled)
+    }
 }
 
 impl Journal {
@@ -159,8 +176,26 @@ impl Journal {
         {
             return Err(Refused::TooLarge { bytes });
         }
-        self.look_up(&append.key).map_err(|error| Refused::Unreadable(error.to_string()))?;
+        self.look_up_for_append(&append.key)?;
         self.index.accept(&append.key, append.epoch, append.first_seq, append.updates.len())
+    }
+
+    /// A document that was loaded is in the index. For another one the system may refuse now, with too many files open, and
+    /// not later: an append cannot fail for that.
+    fn look_up_for_append(&mut self, key: &Arc<DocumentKey>) -> Result<(), Refused> {
+        let mut backoff = Backoff::new(&self.limits);
+        loop {
+            match self.look_up(key) {
+                Ok(_) => return Ok(()),
+                Err(ReadError::Corrupt(error)) => return Err(Refused::Unreadable(error.to_string())),
+                Err(ReadError::File(error)) => {
+                    self.shared.failed(&error);
+                    if self.inbox.pause(backoff.next()) {
+                        return Err(Refused::Unreadable(error.to_string()));
+                    }
+                }
+            }
+        }
     }
 
     /// Enters a document that only has a snapshot, or nothing, into the index.
@@ -178,7 +213,7 @@ impl Journal {
             return true;
         }
         self.batch.next_commit = Some(Instant::now() + self.limits.commit_interval());
-        let mut delay = RETRY_DELAY_FIRST;
+        let mut backoff = Backoff::new(&self.limits);
         let mut last_attempt = false;
         let written = loop {
             match self.writer.write(&self.batch.appends, || self.index.fences()) {
@@ -188,8 +223,7 @@ impl Journal {
             if last_attempt {
                 return false;
             }
-            last_attempt = self.inbox.pause(delay);
-            delay = (delay * 2).min(self.limits.retry_delay_max());
+            last_attempt = self.inbox.pause(backoff.next());
         };
         let mut places = self.writer.places();
         for append in &self.batch.appends {

@@ -15,7 +15,7 @@ pub type Merge = dyn Fn(Option<&[u8]>, &[Bytes]) -> Result<Bytes, Box<dyn Error 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreLimits {
-    /// Under load, the shortest time between the starts of two commits, in milliseconds.
+    /// Under load, the shortest time between the starts of two commits, in milliseconds. At most 1,000.
     pub commit_interval_ms: u64,
     /// Most bytes of one write to the journal, unless a single append is larger.
     pub commit_bytes_max: usize,
@@ -24,9 +24,9 @@ pub struct StoreLimits {
     /// Above this size of the whole journal, documents that hold old segments are folded at once. Never enforced by
     /// losing or refusing anything: a document that cannot be folded keeps its segments.
     pub journal_bytes_max: u64,
-    /// Documents that still hold a segment this long after it was filled are folded, in milliseconds.
+    /// Documents that still hold a segment this long after it was filled are folded, in milliseconds. At most 30 days.
     pub fold_after_ms: u64,
-    /// Longest pause between two attempts of a failing write, in milliseconds.
+    /// Longest pause between two attempts of a failing write, in milliseconds. At most 60,000.
     pub retry_delay_ms_max: u64,
     /// Most documents being read at once.
     pub loads_max: usize,
@@ -55,7 +55,7 @@ impl StoreLimits {
     pub(super) const COMMIT_BYTES_MAX: usize = 1 << 30;
 
     pub(super) const fn segment_bytes(&self) -> u64 {
-        if self.segment_bytes > Self::SEGMENT_BYTES_MAX { Self::SEGMENT_BYTES_MAX } else { self.segment_bytes }
+        at_most(self.segment_bytes, Self::SEGMENT_BYTES_MAX)
     }
 
     pub(super) const fn commit_bytes(&self) -> usize {
@@ -63,16 +63,20 @@ impl StoreLimits {
     }
 
     pub(super) const fn commit_interval(&self) -> Duration {
-        Duration::from_millis(self.commit_interval_ms)
+        Duration::from_millis(at_most(self.commit_interval_ms, 1_000))
     }
 
     pub(super) const fn fold_after(&self) -> Duration {
-        Duration::from_millis(self.fold_after_ms)
+        Duration::from_millis(at_most(self.fold_after_ms, 30 * 24 * 3_600_000))
     }
 
     pub(super) const fn retry_delay_max(&self) -> Duration {
-        Duration::from_millis(self.retry_delay_ms_max)
+        Duration::from_millis(at_most(self.retry_delay_ms_max, 60_000))
     }
+}
+
+const fn at_most(value: u64, max: u64) -> u64 {
+    if value > max { max } else { value }
 }
 
 /// Everything a store needs beside its folder.

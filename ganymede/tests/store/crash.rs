@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use orrery_ganymede::store::{Append, Store, StoreLimits};
+use orrery_ganymede::store::{Append, OpenError, Store, StoreLimits};
 use tokio::runtime::Runtime;
 
 use crate::support::{content, key, limits, options, state};
@@ -77,6 +77,8 @@ fn run_and_kill(folder: &Path, lines: usize, acknowledged: &mut HashMap<u128, u6
         let line = output.next().expect("the child ended by itself");
         seen += usize::from(note(line).is_some());
     }
+    let second = Store::open(folder, options(crash_limits()));
+    assert!(matches!(second, Err(OpenError::Locked { .. })), "two processes write to one folder: {second:?}");
     child.kill().unwrap();
     for line in output {
         note(line);
