@@ -14,6 +14,10 @@ pub const NESTING_DEPTH_MAX: u32 = 1_000;
 /// Longest name of a root type or key of a map, in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
 
+/// Most messages in one frame. Stock clients send one. A message of one byte costs its reader many, so without a limit a
+/// frame would grow in memory by a factor of a hundred.
+pub const FRAME_MESSAGES_MAX: usize = 256;
+
 /// What one peer message may cost. Configurable; the defaults are those of the contract.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

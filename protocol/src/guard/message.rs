@@ -3,7 +3,11 @@
 use bytes::Bytes;
 
 use super::{Malformed, MalformedKind, scan_awareness, walk_state_vector, walk_update};
-use crate::{id::ClientId, lib0::Reader, limits::WireLimits};
+use crate::{
+    id::ClientId,
+    lib0::Reader,
+    limits::{FRAME_MESSAGES_MAX, WireLimits},
+};
 
 const SYNC: u64 = 0;
 const AWARENESS: u64 = 1;
@@ -38,10 +42,13 @@ pub fn read_messages(frame: &Bytes, limits: &WireLimits, mut each: impl FnMut(Pe
     if reader.is_empty() {
         return Err(reader.malformed(MalformedKind::EmptyFrame));
     }
-    while !reader.is_empty() {
+    for _ in 0..FRAME_MESSAGES_MAX {
         each(read_message(&mut reader, frame, limits)?);
+        if reader.is_empty() {
+            return Ok(());
+        }
     }
-    Ok(())
+    Err(reader.malformed(MalformedKind::TooMany))
 }
 
 fn read_message(reader: &mut Reader<'_>, frame: &Bytes, limits: &WireLimits) -> Result<PeerMessage, Malformed> {
@@ -129,6 +136,16 @@ mod tests {
     #[test]
     fn an_empty_frame_is_refused() {
         check(&[], Err((MalformedKind::EmptyFrame, 0)));
+    }
+
+    #[test]
+    fn a_million_messages_in_one_frame_are_not_handed_over() {
+        check(&[3; FRAME_MESSAGES_MAX], Ok(&vec![PeerMessage::QueryAwareness; FRAME_MESSAGES_MAX]));
+        let frame = Bytes::from(vec![3; 1_000_000]);
+        let mut messages = 0;
+        let result = read_messages(&frame, &WireLimits::default(), |_| messages += 1);
+        assert_eq!(result, Err(Malformed { what: MalformedKind::TooMany, offset: FRAME_MESSAGES_MAX }));
+        assert_eq!(messages, FRAME_MESSAGES_MAX);
     }
 
     #[test]
