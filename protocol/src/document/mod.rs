@@ -48,6 +48,10 @@ const UNLIMITED: WireLimits = WireLimits {
     structs_max: u64::MAX,
 };
 
+/// Most updates of one yrs transaction, and bytes beyond which it takes no more.
+const TRANSACTION_UPDATES_MAX: usize = 64;
+const TRANSACTION_BYTES_MAX: usize = 256 << 10;
+
 /// What became of one update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -151,44 +155,64 @@ impl Document {
 
     /// The document that `stored` describes, and what of it had to be left out.
     pub fn load(stored: &StoredDocument) -> (Self, Vec<Quarantined>) {
+        let mut document = Self::new();
+        let mut quarantined = Vec::new();
+        if document.replay(stored).is_err() {
+            (document, quarantined) = Self::salvage(stored);
+        }
+        document.refresh_clocks();
+        if stored.updates.is_empty() && quarantined.is_empty() {
+            document.encoded = stored.snapshot.clone().map(Encoded::new);
+        }
+        (document, quarantined)
+    }
+
+    /// All at once: fast, and it works for all that honest peers write.
+    fn replay(&mut self, stored: &StoredDocument) -> Result<(), String> {
+        let mut session = Session::new(&self.doc);
+        let mut joiner = Joiner::default();
+        for update in &stored.updates {
+            joiner.push(update, &UNLIMITED);
+        }
+        for bytes in stored.snapshot.iter().chain(&joiner.finish()) {
+            self.types = self.types.saturating_add(types_in(bytes));
+            session.integrate(bytes)?;
+        }
+        session.end()
+    }
+
+    /// One by one, as they were accepted, without those that fail. What yrs takes may depend on what it has collected, and it
+    /// collects between transactions.
+    fn salvage(stored: &StoredDocument) -> (Self, Vec<Quarantined>) {
         let mut quarantined: Vec<Quarantined> = Vec::new();
         loop {
             let mut document = Self::new();
-            match document.replay(stored, &quarantined) {
-                Ok(()) => {
-                    quarantined.extend(document.prune());
-                    document.refresh_clocks();
-                    if stored.updates.is_empty() && quarantined.is_empty() {
-                        document.encoded = stored.snapshot.clone().map(Encoded::new);
-                    }
-                    return (document, quarantined);
-                }
+            match document.replay_singly(stored, &mut quarantined) {
+                Ok(()) => return (document, quarantined),
                 // What failed left a half-done change behind; begin again without it.
                 Err(failed) => quarantined.push(failed),
             }
         }
     }
 
-    fn replay(&mut self, stored: &StoredDocument, without: &[Quarantined]) -> Result<(), Quarantined> {
+    fn replay_singly(&mut self, stored: &StoredDocument, without: &mut Vec<Quarantined>) -> Result<(), Quarantined> {
         let snapshot = stored.snapshot.iter().map(|bytes| (None, bytes));
         let updates = stored.updates.iter().enumerate().map(|(at, bytes)| (Some(at), bytes));
-        let mut txn = Some(open(&self.doc));
         for (position, bytes) in snapshot.chain(updates) {
             if without.iter().any(|quarantined| quarantined.position == position) {
                 continue;
             }
-            self.types =
-                self.types.saturating_add(Footprint::of(bytes, &UNLIMITED).map_or(0, |footprint| footprint.types()));
-            let txn = txn.get_or_insert_with(|| open(&self.doc));
-            integrate(txn, bytes).map_err(|reason| Quarantined { position, reason })?;
+            let failed = |reason| Quarantined { position, reason };
+            self.types = self.types.saturating_add(types_in(bytes));
+            let mut txn = open(&self.doc);
+            integrate(&mut txn, bytes).map_err(failed)?;
+            // It would wait for ever, and be seen by nobody.
+            if txn.prune_pending().is_some() {
+                without.push(failed("needs what was left out".to_owned()));
+            }
+            guarded(|| drop(txn)).map_err(failed)?;
         }
-        guarded(|| drop(txn.take())).map_err(|reason| Quarantined { position: None, reason })
-    }
-
-    /// What needs something that was left out would wait for it for ever, and be seen by nobody.
-    fn prune(&mut self) -> Option<Quarantined> {
-        let reason = "needs what was left out".to_owned();
-        open(&self.doc).prune_pending().map(|_| Quarantined { position: None, reason })
+        Ok(())
     }
 
     fn refresh_clocks(&mut self) {
@@ -216,7 +240,7 @@ impl Document {
             levels: &mut self.levels,
             encoded: &mut self.encoded,
             limits,
-            txn: None,
+            session: Session::new(&self.doc),
             firsts: Vec::new(),
             last: 0,
         }
@@ -348,6 +372,36 @@ fn encode_clocks(clocks: &Clocks) -> Bytes {
     out.into()
 }
 
+/// Updates on their way into yrs, as many in one transaction as it can bear: when it commits, it copies into each
+/// letter of a text all that follows it in the same transaction.
+struct Session<'a> {
+    doc: &'a Doc,
+    txn: Option<TransactionMut<'a>>,
+    updates: usize,
+    bytes: usize,
+}
+
+impl<'a> Session<'a> {
+    fn new(doc: &'a Doc) -> Self {
+        Self { doc, txn: None, updates: 0, bytes: 0 }
+    }
+
+    fn integrate(&mut self, update: &[u8]) -> Result<(), String> {
+        if self.updates >= TRANSACTION_UPDATES_MAX || self.bytes >= TRANSACTION_BYTES_MAX {
+            self.end()?;
+        }
+        self.updates += 1;
+        self.bytes += update.len();
+        integrate_whole(self.txn.get_or_insert_with(|| open(self.doc)), update)
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        (self.updates, self.bytes) = (0, 0);
+        let txn = self.txn.take();
+        guarded(|| drop(txn))
+    }
+}
+
 /// A session of writes on one document. Dropping it commits.
 pub struct Writer<'a> {
     doc: &'a Doc,
@@ -356,7 +410,7 @@ pub struct Writer<'a> {
     levels: &'a mut Option<Levels>,
     encoded: &'a mut Option<Encoded>,
     limits: &'a WireLimits,
-    txn: Option<TransactionMut<'a>>,
+    session: Session<'a>,
     firsts: Vec<(ClientId, u32)>,
     /// Where those of the last accepted update begin.
     last: usize,
@@ -374,7 +428,7 @@ impl Writer<'_> {
             Relation::Waits(missing) => return Verdict::Waits(missing),
             Relation::New => match self.nest(update, footprint.types()) {
                 Ok(false) => return Verdict::TooDeep,
-                Ok(true) => integrate_whole(self.txn.get_or_insert_with(|| open(self.doc)), update).map(|()| true),
+                Ok(true) => self.session.integrate(update).map(|()| true),
                 Err(reason) => Err(reason),
             },
             Relation::OnlyDeletes => self.delete(update),
@@ -402,8 +456,7 @@ impl Writer<'_> {
     /// # Errors
     /// yrs failed while committing: the document is broken.
     pub fn commit(mut self) -> Result<Before, String> {
-        let txn = self.txn.take();
-        guarded(|| drop(txn))?;
+        self.session.end()?;
         Ok(Before { firsts: self.firsts })
     }
 
@@ -415,8 +468,7 @@ impl Writer<'_> {
             return Ok(true);
         }
         if self.levels.is_none() {
-            let last = self.txn.take();
-            guarded(|| drop(last))?;
+            self.session.end()?;
             *self.levels = Some(Levels::of(&read(self.doc).encode_diff_v1(&StateVector::default())));
         }
         let Some(levels) = self.levels else { return Ok(true) };
@@ -432,8 +484,7 @@ impl Writer<'_> {
 
     /// A transaction of its own, so that it can tell whether anything was deleted that was not.
     fn delete(&mut self, update: &Bytes) -> Result<bool, String> {
-        let last = self.txn.take();
-        guarded(|| drop(last))?;
+        self.session.end()?;
         let mut txn = open(self.doc);
         integrate_whole(&mut txn, update)?;
         let changed = !txn.delete_set().is_empty();
@@ -496,6 +547,10 @@ fn integrate(txn: &mut TransactionMut<'_>, update: &[u8]) -> Result<(), String> 
 fn integrate_whole(txn: &mut TransactionMut<'_>, update: &[u8]) -> Result<(), String> {
     integrate(txn, update)?;
     if txn.has_missing_updates() { Err("blocks that need each other".to_owned()) } else { Ok(()) }
+}
+
+fn types_in(update: &[u8]) -> u32 {
+    Footprint::of(update, &UNLIMITED).map_or(0, |footprint| footprint.types())
 }
 
 /// Runs yrs so that a panic in it costs one update and not the room.

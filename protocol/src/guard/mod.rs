@@ -12,7 +12,7 @@ pub mod update;
 pub use awareness::{AwarenessEntry, scan_awareness, walk_awareness};
 pub use message::{PeerMessage, read_messages};
 pub use state_vector::walk_state_vector;
-pub use update::{Place, UpdateVisitor, walk_update};
+pub use update::{Place, Structure, UpdateVisitor, walk_update};
 
 use std::fmt;
 

@@ -33,6 +33,8 @@ const HAS_ORIGIN: u8 = 0x80;
 const HAS_RIGHT_ORIGIN: u8 = 0x40;
 const HAS_KEY: u8 = 0x20;
 const CONTENT: u8 = 0x1f;
+const STRING: u8 = 4;
+const ANY: u8 = 8;
 
 /// Number of structs, client, first clock, and one struct of two bytes.
 const SECTION_BYTES_MIN: usize = 5;
@@ -61,6 +63,9 @@ pub trait UpdateVisitor {
     /// Blocks client:[clock, clock+len) stand there.
     fn place(&mut self, _client: ClientId, _clock: u32, _len: u32, _place: Place) {}
 
+    /// One struct, as it is written.
+    fn structure(&mut self, _structure: &Structure) {}
+
     /// A block holds a shared type.
     fn shared_type(&mut self) {}
 
@@ -88,12 +93,65 @@ pub enum Place {
     Beside(Option<(ClientId, u32)>, Option<(ClientId, u32)>),
 }
 
+/// One struct of an update, and where in the update's bytes it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Structure {
+    /// Whose blocks.
+    pub client: ClientId,
+    /// Their first clock.
+    pub clock: u32,
+    /// Their number.
+    pub len: u32,
+    /// The first byte: content and which ids follow.
+    pub info: u8,
+    /// Offset of the info byte.
+    pub start: usize,
+    /// Offset of the content, after ids, parent and key.
+    pub content: usize,
+    /// Offset after the content.
+    pub end: usize,
+    /// The ids.
+    pub place: Option<Place>,
+}
+
+impl Structure {
+    /// The text of a string, or the values of an `Any`, if `next` goes on with it as if both had been written as one: Yjs
+    /// and yrs merge such blocks themselves once they have them.
+    pub fn is_continued_by(&self, next: &Self) -> bool {
+        let alike = (self.info ^ next.info) & (CONTENT | HAS_RIGHT_ORIGIN | HAS_KEY) == 0;
+        let last = (self.client, self.clock + self.len - 1);
+        let follows = matches!(next.place, Some(Place::Beside(Some(origin), _)) if origin == last);
+        self.is_mergeable()
+            && alike
+            && follows
+            && self.clock + self.len == next.clock
+            && right_of(self) == right_of(next)
+    }
+
+    /// Whether another struct could go on with this one.
+    pub const fn is_mergeable(&self) -> bool {
+        matches!(self.info & CONTENT, STRING | ANY) && self.info & HAS_KEY == 0 && self.place.is_some()
+    }
+
+    /// Whether the content is a string; it then begins with its length in bytes. An `Any` begins with its count.
+    pub const fn is_string(&self) -> bool {
+        self.info & CONTENT == STRING
+    }
+}
+
+fn right_of(structure: &Structure) -> Option<(ClientId, u32)> {
+    match structure.place {
+        Some(Place::Beside(_, right)) => right,
+        Some(Place::Collected | Place::Root | Place::Inside(_)) | None => None,
+    }
+}
+
 /// Wants to know nothing.
 impl UpdateVisitor for () {}
 
 /// Walks an update and tells `visitor` what is in it.
 pub fn walk_update(bytes: &[u8], limits: &WireLimits, visitor: &mut impl UpdateVisitor) -> Result<(), Malformed> {
-    let mut walk = Walk { reader: Reader::new(bytes), structs_left: limits.structs_max, visitor };
+    let mut walk = Walk { reader: Reader::new(bytes), structs_left: limits.structs_max, content: 0, visitor };
     walk.sections(limits.clients_max)?;
     walk.visitor.delete_set_at(walk.reader.position());
     walk.delete_set(limits)?;
@@ -103,6 +161,8 @@ pub fn walk_update(bytes: &[u8], limits: &WireLimits, visitor: &mut impl UpdateV
 struct Walk<'a, 'v, V> {
     reader: Reader<'a>,
     structs_left: u64,
+    /// Where the content of the last struct began.
+    content: usize,
     visitor: &'v mut V,
 }
 
@@ -131,11 +191,13 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
         for _ in 0..structs {
             let at = self.reader.position();
             let info = self.reader.u8()?;
-            let len = self.structure(info, client, clock)?;
+            let (len, place) = self.structure(info, client, clock)?;
             if len == 0 {
                 return Err(Malformed { what: MalformedKind::Empty, offset: at });
             }
             let end = clock_end(clock, len).ok_or(Malformed { what: MalformedKind::Clock, offset: at })?;
+            let (start, content, after) = (at, self.content, self.reader.position());
+            self.visitor.structure(&Structure { client, clock, len, info, start, content, end: after, place });
             if info == SKIPPED {
                 self.run(client, run_start..clock);
                 self.visitor.skip(client, clock, len);
@@ -154,16 +216,17 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
         }
     }
 
-    /// Walks what follows the info byte of a struct at `client:clock`; returns the struct's length in clock ticks.
+    /// Walks what follows the info byte of a struct at `client:clock`; returns its length in clock ticks and its place.
     #[inline]
-    fn structure(&mut self, info: u8, client: ClientId, clock: u32) -> Result<u32, Malformed> {
+    fn structure(&mut self, info: u8, client: ClientId, clock: u32) -> Result<(u32, Option<Place>), Malformed> {
+        self.content = self.reader.position();
         match info {
             COLLECTED => {
                 let len = self.reader.clock()?;
                 self.visitor.place(client, clock, len, Place::Collected);
-                return Ok(len);
+                return Ok((len, Some(Place::Collected)));
             }
-            SKIPPED => return self.reader.clock(),
+            SKIPPED => return Ok((self.reader.clock()?, None)),
             _ => {}
         }
         let origin = if info & HAS_ORIGIN != 0 { Some(self.reference(client, clock)?) } else { None };
@@ -178,9 +241,10 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
             }
             place
         };
+        self.content = self.reader.position();
         let len = self.content(info & CONTENT)?;
         self.visitor.place(client, clock, len, place);
-        Ok(len)
+        Ok((len, Some(place)))
     }
 
     #[inline]
@@ -223,7 +287,7 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
                 self.reader.var_buf()?;
             }
             // String.
-            4 => return utf16_len(self.reader.var_str()?).ok_or(before.malformed(MalformedKind::Clock)),
+            STRING => return utf16_len(self.reader.var_str()?).ok_or(before.malformed(MalformedKind::Clock)),
             // Embed.
             5 => self.json()?,
             // Format.
@@ -234,7 +298,7 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
             // Type.
             7 => self.shared_type()?,
             // Any.
-            8 => return self.any_values(),
+            ANY => return self.any_values(),
             // Document.
             9 => self.subdocument()?,
             // 2 is JSON, which no Yjs since 13.0 creates: yrs 0.28.1 reads one text more than were written.

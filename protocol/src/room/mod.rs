@@ -6,6 +6,7 @@
 
 mod effect;
 mod housekeeping;
+mod incoming;
 mod peer;
 mod standing;
 mod updates;
@@ -20,12 +21,13 @@ use crate::{
     awareness::Awareness,
     document::{Before, Document, Held, Quarantined},
     guard::PeerMessage,
-    id::{DocumentName, PeerId},
+    id::{DocumentName, PeerId, UserId},
     limits::{RoomClocks, RoomLimits, WireLimits},
     record::StoredDocument,
     wire,
 };
-use updates::{Incoming, Unsaved};
+use incoming::Incoming;
+use updates::Unsaved;
 
 /// The limits and clocks of a room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,6 +100,8 @@ pub struct Room {
     peers: BTreeMap<PeerId, Peer>,
     held: Held<Incoming>,
     unsaved: VecDeque<Unsaved>,
+    /// Users who left with unsaved updates, and the last sequence these may have.
+    departed: Vec<(UserId, u64)>,
     last_seq: u64,
     durable_seq: u64,
     snapshot_seq: u64,
@@ -139,6 +143,7 @@ impl Room {
             held: Held::new(&config.room),
             config,
             unsaved: VecDeque::new(),
+            departed: Vec::new(),
             last_seq: stored.last_seq,
             durable_seq: stored.last_seq,
             snapshot_seq,
@@ -218,13 +223,21 @@ impl Room {
         }
         let may_write = self.name != DocumentName::System && join.principal.role.may_write();
         self.awareness.join(now_ms, id, &join.principal);
-        self.peers.insert(id, Peer::new(now_ms, join, may_write));
+        let user_seq = self.user_seq(join.principal.user);
+        self.peers.insert(id, Peer::new(now_ms, join, may_write, user_seq));
         self.idle_since_ms = None;
         self.appoint(now_ms + self.config.clocks.awareness_grace_ms);
         // A peer that may not write is not asked for what the room is missing.
         if may_write && !self.broken {
             self.ask(id, effects);
         }
+    }
+
+    /// The sequence up to which `user` may have unsaved updates.
+    fn user_seq(&self, user: UserId) -> u64 {
+        let departed = self.departed.iter().filter(|(other, _)| *other == user).map(|&(_, seq)| seq).max().unwrap_or(0);
+        let elsewhere = self.peers.values().any(|peer| peer.principal.user == user && peer.unsaved > 0);
+        if elsewhere { self.last_seq } else { departed }
     }
 
     fn receive(&mut self, now_ms: u64, received: Vec<(PeerId, Received)>, effects: &mut Vec<Effect>) {
@@ -242,14 +255,14 @@ impl Room {
                 Received::Message(PeerMessage::Update(update)) => {
                     if peer.may_write {
                         let number = Some(peer.saved.receive());
-                        run.push(Incoming { peer: id, number, update });
+                        run.push(Incoming::new(id, number, update));
                     } else {
                         self.refuse(now_ms, id, &update, effects);
                     }
                 }
                 Received::Message(PeerMessage::Step2(update)) => {
                     if peer.may_write {
-                        run.push(Incoming { peer: id, number: None, update });
+                        run.push(Incoming::new(id, None, update));
                     } else {
                         self.refuse(now_ms, id, &update, effects);
                     }
@@ -329,7 +342,11 @@ impl Room {
 
     fn forget(&mut self, now_ms: u64, id: PeerId) {
         self.awareness.leave(now_ms, id);
-        if self.peers.remove(&id).is_some() && self.peers.is_empty() {
+        let Some(peer) = self.peers.remove(&id) else { return };
+        if peer.unsaved > 0 {
+            self.departed.push((peer.principal.user, self.last_seq));
+        }
+        if self.peers.is_empty() {
             self.idle_since_ms = Some(now_ms);
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct Peer {
     pub(super) saved: Saved,
     /// Confirmations that wait for the journal.
     pub(super) unsaved: usize,
+    /// Everything its user wrote over other connections has at most this sequence.
+    pub(super) user_seq: u64,
     /// Updates of its own that wait for what has not arrived, dropped ones included.
     pub(super) waiting: usize,
     /// Its own blocks whose confirmation is not known to be in its socket.
@@ -61,7 +63,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(now_ms: u64, join: Join, may_write: bool) -> Self {
+    pub(super) fn new(now_ms: u64, join: Join, may_write: bool, user_seq: u64) -> Self {
         Self {
             id: join.peer,
             principal: join.principal,
@@ -75,6 +77,7 @@ impl Peer {
             standing: Standing::Current,
             saved: Saved::default(),
             unsaved: 0,
+            user_seq,
             waiting: 0,
             unechoed: Unechoed::default(),
             synced: false,

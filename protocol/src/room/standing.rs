@@ -17,18 +17,20 @@ use crate::{
 const ASKED_MAX: usize = 16;
 
 /// Whether a peer waits for something that can be sent now.
-fn is_settled(peer: &Peer) -> bool {
+fn is_settled(peer: &Peer, durable_seq: u64) -> bool {
     let waits = match peer.standing {
         Standing::Current => !peer.asked.is_empty(),
         Standing::Due(_) => true,
         Standing::Backlogged(_) | Standing::Behind(_) => false,
     };
-    waits && peer.unsaved == 0 && peer.condemned.is_none()
+    // Stock clients take what comes back to them for confirmed. They may have written it over an earlier connection.
+    let would_confirm = !peer.extended && (peer.unsaved > 0 || peer.user_seq > durable_seq);
+    waits && !would_confirm && peer.condemned.is_none()
 }
 
 impl Room {
-    /// A state vector to answer. Not while the asking peer reads too slowly, nor while updates of its own are on their
-    /// way to disk: the answer holds its deletions, and would confirm them.
+    /// A state vector to answer. Not while the asking peer reads too slowly, nor while the answer would confirm what is
+    /// not durable.
     pub(super) fn step1(&mut self, now_ms: u64, id: PeerId, state_vector: Bytes, effects: &mut Vec<Effect>) {
         let foreign = self.document.is_foreign(&state_vector, &self.config.wire).unwrap_or(false);
         if foreign && self.name == DocumentName::System {
@@ -45,9 +47,14 @@ impl Room {
 
     /// Sends `id` what it waits for, once nothing stands against it.
     pub(super) fn catch_up_if_settled(&mut self, now_ms: u64, id: PeerId, effects: &mut Vec<Effect>) {
-        if !self.broken && self.peers.get(&id).is_some_and(is_settled) {
+        if !self.broken && self.peers.get(&id).is_some_and(|peer| is_settled(peer, self.durable_seq)) {
             self.catch_up(now_ms, id, effects);
         }
+    }
+
+    pub(super) fn catch_up_all(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        peers.into_iter().for_each(|id| self.catch_up_if_settled(now_ms, id, effects));
     }
 
     /// Sends `id` the diff it is due, and the answers. The diff goes as a step 2: the queue that was dropped may have held

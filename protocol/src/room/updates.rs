@@ -3,23 +3,18 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 
-use super::{Broadcast, CloseCode, Effect, Fault, Room, peer::Peer};
+use super::{
+    Broadcast, CloseCode, Effect, Fault, Room,
+    incoming::{Incoming, join},
+};
 use crate::{
     document::{Document, Joiner, Verdict},
     id::PeerId,
     record::StoredDocument,
     wire,
 };
-
-/// An update of a peer that may write.
-#[derive(Debug, Clone)]
-pub(super) struct Incoming {
-    pub(super) peer: PeerId,
-    /// Its number among the peer's update messages; `None` for a step 2.
-    pub(super) number: Option<u64>,
-    pub(super) update: Bytes,
-}
 
 /// Something that becomes sayable once everything up to `seq` is durable.
 #[derive(Debug)]
@@ -32,7 +27,7 @@ pub(super) struct Unsaved {
 #[derive(Debug)]
 enum Confirm {
     /// An update; without bytes if it added nothing.
-    Update { number: Option<u64>, update: Option<Bytes> },
+    Update { numbers: SmallVec<[u64; 1]>, update: Option<Bytes> },
     /// A 102 payload to be echoed.
     Echo(Bytes),
 }
@@ -58,7 +53,7 @@ impl Room {
         self.counts.duplicates += written.nothing.len() as u64;
         self.relay(now_ms, written.accepted, effects);
         for incoming in written.nothing {
-            self.await_durable(incoming.peer, Confirm::Update { number: incoming.number, update: None });
+            self.await_durable(incoming.peer, Confirm::Update { numbers: incoming.numbers, update: None });
         }
         for peer in written.waiting {
             self.ask(peer, effects);
@@ -82,10 +77,17 @@ impl Room {
     fn apply(&mut self, run: &mut Vec<Incoming>) -> Written {
         let mut written = Written::default();
         let mut writer = self.document.write(&self.config.wire);
-        let mut queue = run.drain(..);
-        let mut next = queue.next();
+        let mut queue = join(std::mem::take(run), &self.config.wire);
+        let mut next = queue.pop_front();
         while let Some(incoming) = next {
-            match writer.apply(&incoming.update) {
+            let verdict = writer.apply(&incoming.update);
+            if matches!(verdict, Verdict::Waits(_) | Verdict::TooDeep) && incoming.is_joined() {
+                // Nothing of it was applied, and most of it may be fine.
+                incoming.into_parts().rev().for_each(|part| queue.push_front(part));
+                next = queue.pop_front();
+                continue;
+            }
+            match verdict {
                 Verdict::Accepted => {
                     if let Some(peer) = self.peers.get_mut(&incoming.peer) {
                         peer.unechoed.add(writer.last_firsts());
@@ -117,15 +119,14 @@ impl Room {
                     }
                     Some(ready)
                 }
-                None => queue.next(),
+                None => queue.pop_front(),
             };
         }
-        let rest: Vec<Incoming> = queue.collect();
         match writer.commit() {
             Ok(before) => self.before.extend(before),
             Err(reason) => written.poison = written.poison.or(Some((None, reason))),
         }
-        *run = rest;
+        *run = queue.into();
         written
     }
 
@@ -146,7 +147,7 @@ impl Room {
                 Some(_) | None => parts.push((incoming.peer, frames.len())),
             }
             updates.push(incoming.update.clone());
-            let confirm = Confirm::Update { number: incoming.number, update: Some(incoming.update) };
+            let confirm = Confirm::Update { numbers: incoming.numbers, update: Some(incoming.update) };
             self.await_durable(incoming.peer, confirm);
         }
         effects.push(Effect::Append { first_seq, updates });
@@ -205,6 +206,10 @@ impl Room {
     pub(super) fn durable(&mut self, now_ms: u64, seq: u64, effects: &mut Vec<Effect>) {
         self.durable_seq = self.durable_seq.max(seq);
         self.confirm(now_ms, effects);
+        if !self.departed.is_empty() {
+            self.departed.retain(|&(_, seq)| seq > self.durable_seq);
+            self.catch_up_all(now_ms, effects);
+        }
         self.drain_further(now_ms, effects);
     }
 
@@ -216,8 +221,10 @@ impl Room {
             peer.unsaved -= 1;
             let confirmed = told.entry(unsaved.peer).or_default();
             match unsaved.what {
-                Confirm::Update { number, update } => {
-                    confirmed.counted |= number.is_some_and(|number| peer.saved.mark(number));
+                Confirm::Update { numbers, update } => {
+                    for number in numbers {
+                        confirmed.counted |= peer.saved.mark(number);
+                    }
                     if let Some(update) = update.filter(|_| !peer.extended) {
                         confirmed.joiner.push(&update, &self.config.wire);
                     }
@@ -261,14 +268,12 @@ impl Room {
 
     /// Does what had to wait for a whole document.
     fn resume(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
-        for id in peers {
-            let unasked = |peer: &Peer| peer.may_write && !peer.is_asked;
-            if !self.broken && self.peers.get(&id).is_some_and(unasked) {
-                self.ask(id, effects);
-            }
-            self.catch_up_if_settled(now_ms, id, effects);
+        let unasked: Vec<PeerId> =
+            self.peers.values().filter(|peer| peer.may_write && !peer.is_asked).map(|peer| peer.id).collect();
+        if !self.broken {
+            unasked.into_iter().for_each(|id| self.ask(id, effects));
         }
+        self.catch_up_all(now_ms, effects);
         self.drain_further(now_ms, effects);
     }
 }

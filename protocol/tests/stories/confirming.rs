@@ -216,3 +216,21 @@ fn a_failing_store_confirms_nothing() {
     assert!(scene.snapshots.is_empty());
     assert_eq!(scene.person(BOB).text(), "not on disk", "but peers see it");
 }
+
+#[test]
+fn who_comes_back_is_not_told_that_unsaved_updates_are_saved() {
+    for entrance in [Entrance { user: 7, ..EDITOR }, Entrance { user: 7, ..EXTENDED }] {
+        let mut scene = Scene::board();
+        scene.enter(ALICE, entrance);
+        scene.types(ALICE, 0, "on its way to disk");
+        scene.leaves(ALICE);
+        scene.join(BOB, entrance);
+        scene.says(BOB, &step1(&[0]));
+        let answered = |scene: &mut Scene| scene.heard(BOB).iter().any(|heard| matches!(heard, Heard::Step2(_)));
+        assert_eq!(answered(&mut scene), entrance.extended, "a stock client would take it for confirmed");
+        scene.enter(CAROL, EDITOR);
+        assert_eq!(scene.person(CAROL).text(), "on its way to disk", "others need not wait");
+        scene.save();
+        assert_eq!(scene.person(BOB).text(), "on its way to disk");
+    }
+}

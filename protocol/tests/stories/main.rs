@@ -8,4 +8,5 @@ mod poison;
 mod presence;
 mod refusing;
 mod scene;
+mod simulation;
 mod slow_peers;

@@ -89,10 +89,8 @@ impl Person {
         txn.encode_state_as_update_v1(&StateVector::default()).into()
     }
 
-    fn hears(&mut self, mut frames: &[u8]) {
-        while !frames.is_empty() {
-            let len = frame_len(frames);
-            let heard = parse(&frames[..len]);
+    fn hears(&mut self, frames: &[u8]) {
+        for heard in messages(frames) {
             match &heard {
                 Heard::Step2(update) | Heard::Update(update) => self.applies(update),
                 Heard::Step1(_)
@@ -102,9 +100,19 @@ impl Person {
                 | Heard::SavedEcho(_) => {}
             }
             self.heard.push(heard);
-            frames.advance(len);
         }
     }
+}
+
+/// The messages of whole frames.
+pub(crate) fn messages(mut frames: &[u8]) -> Vec<Heard> {
+    let mut messages = Vec::new();
+    while !frames.is_empty() {
+        let len = frame_len(frames);
+        messages.push(parse(&frames[..len]));
+        frames.advance(len);
+    }
+    messages
 }
 
 pub(crate) fn replica(client: u64) -> Doc {
