@@ -117,7 +117,8 @@ impl Awareness {
         let owner = self.members.get(&peer).map(|member| (peer, member.user));
         let clock_out = match self.entries.get(&heard.client) {
             Some(known) => heard.clock.max(known.clock_out.saturating_add(1)),
-            None => heard.clock,
+            // Stock clients overlook an id that is new to them at clock 0, which is where they start themselves.
+            None => heard.clock.max(1),
         };
         // A copy: the message it came in may be large, and would live as long as this entry.
         let state = Some(Bytes::copy_from_slice(&body.slice_ref(heard.state.as_bytes())));
