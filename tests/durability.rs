@@ -1,0 +1,212 @@
+//! Acknowledged means on disk: no kill, at any moment, loses what a peer was told is saved.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use yrs::Map;
+
+use crate::support::{
+    Clients, Event, Grant, Heard, Peer, Random, Replica, Server, keys_of, saved_query, text_of, update, wait_for,
+};
+
+const KILLS: u64 = 16;
+
+#[test]
+fn nothing_acknowledged_is_lost_by_kill_9() {
+    let mut random = Random::printed();
+    let mut server = Server::with(&[("ORRERY_CLOCKS_SNAPSHOT_MS", "500"), ("ORRERY_STORE_SEGMENT_BYTES", "20000")]);
+    let (clients, access) = (Clients::start(), server.access());
+    // All three ways of being told: an update that comes back, a count (101), an echoed question (102).
+    let kinds = [("echo", json!({}), false), ("ask", json!({}), true), ("count", json!({ "ext": "1" }), false)];
+    let mut acknowledged: Vec<Value> = Vec::new();
+    for kill in 0..KILLS {
+        let typists: Vec<_> = kinds
+            .iter()
+            .map(|(kind, params, asking)| {
+                let name = format!("{kind} {kill}");
+                let typist = clients.open_with(&name, &access, "board", params.clone(), json!({}));
+                typist.order("typeOn", json!({ "name": name, "everyMs": 2, "asking": asking }));
+                typist
+            })
+            .collect();
+        for typist in &typists {
+            typist.order("confirmedTo", json!({ "clock": 1 + random.below(60) }));
+        }
+        server.kill();
+        for typist in typists {
+            acknowledged.push(typist.confirmed());
+            typist.leave();
+        }
+        server.start_again();
+        let reader = clients.open(&format!("reader {kill}"), &access, "board");
+        acknowledged.iter().for_each(|confirmed| reader.lacks_nothing_of(confirmed));
+        reader.leave();
+    }
+    let sum = |field: &str| acknowledged.iter().filter_map(|confirmed| confirmed[field].as_u64()).sum::<u64>();
+    eprintln!("{KILLS} kills, {} items acknowledged, {} counts, {} echoes", sum("clock"), sum("counts"), sum("echoes"));
+    assert!(sum("counts") >= KILLS && sum("echoes") >= 1);
+}
+
+#[test]
+fn every_update_message_counts_once_it_is_durable() {
+    let server = Server::start();
+    let mut peer = Peer::join(&server.access(), "board", "&ext=1");
+    let author = Replica::new();
+    let first = author.write("one");
+    // A duplicate adds nothing, and is as durable as the original.
+    for message in [&first, &author.write("two"), &first, &author.write("three")] {
+        peer.send(update(message));
+    }
+    peer.until("a count of four, and no echo", |event| match event {
+        Event::Heard(Heard::SavedCount(count)) => {
+            assert!(count <= 4, "{count}");
+            (count == 4).then_some(())
+        }
+        Event::Heard(Heard::Update(echo)) => panic!("an echo: {echo:?}"),
+        Event::Heard(_) | Event::Ping => None,
+        Event::Closed(_) | Event::Gone => panic!("closed"),
+    });
+}
+
+#[test]
+fn a_malformed_update_is_never_confirmed() {
+    let mut server = Server::start();
+    let access = server.access();
+    let mut peer = Peer::join(&access, "board", "&ext=1");
+    let author = Replica::new();
+    peer.send(update(&author.write("good")));
+    peer.send(update(&[1, 1, 200, 1]));
+    peer.send(update(&author.write("after it")));
+    peer.send(saved_query(b"?"));
+    let mut counts = Vec::new();
+    let code = peer.until("the end", |event| match event {
+        Event::Heard(Heard::SavedCount(count)) => {
+            counts.push(count);
+            None
+        }
+        Event::Heard(Heard::SavedEcho(_)) => panic!("the question behind it was answered"),
+        Event::Closed(code) => Some(code),
+        Event::Heard(_) | Event::Ping => None,
+        Event::Gone => Some(1006),
+    });
+    assert_eq!(code, 4400);
+    assert!(counts.iter().all(|&count| count <= 1), "{counts:?}");
+    server.kill();
+    server.start_again();
+    assert_eq!(text_of(&Peer::join(&access, "board", "").fetch()), "good");
+}
+
+#[test]
+fn a_refused_update_is_never_confirmed() {
+    let server = Server::start();
+    let access = server.grant(Grant { role: Some("viewer"), ..Grant::default() });
+    for more in ["", "&ext=1"] {
+        let mut peer = Peer::join(&access, "board", more);
+        let author = Replica::new();
+        for _ in 0..100 {
+            peer.send(update(&author.write("x")));
+            peer.send(saved_query(b"?"));
+        }
+        peer.until("the end, and no confirmation", |event| match event {
+            Event::Heard(heard @ (Heard::SavedCount(_) | Heard::SavedEcho(_) | Heard::Update(_))) => {
+                panic!("{heard:?} confirms what was refused")
+            }
+            Event::Closed(code) => {
+                assert_eq!(code, 4403);
+                Some(())
+            }
+            Event::Heard(_) | Event::Ping => None,
+            Event::Gone => panic!("closed without a code"),
+        });
+    }
+}
+
+/// A file system with so little space that it fills up.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// None where mounting is not allowed; says so.
+    fn mount(folder: &tempfile::TempDir) -> Option<Self> {
+        let place = folder.path().join("disk");
+        fs::create_dir(&place).expect("a folder");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "none"]).arg(&place).status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Self(place));
+        }
+        eprintln!("SKIPPED: a full disk needs the right to mount one");
+        None
+    }
+
+    fn enlarge(&self) {
+        let status = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&self.0).status().expect("mount runs");
+        assert!(status.success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        Command::new("umount").arg("-l").arg(&self.0).status().ok();
+    }
+}
+
+const LARGE_UPDATES: usize = 24;
+
+fn large_updates() -> Vec<Vec<u8>> {
+    let author = Replica::new();
+    let write = |number: usize| {
+        author.edit(|root, transaction| {
+            root.insert(transaction, number.to_string(), "x".repeat(200_000));
+        })
+    };
+    (0..LARGE_UPDATES).map(write).collect()
+}
+
+#[test]
+fn a_full_disk_withholds_saved_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(disk) = SmallDisk::mount(&folder) else { return };
+    let mut server = Server::within(folder, disk.0.join("data"), &[("ORRERY_STORE_RETRY_DELAY_MS_MAX", "200")]);
+    let access = server.access();
+    let mut writer = Peer::join(&access, "board", "&ext=1");
+    let mut reader = Peer::join(&access, "board", "");
+    for message in large_updates() {
+        writer.send(update(&message));
+    }
+    for _ in 0..LARGE_UPDATES {
+        reader.until_heard("every edit", Heard::update);
+    }
+    let degraded = wait_for("health says so", || Some(server.get("/api/health")).filter(|it| it.status == 503)).json();
+    assert_eq!((&degraded["status"], &degraded["parts"]["store"]["status"]), (&"degraded".into(), &"degraded".into()));
+    let mut last = 0;
+    while let Some(event) = writer.next_within(std::time::Duration::from_millis(500)) {
+        if let Event::Heard(Heard::SavedCount(count)) = event {
+            last = count;
+        }
+    }
+    assert!((last as usize) < LARGE_UPDATES, "{last} saved on a disk of 2 MB");
+
+    disk.enlarge();
+    writer.until_heard("everything is saved", |heard| (heard.saved_count()? as usize == LARGE_UPDATES).then_some(()));
+    wait_for("health recovers", || (server.get("/api/health").status == 200).then_some(()));
+    server.kill();
+    server.start_again();
+    let stored = Peer::join(&access, "board", "").fetch();
+    assert_eq!(keys_of(&stored), LARGE_UPDATES);
+}
+
+#[test]
+fn a_second_signal_ends_a_process_that_cannot_flush() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(disk) = SmallDisk::mount(&folder) else { return };
+    let mut server = Server::within(folder, disk.0.join("data"), &[("ORRERY_STORE_RETRY_DELAY_MS_MAX", "200")]);
+    let mut writer = Peer::join(&server.access(), "board", "");
+    for message in large_updates() {
+        writer.send(update(&message));
+    }
+    wait_for("the disk is full", || (server.get("/api/health").status == 503).then_some(()));
+    server.signal(Signal::TERM);
+    assert_eq!(writer.close_code(), 1012);
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().code(), Some(1));
+}

@@ -1,0 +1,10 @@
+//! The whole system through its public face: the real binary, stock clients from npm, and raw frames. One file a promise.
+
+mod awareness;
+mod converge;
+mod differential;
+mod durability;
+mod keepalive;
+mod permissions;
+mod process;
+mod support;

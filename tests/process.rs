@@ -1,0 +1,130 @@
+//! A process like any other: exit codes, signals, one line on what is wrong, and answers to whoever watches it.
+
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, process::Output};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::{Peer, Server, run, step1};
+
+/// The one line that a failed command leaves.
+fn complaint(output: &Output, code: i32) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    let mut lines = text.lines().filter(|line| line.starts_with("orrery: "));
+    let line = lines.next().unwrap_or_else(|| panic!("no complaint in {text:?}")).to_owned();
+    assert_eq!(lines.next(), None, "one line");
+    line
+}
+
+#[test]
+fn sigterm_closes_peers_with_1012_and_exits_0() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = Server::start();
+        let mut peer = Peer::join(&server.access(), "board", "");
+        peer.fetch();
+        server.signal(signal);
+        assert_eq!(peer.close_code(), 1012);
+        assert_eq!(server.ended().code(), Some(0));
+    }
+}
+
+#[test]
+fn what_is_wrong_is_one_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let data = data.to_str().expect("text");
+    let up = |more: &[&str]| run(&[&["up", "--data", data], more].concat(), &[]);
+
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("a port").to_string();
+    let line = complaint(&up(&["--listen", &address]), 1);
+    assert!(line.contains(&address) && line.contains("in use"), "{line}");
+
+    let file = folder.path().join("orrery.toml");
+    fs::write(&file, "listne = \"127.0.0.1:0\"\n").expect("a file");
+    let line = complaint(&up(&["--config", file.to_str().expect("text")]), 1);
+    assert!(line.contains("unknown key listne") && line.contains("orrery.toml"), "{line}");
+    let line = complaint(&run(&["up", "--data", data], &[("ORRERY_LISTNE", "127.0.0.1:0")]), 1);
+    assert!(line.contains("ORRERY_LISTNE"), "{line}");
+
+    let line = complaint(&run(&["up", "--data", "/proc/no/such", "--listen", "127.0.0.1:0"], &[]), 1);
+    assert!(line.contains("/proc/no/such") && line.contains("not writable"), "{line}");
+
+    for usage in [&["up", "--no-such-flag"][..], &["no-such-command"], &[], &["up", "--listen", "nowhere"]] {
+        assert_eq!(run(usage, &[]).status.code(), Some(2), "{usage:?}");
+    }
+}
+
+#[test]
+fn a_data_folder_serves_one_process() {
+    let server = Server::start();
+    let data = server.data().to_str().expect("text");
+    let line = complaint(&run(&["up", "--data", data, "--listen", "127.0.0.1:0"], &[]), 1);
+    assert!(line.contains("locked by another process") && line.contains(data), "{line}");
+}
+
+#[test]
+fn nobody_else_reads_the_data() {
+    let server = Server::start();
+    let mode = fs::metadata(server.data()).expect("a folder").permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+}
+
+#[test]
+fn check_and_doctor_and_token_answer() {
+    let server = Server::start();
+    let data = server.data().to_str().expect("text");
+    let json = |output: &Output| serde_json::from_slice::<Value>(&output.stdout).expect("JSON");
+
+    let doctor = run(&["doctor", "--json"], &[]);
+    assert_eq!(doctor.status.code(), Some(0));
+    assert!(json(&doctor).as_array().is_some_and(|findings| findings.len() >= 3));
+
+    let check = run(&["check", "--json", "--data", data, "--listen", "127.0.0.1:0"], &[]);
+    assert_eq!(check.status.code(), Some(1), "its data folder is in use");
+    let report = json(&check);
+    assert_eq!(report["config"]["data"], data);
+    let failed: Vec<_> = report["checks"].as_array().expect("checks").iter().filter(|it| it["ok"] == false).collect();
+    assert_eq!(failed.len(), 1, "{report}");
+
+    let fresh = tempfile::tempdir().expect("a folder");
+    let fresh = fresh.path().join("data");
+    let fresh = fresh.to_str().expect("text");
+    let check = run(&["check", "--data", fresh, "--listen", "127.0.0.1:0"], &[]);
+    assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stdout));
+    let config: toml::Table = String::from_utf8_lossy(&check.stdout).parse().expect("a configuration file");
+    assert_eq!(config["data"].as_str(), Some(fresh));
+    let line = complaint(&run(&["token", "--data", fresh], &[]), 1);
+    assert!(line.contains("orrery up"), "{line}");
+
+    let program = run(&["token", "--data", data], &[]);
+    let text = String::from_utf8_lossy(&program.stdout).into_owned();
+    assert!(text.contains("new WebsocketProvider(") && text.contains(&server.address.to_string()), "{text}");
+}
+
+#[test]
+fn watchers_are_answered() {
+    let server = Server::start();
+    let mut peer = Peer::join(&server.access(), "board", "");
+    peer.send(step1(&[0]));
+    peer.is_served();
+
+    let health = server.get("/api/health");
+    assert_eq!((health.status, &health.json()["status"]), (200, &Value::from("ok")));
+    assert!(health.json()["parts"].as_object().is_some_and(|parts| parts.values().all(|part| part["status"] == "ok")));
+
+    assert!(server.get("/metrics").body.lines().any(|line| line.starts_with("orrery_")));
+    assert_eq!((server.metric("orrery_peers"), server.metric("orrery_rooms")), (1.0, 1.0));
+
+    let keys = server.get("/.well-known/jwks.json").json();
+    let key = &keys["keys"][0];
+    assert_eq!((&key["kty"], &key["crv"]), (&Value::from("OKP"), &Value::from("Ed25519")));
+    assert!(key["kid"].is_string() && key["x"].is_string() && key["d"].is_null(), "{keys}");
+
+    assert_eq!(server.get("/collab/ping").json(), serde_json::json!({}));
+    let missing = server.get("/no/such/page");
+    let error = missing.json()["error"].clone();
+    assert_eq!((missing.status, &error["code"]), (404, &Value::from("NOT_FOUND")));
+    assert!(error["message"].is_string() && error["request_id"].is_string(), "{error}");
+}
