@@ -6,24 +6,25 @@ use crate::{
     limits::VALUE_DEPTH_MAX,
 };
 
-/// Which escapes a text may hold.
+/// Who reads the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Surrogates {
-    /// Half of a pair may stand alone, as `JSON.stringify` writes a string that was cut inside a character.
-    Any,
-    /// Only whole pairs: strings of Rust can hold nothing else.
-    Paired,
+enum Audience {
+    /// Browsers only. Half a surrogate pair may stand alone, as `JSON.stringify` writes a string that was cut inside a
+    /// character.
+    Browsers,
+    /// yrs too, which has strings of Rust, and no integers between 2^63 and 2^64.
+    Documents,
 }
 
 /// Accepts what both `JSON.stringify` writes and `JSON.parse` reads. Numbers must be finite; at most
 /// [`VALUE_DEPTH_MAX`] arrays and objects are nested.
 pub fn validate(text: &str) -> Result<(), Malformed> {
-    Validator::new(text, Surrogates::Any).document()
+    Validator::new(text, Audience::Browsers).document()
 }
 
-/// Accepts what [`validate`] accepts and yrs reads, which holds strings of Rust.
+/// Accepts what [`validate`] accepts and yrs reads: no half of a surrogate pair, no integer between 2^63 and 2^64.
 pub fn validate_for_document(text: &str) -> Result<(), Malformed> {
-    Validator::new(text, Surrogates::Paired).document()
+    Validator::new(text, Audience::Documents).document()
 }
 
 /// The arrays and objects that are open, innermost in the lowest bit; set for an object.
@@ -39,12 +40,12 @@ struct Validator<'a> {
     bytes: &'a [u8],
     text: &'a str,
     position: usize,
-    surrogates: Surrogates,
+    audience: Audience,
 }
 
 impl<'a> Validator<'a> {
-    const fn new(text: &'a str, surrogates: Surrogates) -> Self {
-        Self { bytes: text.as_bytes(), text, position: 0, surrogates }
+    const fn new(text: &'a str, audience: Audience) -> Self {
+        Self { bytes: text.as_bytes(), text, position: 0, audience }
     }
 
     fn document(mut self) -> Result<(), Malformed> {
@@ -133,10 +134,10 @@ impl<'a> Validator<'a> {
             b'u' => {
                 let start = self.position;
                 let unit = self.hex()?;
-                let lone = match (self.surrogates, unit) {
-                    (Surrogates::Paired, 0xd800..0xdc00) => !self.low_surrogate()?,
-                    (Surrogates::Paired, 0xdc00..0xe000) => true,
-                    (Surrogates::Any | Surrogates::Paired, _) => false,
+                let lone = match (self.audience, unit) {
+                    (Audience::Documents, 0xd800..0xdc00) => !self.low_surrogate()?,
+                    (Audience::Documents, 0xdc00..0xe000) => true,
+                    (Audience::Browsers | Audience::Documents, _) => false,
                 };
                 if lone { Err(self.at(MalformedKind::Json, start)) } else { Ok(()) }
             }
@@ -168,31 +169,37 @@ impl<'a> Validator<'a> {
             b'1'..=b'9' => self.skip_digits(),
             _ => return Err(self.fault_before()),
         }
+        let mut is_integer = true;
         if self.peek() == Some(b'.') {
+            is_integer = false;
             self.position += 1;
             self.digits()?;
         }
         if matches!(self.peek(), Some(b'e' | b'E')) {
+            is_integer = false;
             self.position += 1;
             if matches!(self.peek(), Some(b'+' | b'-')) {
                 self.position += 1;
             }
             self.digits()?;
         }
-        self.finite(start)
+        self.readable(start, is_integer)
     }
 
     /// Numbers above the largest double are infinite for `JSON.parse` and an error for yrs.
-    fn finite(&self, start: usize) -> Result<(), Malformed> {
-        /// Digits that no infinite number can be written with, unless it has an exponent.
-        const SHORT: usize = 300;
+    fn readable(&self, start: usize, is_integer: bool) -> Result<(), Malformed> {
+        /// Every number so short is readable, unless it has an exponent.
+        const SHORT: usize = 18;
         let number = &self.text[start..self.position];
-        let short = number.len() <= SHORT && !number.contains(['e', 'E']);
-        if short || number.parse().is_ok_and(f64::is_finite) {
-            Ok(())
+        let readable = if is_integer && number.len() <= SHORT {
+            true
         } else {
-            Err(self.at(MalformedKind::Json, start))
-        }
+            let only_unsigned = is_integer && number.parse().is_ok_and(|n: u64| i64::try_from(n).is_err());
+            let negative = start > 0 && self.bytes[start - 1] == b'-';
+            let missed = self.audience == Audience::Documents && only_unsigned && !negative;
+            !missed && number.parse().is_ok_and(f64::is_finite)
+        };
+        if readable { Ok(()) } else { Err(self.at(MalformedKind::Json, start)) }
     }
 
     fn digits(&mut self) -> Result<(), Malformed> {
@@ -356,6 +363,19 @@ mod tests {
             assert!(validate(text).is_err(), "{text}");
         }
         assert_eq!(validate(&"9".repeat(308)), Ok(()));
+    }
+
+    #[test]
+    fn integers_that_only_an_unsigned_number_holds_are_for_browsers_only() {
+        for text in ["9223372036854775808", "[10000000000000000000]", "18446744073709551615"] {
+            assert_eq!(validate(text), Ok(()), "{text}");
+            assert!(validate_for_document(text).is_err(), "{text}");
+        }
+        for text in
+            ["9223372036854775807", "18446744073709551616", "-9223372036854775809", "-18446744073709551615", "1e19"]
+        {
+            assert_eq!(validate_for_document(text), Ok(()), "{text}");
+        }
     }
 
     #[test]

@@ -363,4 +363,11 @@ mod yrs_misreads {
         assert!(Update::decode_v1(stock).is_err());
         assert_eq!(walk(stock).err(), Some(MalformedKind::Json));
     }
+
+    #[test]
+    fn integers_of_64_bits_as_an_error() {
+        let stock = b"\x01\x01\x01\x00\x05\x01\x01r\x1410000000000000000000\x00";
+        assert!(Update::decode_v1(stock).is_err());
+        assert_eq!(walk(stock).err(), Some(MalformedKind::Json));
+    }
 }
