@@ -96,13 +96,14 @@ fn gateways(config: &Config, store: &Store, clock: Clock) -> Gateways {
     Gateways::new(GatewayConfig { room, limits: limits.gateway.clone(), journal, clock })
 }
 
-/// The last line of the start-up.
+/// The last line of the start-up; as JSON it is one line too.
 fn announce(reach: &Reach, json: bool) -> anyhow::Result<()> {
     let url = reach.url();
     if json {
-        return output::json(&Started { url });
+        output::line(serde_json::to_string(&Started { url })?);
+    } else {
+        output::line(url);
     }
-    output::line(url);
     Ok(())
 }
 
