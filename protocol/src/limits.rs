@@ -11,6 +11,9 @@ pub const VALUE_DEPTH_MAX: usize = 64;
 /// Deepest nesting of shared types in a document. yrs and Yjs delete them by recursion.
 pub const NESTING_DEPTH_MAX: u32 = 1_000;
 
+/// How many times the size of a fresh copy the `system` document may reach before it is made anew.
+pub const SYSTEM_GROWTH_MAX: usize = 4;
+
 /// Longest name of a root type or key of a map, in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
 

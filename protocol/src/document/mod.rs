@@ -10,6 +10,7 @@ mod causality;
 mod held;
 mod merge;
 mod nesting;
+pub mod system;
 #[cfg(test)]
 mod tests;
 
@@ -139,11 +140,8 @@ impl Default for Document {
 impl Document {
     /// An empty document.
     pub fn new() -> Self {
-        // Offsets in UTF-16 units as browsers count them. No clean-up of formatting: it would delete, on this replica
-        // alone, items that no peer has deleted.
-        let options = Options { offset_kind: OffsetKind::Utf16, cleanup_formatting: false, ..Options::default() };
         Self {
-            doc: Doc::with_options(options),
+            doc: Doc::with_options(options()),
             clocks: Clocks::default(),
             types: 0,
             levels: None,
@@ -359,6 +357,12 @@ pub fn merge(snapshot: Option<&[u8]>, updates: &[Bytes]) -> Result<Bytes, Unmerg
         Some(Quarantined { position, reason }) => Err(Unmergeable { position, reason }),
         None => Ok(document.state()),
     }
+}
+
+/// Offsets in UTF-16 units as browsers count them. No clean-up of formatting: it would delete, on this replica alone, items
+/// that no peer has deleted.
+fn options() -> Options {
+    Options { offset_kind: OffsetKind::Utf16, cleanup_formatting: false, ..Options::default() }
 }
 
 /// Format: lib0, `varUint n` then n pairs of `varUint client`, `varUint clock`.
