@@ -8,11 +8,13 @@ mod clients;
 pub mod message;
 pub mod state_vector;
 pub mod update;
+mod visitor;
 
 pub use awareness::{AwarenessEntry, scan_awareness, walk_awareness};
 pub use message::{PeerMessage, read_messages};
 pub use state_vector::walk_state_vector;
-pub use update::{Place, Structure, UpdateVisitor, walk_update};
+pub use update::walk_update;
+pub use visitor::{Place, Structure, UpdateVisitor};
 
 use std::fmt;
 
