@@ -5,25 +5,28 @@ use bytes::BytesMut;
 use super::{Broadcast, CloseCode, Effect, Phase, Room};
 use crate::{
     id::{PeerId, UserId},
+    limits::RoomClocks,
     wire,
 };
 
-/// Between two looks at all peers, in milliseconds. Clocks of seconds need no finer one.
+/// Between two looks at all peers, in milliseconds. Clocks of seconds need no finer one; for shorter ones it is as long
+/// as the shortest of them, within bounds.
 const HOUSEKEEPING_MS: u64 = 2_500;
+const HOUSEKEEPING_MS_MIN: u64 = 50;
 
 impl Room {
     /// When the room next wants a `Tick`, in the same milliseconds as `now_ms`.
     pub fn deadline_ms(&self) -> Option<u64> {
         let flush_ms =
             self.awareness.is_dirty().then(|| self.awareness_flushed_ms + self.config.clocks.awareness_flush_ms);
-        [Some(self.housekeeping_ms + HOUSEKEEPING_MS), flush_ms, self.appointment_ms].into_iter().flatten().min()
+        [Some(self.next_housekeeping_ms()), flush_ms, self.appointment_ms].into_iter().flatten().min()
     }
 
     pub(super) fn tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         if self.appointment_ms.is_some_and(|at_ms| at_ms <= now_ms) {
             self.keep_appointments(now_ms, effects);
         }
-        if now_ms < self.housekeeping_ms + HOUSEKEEPING_MS {
+        if now_ms < self.next_housekeeping_ms() {
             return;
         }
         self.housekeeping_ms = now_ms;
@@ -31,6 +34,13 @@ impl Room {
         self.show_life(now_ms, effects);
         self.snapshot_if_due(now_ms, effects);
         self.rest(now_ms, effects);
+    }
+
+    fn next_housekeeping_ms(&self) -> u64 {
+        let RoomClocks { keep_alive_ms, ping_ms, awareness_timeout_ms, snapshot_ms, unload_ms, .. } =
+            self.config.clocks;
+        let shortest_ms = keep_alive_ms.min(ping_ms).min(awareness_timeout_ms).min(snapshot_ms).min(unload_ms);
+        self.housekeeping_ms + shortest_ms.clamp(HOUSEKEEPING_MS_MIN, HOUSEKEEPING_MS)
     }
 
     /// Tells late announcers who is here, closes condemned peers whose time has come.
