@@ -191,13 +191,17 @@ impl<'a> Validator<'a> {
         /// Every number so short is readable, unless it has an exponent.
         const SHORT: usize = 18;
         let number = &self.text[start..self.position];
-        let readable = if is_integer && number.len() <= SHORT {
-            true
-        } else {
-            let only_unsigned = is_integer && number.parse().is_ok_and(|n: u64| i64::try_from(n).is_err());
-            let negative = start > 0 && self.bytes[start - 1] == b'-';
-            let missed = self.audience == Audience::Documents && only_unsigned && !negative;
-            !missed && number.parse().is_ok_and(f64::is_finite)
+        if is_integer && number.len() <= SHORT {
+            return Ok(());
+        }
+        let value = number.parse().unwrap_or(f64::INFINITY);
+        let readable = match self.audience {
+            Audience::Browsers => value.is_finite(),
+            Audience::Documents => {
+                let negative = start > 0 && self.bytes[start - 1] == b'-';
+                let only_unsigned = is_integer && number.parse().is_ok_and(|n: u64| i64::try_from(n).is_err());
+                is_surely_finite(number, value) && (negative || !only_unsigned)
+            }
         };
         if readable { Ok(()) } else { Err(self.at(MalformedKind::Json, start)) }
     }
@@ -255,6 +259,12 @@ impl<'a> Validator<'a> {
     const fn at(&self, what: MalformedKind, offset: usize) -> Malformed {
         Malformed { what, offset }
     }
+}
+
+/// yrs multiplies digits by a power of ten, which is not exact: it takes some of the largest doubles for infinite, but
+/// not the very largest as JavaScript writes it.
+fn is_surely_finite(number: &str, value: f64) -> bool {
+    value < 1.797_693_134_862_315e308 || value.is_finite() && number.starts_with("1.7976931348623157e")
 }
 
 impl Nesting {
@@ -363,6 +373,16 @@ mod tests {
             assert!(validate(text).is_err(), "{text}");
         }
         assert_eq!(validate(&"9".repeat(308)), Ok(()));
+    }
+
+    #[test]
+    fn numbers_that_yrs_rounds_to_infinity_are_for_browsers_only() {
+        for text in ["1.7976931348623158e+308", "17976931348623157e292", "-1.79769313486231570001e308"] {
+            assert_eq!(validate(text), Ok(()), "{text}");
+            assert!(validate_for_document(text).is_err(), "{text}");
+        }
+        assert_eq!(validate_for_document("-1.7976931348623157e+308"), Ok(()));
+        assert!(validate_for_document("1.7976931348623157e+309").is_err());
     }
 
     #[test]

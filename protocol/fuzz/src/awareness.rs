@@ -49,11 +49,13 @@ fn check_json(text: &str) {
         }
         Err(fault) => {
             assert!(fault.offset <= text.len(), "{text:?}: {fault}");
-            // yrs allows more nesting, and is not exact about the largest double.
-            let exact = fault.what == MalformedKind::Json && !text.contains("308");
+            // yrs allows more nesting, and is not exact about the largest doubles.
+            let near_largest = text.contains("797693134862315");
+            let exact = fault.what == MalformedKind::Json && !near_largest;
             assert!(Any::from_json(text).is_err() || !exact, "{text:?}: {fault}");
             let number = text.as_bytes()[fault.offset..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-            assert!(browser.is_err() || text.contains("\\u") || (19..=20).contains(&number), "{text:?}: {fault}");
+            let for_browsers_only = text.contains("\\u") || (19..=20).contains(&number) || near_largest;
+            assert!(browser.is_err() || for_browsers_only, "{text:?}: {fault}");
         }
     }
 }
