@@ -36,6 +36,19 @@ impl Clocks {
         self.0.insert(client, clock);
     }
 
+    /// Whether everything below `other` is below these clocks too.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        other.iter().all(|(client, clock)| self.get(client) >= clock)
+    }
+
+    /// Lowers these clocks to what `other` has too.
+    pub(crate) fn meet(&mut self, other: &Self) {
+        self.0.retain(|&client, clock| {
+            *clock = (*clock).min(other.get(client));
+            *clock > 0
+        });
+    }
+
     fn raise(&mut self, client: ClientId, clock: u32) {
         let known = self.0.entry(client).or_default();
         *known = clock.max(*known);

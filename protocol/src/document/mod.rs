@@ -49,6 +49,8 @@ const UNLIMITED: WireLimits = WireLimits {
     structs_max: u64::MAX,
 };
 
+/// A larger encoding is made anew for each who asks, in bytes: kept, it would double what the document costs.
+const ENCODED_BYTES_MAX: usize = 8 << 20;
 /// Most updates of one yrs transaction, and bytes beyond which it takes no more.
 const TRANSACTION_UPDATES_MAX: usize = 64;
 const TRANSACTION_BYTES_MAX: usize = 256 << 10;
@@ -160,7 +162,7 @@ impl Document {
         }
         document.refresh_clocks();
         if stored.updates.is_empty() && quarantined.is_empty() {
-            document.encoded = stored.snapshot.clone().map(Encoded::new);
+            document.encoded = stored.snapshot.clone().filter(|state| state.len() <= ENCODED_BYTES_MAX).map(Encoded::new);
         }
         (document, quarantined)
     }
@@ -250,7 +252,7 @@ impl Document {
             Some(encoded) if encoded.tail.is_empty() => encoded.state.clone(),
             Some(_) | None => {
                 let state = self.encode(&StateVector::default());
-                self.encoded = Some(Encoded::new(state.clone()));
+                self.encoded = (state.len() <= ENCODED_BYTES_MAX).then(|| Encoded::new(state.clone()));
                 state
             }
         }

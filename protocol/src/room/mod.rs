@@ -27,6 +27,7 @@ use crate::{
     wire,
 };
 use incoming::Incoming;
+use standing::SharedDiff;
 use updates::Unsaved;
 
 /// The limits and clocks of a room.
@@ -120,6 +121,8 @@ pub struct Room {
     idle_since_ms: Option<u64>,
     /// The earliest time at which a joined peer is told who is here, or a condemned one closed.
     appointment_ms: Option<u64>,
+    /// Kept while anybody is behind.
+    shared_diff: Option<SharedDiff>,
     counts: RoomCounts,
 }
 
@@ -157,6 +160,7 @@ impl Room {
             housekeeping_ms: now_ms,
             idle_since_ms: Some(now_ms),
             appointment_ms: None,
+            shared_diff: None,
             counts: RoomCounts::default(),
         };
         (room, quarantined)

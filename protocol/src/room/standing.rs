@@ -16,6 +16,16 @@ use crate::{
 /// Most state vectors of one peer that wait for an answer; of more, the latest.
 const ASKED_MAX: usize = 16;
 
+/// One diff for all who are behind, as a whole frame.
+#[derive(Debug, Clone)]
+pub(super) struct SharedDiff {
+    /// Serves peers that have at least this.
+    from: Clocks,
+    /// They then have all below these.
+    to: Clocks,
+    frame: Bytes,
+}
+
 /// Whether a peer waits for something that can be sent now.
 fn is_settled(peer: &Peer, durable_seq: u64) -> bool {
     let waits = match peer.standing {
@@ -78,7 +88,12 @@ impl Room {
         let lapsed = due.is_some();
         let mut frames = bytes::BytesMut::new();
         if let Some(clocks) = due {
-            wire::put_step2(&mut frames, &self.document.since(&clocks));
+            let shared = self.diff_for_all_behind(&clocks);
+            effects.push(Effect::Resync(id, shared.frame.clone()));
+            if shared.to != *self.document.clocks() {
+                let to = shared.to.clone();
+                wire::put_update(&mut frames, &self.document.since(&to));
+            }
             self.owe(id, clocks);
         }
         for state_vector in asked {
@@ -101,6 +116,31 @@ impl Room {
         if self.peers.get(&id).is_some_and(|peer| peer.may_write && !peer.is_asked) {
             self.ask(id, effects);
         }
+    }
+
+    /// A diff that serves a peer with `clocks`, and everybody else who is behind: whoever stalls together shares one
+    /// buffer, however large it is.
+    fn diff_for_all_behind(&mut self, clocks: &Clocks) -> SharedDiff {
+        let behind = |peer: &Peer| match &peer.standing {
+            Standing::Behind(clocks) | Standing::Due(clocks) => Some(clocks.clone()),
+            Standing::Current | Standing::Backlogged(_) => None,
+        };
+        let others: Vec<Clocks> = self.peers.values().filter_map(behind).collect();
+        let serves = |shared: &SharedDiff, document: &mut crate::document::Document| {
+            clocks.covers(&shared.from) && document.since(&shared.to).len() <= shared.frame.len() / 4
+        };
+        let shared = match self.shared_diff.take() {
+            Some(shared) if serves(&shared, &mut self.document) => shared,
+            Some(_) | None => {
+                let mut from = clocks.clone();
+                others.iter().for_each(|clocks| from.meet(clocks));
+                let mut frame = bytes::BytesMut::new();
+                wire::put_step2(&mut frame, &self.document.since(&from));
+                SharedDiff { from, to: self.document.clocks().clone(), frame: frame.freeze() }
+            }
+        };
+        self.shared_diff = (!others.is_empty()).then(|| shared.clone());
+        shared
     }
 
     /// Notes that an answer is on its way: until it is known to be in the socket, the peer has only what it had.

@@ -11,7 +11,8 @@ use orrery_protocol::{
     room::{CloseCode, Fault, Join, Received},
     websocket::{Decoder, Inbound, WebSocketError, pong_frame},
 };
-use tokio::{net::TcpStream, time::timeout};
+use rustix::net::RecvFlags;
+use tokio::{io::Interest, net::TcpStream, time::timeout};
 
 /// Bytes read at a time, into a buffer that all peers of a thread share.
 const READ_BYTES: usize = 64 << 10;
@@ -81,11 +82,11 @@ impl Peer {
     }
 
     fn read(&mut self) -> Progress {
-        SCRATCH.with_borrow_mut(|scratch| match self.outbox.stream().try_read(scratch) {
-            Ok(0) => Progress::Ended,
-            Ok(_) if self.deaf => Progress::Open,
-            Ok(read) => self.understand(&scratch[..read]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Progress::Open,
+        SCRATCH.with_borrow_mut(|scratch| match receive(self.outbox.stream(), scratch) {
+            Ok(Some(0)) => Progress::Ended,
+            Ok(Some(_)) if self.deaf => Progress::Open,
+            Ok(Some(read)) => self.understand(&scratch[..read]),
+            Ok(None) => Progress::Open,
             Err(_) => Progress::Ended,
         })
     }
@@ -192,5 +193,22 @@ impl Peer {
                 _ = self.outbox.stream().writable(), if flushed == Flushed::Pending => {}
             }
         }
+    }
+}
+
+/// Reads what is there; `None` if that is nothing. A read that leaves room in `buffer` has emptied the socket: noting it
+/// at once spares the system call that would only learn so.
+fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    let mut got = None;
+    let whole = stream.try_io(Interest::READABLE, || {
+        let read = rustix::io::retry_on_intr(|| rustix::net::recv(stream, &mut *buffer, RecvFlags::empty()))?.0;
+        got = Some(read);
+        // To tokio, this says that the socket is not readable until it is heard of again.
+        if read > 0 && read < buffer.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    match whole {
+        Ok(()) => Ok(got),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(got),
+        Err(error) => Err(error),
     }
 }
