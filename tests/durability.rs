@@ -170,6 +170,7 @@ fn a_full_disk_withholds_saved_and_nothing_else() {
     let access = server.access();
     let mut writer = Peer::join(&access, "board", "&ext=1");
     let mut reader = Peer::join(&access, "board", "");
+    reader.fetch();
     for message in large_updates() {
         writer.send(update(&message));
     }

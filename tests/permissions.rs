@@ -96,6 +96,7 @@ fn an_update_that_adds_nothing_is_not_a_write() {
     let server = Server::start();
     let mut editor = Peer::join(&server.access(), "board", "");
     let mut reader = Peer::join(&viewer(&server), "board", "");
+    reader.fetch();
     let known = Replica::new().write("known");
     editor.send(update(&known));
     reader.until_heard("what is written", Heard::update);

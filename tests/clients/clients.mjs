@@ -20,7 +20,6 @@ class Client {
     this.doc = new Y.Doc()
     this.history = historyOf(this.doc)
     this.closes = []
-    this.opened = 0
     this.confirmations = new Confirmations(this.doc.clientID)
     this.typing = null
     this.typed = 0
@@ -28,11 +27,8 @@ class Client {
     class Tapped extends WebSocket {
       constructor(...args) {
         super(...args)
-        this.on('open', () => {
-          client.opened += 1
-        })
+        this.on('open', () => this.on('close', (code) => client.closes.push(code)))
         this.on('message', (data) => client.confirmations.hear(new Uint8Array(data)))
-        this.on('close', (code) => client.closes.push(code))
         client.confirmations.restart()
       }
 
@@ -176,7 +172,6 @@ const verbs = {
       () => sameState(statesSeenBy(client({ name })), states),
     ),
   closes: (order) => client(order).closes,
-  opened: (order) => client(order).opened,
   closedWith: ({ name, code }) =>
     until(
       () => `${name} is closed with ${code}, not ${client({ name }).closes}`,

@@ -15,7 +15,7 @@ use std::{
 pub(crate) use clients::{Client, Clients, node};
 pub(crate) use http::Response;
 pub(crate) use peer::{Event, Peer};
-pub(crate) use replica::{Replica, clocks, document, encode, keys_of, text_of};
+pub(crate) use replica::{Replica, document, keys_of, text_of};
 pub(crate) use server::{Access, Grant, Server, run};
 pub(crate) use wire::{Heard, QUERY_AWARENESS, awareness, put_var_uint, saved_query, step1, step2, update};
 
@@ -49,6 +49,10 @@ impl Random {
         let clock = || std::time::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_nanos() as u64 % 1_000_000_007);
         let seed = given.unwrap_or_else(clock);
         eprintln!("seed {seed}: again with ORRERY_TEST_SEED={seed}");
+        Self(seed)
+    }
+
+    pub(crate) fn from(seed: u64) -> Self {
         Self(seed)
     }
 

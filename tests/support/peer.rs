@@ -93,12 +93,7 @@ impl Peer {
         self.socket.send(Message::Ping("still there?".into())).expect("it reads");
     }
 
-    /// The next thing it hears; pings are answered.
-    pub(crate) fn next(&mut self) -> Event {
-        self.next_within(PATIENCE).expect("something to hear")
-    }
-
-    /// The same, if there is something within `patience`.
+    /// The next thing it hears within `patience`; pings are answered.
     pub(crate) fn next_within(&mut self, patience: Duration) -> Option<Event> {
         self.socket.get_ref().set_read_timeout(Some(patience)).expect("a socket");
         loop {
@@ -175,7 +170,7 @@ impl Peer {
         // The answer may come in parts; step 2 is the last.
         let mut parts = Vec::new();
         self.until_heard("step 2", |heard| {
-            let is_last = matches!(heard, Heard::Step2(_));
+            let is_last = heard.is_step2();
             parts.extend(if is_last { heard.step2() } else { heard.update() });
             is_last.then_some(())
         });

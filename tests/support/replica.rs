@@ -1,8 +1,6 @@
 //! A plain yrs document of a raw peer: makes updates, and looks into those of others.
 
-use yrs::{
-    Doc, GetString, Map, MapRef, ReadTxn, StateVector, Text, Transact, TransactionMut, Update, updates::decoder::Decode,
-};
+use yrs::{Doc, GetString, Map, MapRef, Text, Transact, TransactionMut, Update, updates::decoder::Decode};
 
 /// One author's document.
 pub(crate) struct Replica {
@@ -12,11 +10,6 @@ pub(crate) struct Replica {
 impl Replica {
     pub(crate) fn new() -> Self {
         Self { doc: Doc::new() }
-    }
-
-    /// Its client id.
-    pub(crate) fn id(&self) -> u64 {
-        self.doc.client_id().get()
     }
 
     /// One transaction, and the update it makes; the root is a map.
@@ -36,6 +29,17 @@ impl Replica {
     pub(crate) fn apply(&self, update: &[u8]) {
         let update = Update::decode_v1(update).expect("an update");
         self.edit(|_, transaction| transaction.apply_update(update).expect("an update that fits"));
+    }
+
+    /// How many keys its map has.
+    pub(crate) fn keys(&self) -> usize {
+        keys_of(&self.doc)
+    }
+
+    /// In UTF-8 bytes.
+    pub(crate) fn text_len(&self) -> usize {
+        let text = self.doc.get_or_insert_text("text");
+        text.len(&self.doc.try_transact().expect("nobody else uses it")) as usize
     }
 
     pub(crate) fn text(&self) -> String {
@@ -59,13 +63,4 @@ pub(crate) fn text_of(doc: &Doc) -> String {
 pub(crate) fn keys_of(doc: &Doc) -> usize {
     let root = doc.get_or_insert_map("map");
     root.len(&doc.try_transact().expect("nobody else uses it")) as usize
-}
-
-pub(crate) fn clocks(doc: &Doc) -> StateVector {
-    doc.try_transact().expect("nobody else uses it").state_vector()
-}
-
-/// The whole document as an update.
-pub(crate) fn encode(doc: &Doc) -> Vec<u8> {
-    doc.try_transact().expect("nobody else uses it").encode_state_as_update_v1(&StateVector::default())
 }

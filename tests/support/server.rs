@@ -27,7 +27,6 @@ pub(crate) struct Grant<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     pub(crate) ws_url: String,
-    pub(crate) org: String,
     pub(crate) project: String,
     pub(crate) token: String,
 }
@@ -142,7 +141,7 @@ impl Server {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let field = |name: &str| answer[name].as_str().expect(name).to_owned();
-        Access { ws_url: field("ws_url"), org: field("org"), project: field("project"), token: field("token") }
+        Access { ws_url: field("ws_url"), project: field("project"), token: field("token") }
     }
 
     /// `GET path`.

@@ -25,6 +25,10 @@ impl Heard {
         if let Self::Step2(update) = self { Some(update) } else { None }
     }
 
+    pub(crate) fn is_step2(&self) -> bool {
+        matches!(self, Self::Step2(_))
+    }
+
     pub(crate) fn awareness(self) -> Option<Vec<(u64, u64, String)>> {
         if let Self::Awareness(entries) = self { Some(entries) } else { None }
     }
