@@ -57,7 +57,7 @@ pub struct Awareness {
 pub struct Flush {
     /// The body of an awareness message for peers that own no entry in it.
     pub message: Bytes,
-    /// The bodies for owners; `None` where nothing is left to tell.
+    /// The bodies for owners, ascending; `None` where nothing is left to tell.
     pub owners: Vec<(PeerId, Option<Bytes>)>,
 }
 
@@ -248,6 +248,7 @@ impl Awareness {
                 owned.push((peer, start..body.len()));
             }
         }
+        owned.sort_unstable_by_key(|&(peer, _)| peer);
         let owners = owned
             .into_iter()
             .map(|(peer, own)| {

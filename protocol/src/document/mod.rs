@@ -162,7 +162,8 @@ impl Document {
         }
         document.refresh_clocks();
         if stored.updates.is_empty() && quarantined.is_empty() {
-            document.encoded = stored.snapshot.clone().filter(|state| state.len() <= ENCODED_BYTES_MAX).map(Encoded::new);
+            document.encoded =
+                stored.snapshot.clone().filter(|state| state.len() <= ENCODED_BYTES_MAX).map(Encoded::new);
         }
         (document, quarantined)
     }

@@ -108,7 +108,7 @@ pub struct Broadcast {
     pub frames: Bytes,
     /// Who sent which stretch: consecutive, in order, ends exclusive in bytes.
     pub parts: Vec<(PeerId, usize)>,
-    /// Peers that must not get it: they will be brought up to date otherwise, or are being closed.
+    /// Peers that must not get it, ascending: they will be brought up to date otherwise, or are being closed.
     pub except: Vec<PeerId>,
 }
 

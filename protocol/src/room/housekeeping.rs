@@ -96,15 +96,19 @@ impl Room {
         }
         self.awareness_flushed_ms = now_ms;
         let Some(flush) = self.awareness.flush() else { return };
-        let mut except = Vec::new();
+        let mut except = Vec::with_capacity(flush.owners.len());
+        // One walk: owners come in the order of peers.
+        let mut owners = flush.owners.iter().peekable();
         for peer in self.peers.values_mut() {
-            let own = flush.owners.iter().find(|(owner, _)| *owner == peer.id);
+            while owners.next_if(|(owner, _)| *owner < peer.id).is_some() {}
+            let own = owners.next_if(|(owner, _)| *owner == peer.id);
             if !peer.is_reachable() || !self.awareness.is_told(peer.id) {
                 except.push(peer.id);
             } else if let Some((_, rest)) = own {
                 except.push(peer.id);
                 if let Some(body) = rest {
                     peer.told_ms = now_ms;
+                    // Its own buffer: a slow reader must not keep those of all others alive.
                     let mut frame = BytesMut::new();
                     wire::put_awareness(&mut frame, body);
                     effects.push(Effect::Send(peer.id, frame.freeze()));
