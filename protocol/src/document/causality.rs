@@ -191,3 +191,71 @@ impl Footprint {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(id: u64) -> ClientId {
+        ClientId::new(id).unwrap()
+    }
+
+    fn clocks(of: &[(u64, u32)]) -> Clocks {
+        let mut clocks = Clocks::default();
+        of.iter().for_each(|&(id, clock)| clocks.set(client(id), clock));
+        clocks
+    }
+
+    /// Runs of client, start and length; needed blocks; deleted ranges.
+    #[track_caller]
+    fn check(runs: &[(u64, u32, u32)], needs: &[(u64, u32)], deletes: &[(u64, u32, u32)], expected: Relation) {
+        let mut footprint = Footprint::default();
+        runs.iter().for_each(|&(id, start, len)| footprint.run(client(id), start, len));
+        needs.iter().for_each(|&(id, clock)| footprint.reference(client(id), clock));
+        deletes.iter().for_each(|&(id, clock, len)| footprint.delete(client(id), clock, len));
+        footprint.runs.sort_unstable();
+        assert_eq!(footprint.relation(&clocks(&[(1, 10), (2, 5)])), expected);
+    }
+
+    fn waits(id: u64, clock: u32) -> Relation {
+        Relation::Waits(Missing { client: client(id), clock })
+    }
+
+    #[test]
+    fn what_follows_is_new_and_what_is_known_is_nothing() {
+        check(&[(1, 10, 1)], &[], &[], Relation::New);
+        check(&[(1, 8, 3)], &[], &[], Relation::New);
+        check(&[(3, 0, 4)], &[], &[], Relation::New);
+        check(&[(1, 3, 7)], &[(2, 4)], &[], Relation::Nothing);
+        check(&[], &[], &[], Relation::Nothing);
+        check(&[(1, 3, 7)], &[], &[(2, 0, 5)], Relation::OnlyDeletes);
+        check(&[(1, 10, 1)], &[], &[(2, 0, 5)], Relation::New);
+    }
+
+    #[test]
+    fn a_gap_waits_for_the_block_before_it() {
+        check(&[(1, 11, 1)], &[], &[], waits(1, 10));
+        check(&[(3, 1, 1)], &[], &[], waits(3, 0));
+        // Also behind a skip.
+        check(&[(1, 8, 3), (1, 12, 1)], &[], &[], waits(1, 11));
+    }
+
+    #[test]
+    fn what_is_needed_may_come_along() {
+        check(&[(1, 10, 1)], &[(2, 5)], &[], waits(2, 5));
+        check(&[(1, 10, 1), (2, 5, 1)], &[(2, 5)], &[], Relation::New);
+        check(&[(1, 10, 1)], &[(9, 0)], &[], waits(9, 0));
+        check(&[], &[], &[(2, 3, 3)], waits(2, 5));
+    }
+
+    #[test]
+    fn clocks_are_lowered_to_nothing() {
+        let mut lowered = clocks(&[(1, 10), (2, 5)]);
+        lowered.lower(client(1), 12);
+        lowered.lower(client(2), 0);
+        lowered.lower(client(3), 0);
+        assert_eq!(lowered, clocks(&[(1, 10)]));
+        assert!(Missing { client: client(1), clock: 9 }.is_met(&lowered));
+        assert!(!Missing { client: client(1), clock: 10 }.is_met(&lowered));
+    }
+}

@@ -57,3 +57,41 @@ impl<T> Held<T> {
         Some(ready.item)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ClientId;
+
+    fn held(updates_max: usize, bytes_max: usize) -> Held<u32> {
+        Held::new(&RoomLimits { held_updates_max: updates_max, held_bytes_max: bytes_max, ..RoomLimits::default() })
+    }
+
+    fn missing(client: u64, clock: u32) -> Missing {
+        Missing { client: ClientId::new(client).unwrap(), clock }
+    }
+
+    fn clocks(client: u64, clock: u32) -> Clocks {
+        let mut clocks = Clocks::default();
+        clocks.set(ClientId::new(client).unwrap(), clock);
+        clocks
+    }
+
+    #[test]
+    fn items_are_ready_once_their_block_is_known() {
+        let mut held = held(10, 100);
+        assert_eq!([held.hold(missing(1, 4), 1, 14), held.hold(missing(2, 0), 1, 20)], [0, 0]);
+        assert_eq!(held.take_ready(&clocks(1, 4)), None);
+        assert_eq!(held.take_ready(&clocks(1, 5)), Some(14));
+        assert_eq!((held.take_ready(&clocks(1, 5)), held.len()), (None, 1));
+    }
+
+    #[test]
+    fn the_oldest_go_first() {
+        let mut held = held(2, 100);
+        let dropped: Vec<usize> = (0..3).map(|at| held.hold(missing(1, 0), 40, at)).collect();
+        assert_eq!(dropped, [0, 0, 1]);
+        assert_eq!(held.hold(missing(1, 0), 101, 9), 3, "one that is too large goes itself");
+        assert_eq!((held.len(), held.bytes), (0, 0));
+    }
+}
