@@ -8,6 +8,7 @@
 
 mod causality;
 mod held;
+mod load;
 mod merge;
 mod nesting;
 pub mod system;
@@ -20,11 +21,12 @@ use bytes::Bytes;
 pub use causality::{Clocks, Missing};
 use causality::{Footprint, Relation};
 pub(crate) use held::Held;
+pub use load::Quarantined;
 pub use merge::Joiner;
 use nesting::{Levels, Places};
 use yrs::{
     ClientID, Doc, IdSet, OffsetKind, Options, ReadTxn, StateVector, Transact, Transaction, TransactionMut, Update,
-    WriteTxn, updates::decoder::Decode,
+    updates::decoder::Decode,
 };
 
 use crate::{
@@ -68,15 +70,6 @@ pub enum Verdict {
     TooDeep,
     /// yrs failed on it: the document is broken and must be loaded again without it. The text says how.
     Poison(String),
-}
-
-/// An update in storage that could not be applied when its document was loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quarantined {
-    /// Position among the stored updates; `None` for the snapshot.
-    pub position: Option<usize>,
-    /// Why.
-    pub reason: String,
 }
 
 /// Everything a peer needs to reach the document's state from a state vector: updates in order, at least one.
@@ -150,78 +143,6 @@ impl Document {
             encoded: None,
             answered: None,
             deleted: None,
-        }
-    }
-
-    /// The document that `stored` describes, and what of it had to be left out.
-    pub fn load(stored: &StoredDocument) -> (Self, Vec<Quarantined>) {
-        let mut document = Self::new();
-        let mut quarantined = Vec::new();
-        if document.replay(stored).is_err() {
-            (document, quarantined) = Self::salvage(stored);
-        }
-        document.refresh_clocks();
-        if stored.updates.is_empty() && quarantined.is_empty() {
-            document.encoded =
-                stored.snapshot.clone().filter(|state| state.len() <= ENCODED_BYTES_MAX).map(Encoded::new);
-        }
-        (document, quarantined)
-    }
-
-    /// All at once: fast, and it works for all that honest peers write.
-    fn replay(&mut self, stored: &StoredDocument) -> Result<(), String> {
-        let mut session = Session::new(&self.doc);
-        let mut joiner = Joiner::default();
-        for update in &stored.updates {
-            joiner.push(update, &UNLIMITED);
-        }
-        for bytes in stored.snapshot.iter().chain(&joiner.finish()) {
-            self.types = self.types.saturating_add(types_in(bytes));
-            session.integrate(bytes)?;
-        }
-        session.end()
-    }
-
-    /// One by one, as they were accepted, without those that fail. What yrs takes may depend on what it has collected, and it
-    /// collects between transactions.
-    fn salvage(stored: &StoredDocument) -> (Self, Vec<Quarantined>) {
-        let mut quarantined: Vec<Quarantined> = Vec::new();
-        loop {
-            let mut document = Self::new();
-            match document.replay_singly(stored, &mut quarantined) {
-                Ok(()) => return (document, quarantined),
-                // What failed left a half-done change behind; begin again without it.
-                Err(failed) => quarantined.push(failed),
-            }
-        }
-    }
-
-    fn replay_singly(&mut self, stored: &StoredDocument, without: &mut Vec<Quarantined>) -> Result<(), Quarantined> {
-        let snapshot = stored.snapshot.iter().map(|bytes| (None, bytes));
-        let updates = stored.updates.iter().enumerate().map(|(at, bytes)| (Some(at), bytes));
-        for (position, bytes) in snapshot.chain(updates) {
-            if without.iter().any(|quarantined| quarantined.position == position) {
-                continue;
-            }
-            let failed = |reason| Quarantined { position, reason };
-            self.types = self.types.saturating_add(types_in(bytes));
-            let mut txn = open(&self.doc);
-            integrate(&mut txn, bytes).map_err(failed)?;
-            // It would wait for ever, and be seen by nobody.
-            if txn.prune_pending().is_some() {
-                without.push(failed("needs what was left out".to_owned()));
-            }
-            guarded(|| drop(txn)).map_err(failed)?;
-        }
-        Ok(())
-    }
-
-    fn refresh_clocks(&mut self) {
-        self.clocks = Clocks::default();
-        for (client, &clock) in read(&self.doc).state_vector().iter() {
-            if let Some(client) = ClientId::new(client.get()) {
-                self.clocks.set(client, clock);
-            }
         }
     }
 
@@ -554,10 +475,6 @@ fn integrate(txn: &mut TransactionMut<'_>, update: &[u8]) -> Result<(), String> 
 fn integrate_whole(txn: &mut TransactionMut<'_>, update: &[u8]) -> Result<(), String> {
     integrate(txn, update)?;
     if txn.has_missing_updates() { Err("blocks that need each other".to_owned()) } else { Ok(()) }
-}
-
-fn types_in(update: &[u8]) -> u32 {
-    Footprint::of(update, &UNLIMITED).map_or(0, |footprint| footprint.types())
 }
 
 /// Runs yrs so that a panic in it costs one update and not the room.

@@ -8,8 +8,8 @@ use std::{
 
 use proptest::prelude::*;
 use yrs::{
-    Array, GetString, Map, MapPrelim, Text, UndoManager, XmlElementPrelim, XmlFragment, XmlTextPrelim, types::ToJson,
-    updates::encoder::Encode,
+    Array, GetString, Map, MapPrelim, Text, UndoManager, WriteTxn, XmlElementPrelim, XmlFragment, XmlTextPrelim,
+    types::ToJson, updates::encoder::Encode,
 };
 
 use super::*;
