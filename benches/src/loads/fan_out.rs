@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::pace::Pace;
-use super::reader::{Reader, Timeline, converge, p50_p99};
+use super::reader::{Proof, Reader, Timeline, converge, p50_p99};
 use super::{Outcome, scaled};
 use crate::client::{Client, Deaf};
 use crate::script::Script;
@@ -25,7 +25,7 @@ pub(crate) async fn run(server: &Server, scale: f64) -> Result<Outcome> {
     server.prepare(room).await?;
     let writer = Client::join(server, room, Deaf).await?;
     let timeline = Timeline::default();
-    let readers = Reader::join_many(server, room, WRITER, &timeline, scaled(READERS, scale)).await?;
+    let readers = Reader::join_many(server, room, WRITER, &timeline, scaled(READERS, scale), Proof::Content).await?;
     let mut script = Script::new(WRITER);
     let updates: Vec<_> = (0..WARM_UP + scaled(UPDATES, scale)).map(|_| script.append("x")).collect();
     let frames: Vec<_> = updates.iter().map(|update| writer.frame(&wire::update(update))).collect();

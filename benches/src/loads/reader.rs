@@ -16,6 +16,9 @@ use crate::wire::Message;
 /// A server that moves nothing for this long will not move any more.
 const PROGRESS_DEADLINE: Duration = Duration::from_secs(8);
 
+/// A reader that has to keep more than this has been sent the same things over and over.
+const HEARD_BYTES_MAX: usize = 512 * 1024 * 1024;
+
 /// When a writer wrote each clock of its content; what was written before the measured part is `None`.
 #[derive(Clone, Default)]
 pub(crate) struct Timeline {
@@ -66,6 +69,7 @@ struct Holding {
     timeline: Timeline,
     /// Everything heard, if this reader is to prove what it holds.
     heard: Option<RefCell<Vec<Vec<u8>>>>,
+    heard_bytes: Cell<usize>,
 }
 
 /// Whether a reader keeps all it hears, to be compared with what was written.
@@ -88,19 +92,21 @@ impl Reader {
             moved_at: Cell::new(Instant::now()),
             timeline: timeline.clone(),
             heard: (proof == Proof::Content).then(RefCell::default),
+            heard_bytes: Cell::new(0),
         });
         Ok(Self { client: Client::join(server, room, listener(&holding)).await?, holding })
     }
 
-    /// Joins `count` readers, of which the first keeps what it hears.
+    /// Joins `count` readers, of which the first gives this proof and the others that of the clock.
     pub(crate) async fn join_many(
         server: &Server,
         room: &str,
         writer: u64,
         timeline: &Timeline,
         count: usize,
+        first: Proof,
     ) -> Result<Vec<Self>> {
-        let mut readers = vec![Self::join(server, room, writer, timeline, Proof::Content).await?];
+        let mut readers = vec![Self::join(server, room, writer, timeline, first).await?];
         while readers.len() < count {
             readers.push(Self::join(server, room, writer, timeline, Proof::Clock).await?);
         }
@@ -128,6 +134,9 @@ impl Reader {
     /// Compares what this reader heard with `written`; says what differs.
     pub(crate) fn disproof(&self, written: &[Vec<u8>]) -> Option<String> {
         let heard = self.holding.heard.as_ref()?.borrow();
+        if self.holding.heard_bytes.get() > HEARD_BYTES_MAX {
+            return Some(format!("the reader was sent {} MB", self.holding.heard_bytes.get() / 1_000_000));
+        }
         let expected = script::content(written.iter().map(Vec::as_slice));
         match (script::content(heard.iter().map(Vec::as_slice)), expected) {
             (Ok(held), Ok(expected)) if held == expected => None,
@@ -149,7 +158,10 @@ fn listener(holding: &Rc<Holding>) -> impl FnMut(&Message<'_>, Instant) + use<> 
                 holding.timeline.heard(before, reach.clock(), at);
             }
             if let Some(heard) = &holding.heard {
-                heard.borrow_mut().push(update.to_vec());
+                holding.heard_bytes.set(holding.heard_bytes.get() + update.len());
+                if holding.heard_bytes.get() <= HEARD_BYTES_MAX {
+                    heard.borrow_mut().push(update.to_vec());
+                }
             }
         }
         Message::Step1 | Message::Awareness(_) | Message::Saved(_) | Message::Other => {}
@@ -171,9 +183,10 @@ pub(crate) async fn converge(readers: &[Reader], clock: u64, deadline: Duration)
     let closed = late.iter().filter_map(|reader| reader.client.fault()).next();
     let closed = closed.map(|fault| format!("; {fault}")).unwrap_or_default();
     Some(format!(
-        "{} of {} readers lack data after {:.0} s (the worst has {worst} of {clock}){closed}",
+        "{} of {} readers lack data after {:.0} s (the worst has {worst} of {clock}; up to {:.1} MB came){closed}",
         late.len(),
         readers.len(),
-        started.elapsed().as_secs_f64()
+        started.elapsed().as_secs_f64(),
+        late.iter().map(|reader| reader.client.bytes_in()).max().unwrap_or_default() as f64 / 1e6
     ))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::pace::Pace;
-use super::reader::{Reader, Timeline, converge};
+use super::reader::{Proof, Reader, Timeline, converge};
 use super::{Outcome, scaled};
 use crate::client::{Client, Deaf};
 use crate::script::Script;
@@ -36,7 +36,12 @@ pub(crate) async fn run(server: &Server, scale: f64, writing: Writing) -> Result
     server.prepare(room).await?;
     let writer = Client::join(server, room, Deaf).await?;
     let timeline = Timeline::default();
-    let mut readers = Reader::join_many(server, room, WRITER, &timeline, READERS).await?;
+    let proof = match writing {
+        Writing::Map => Proof::Content,
+        // One transaction of that many long appends takes yrs tens of gigabytes; the clock must do.
+        Writing::Text => Proof::Clock,
+    };
+    let mut readers = Reader::join_many(server, room, WRITER, &timeline, READERS, proof).await?;
     let mut script = Script::new(WRITER);
     let mut updates = Vec::new();
     for number in 0..WARM_UP + scaled(PER_SECOND * STALL_SECONDS, scale) {
