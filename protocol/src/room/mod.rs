@@ -103,6 +103,8 @@ pub struct Room {
     unsaved: VecDeque<Unsaved>,
     /// Users who left with unsaved updates, and the last sequence these may have.
     departed: Vec<(UserId, u64)>,
+    /// The highest sequence that any peer's answers had to wait for because of its user's other connections.
+    user_seq_max: u64,
     last_seq: u64,
     durable_seq: u64,
     snapshot_seq: u64,
@@ -147,6 +149,7 @@ impl Room {
             config,
             unsaved: VecDeque::new(),
             departed: Vec::new(),
+            user_seq_max: 0,
             last_seq: stored.last_seq,
             durable_seq: stored.last_seq,
             snapshot_seq,
@@ -228,6 +231,7 @@ impl Room {
         let may_write = self.name != DocumentName::System && join.principal.role.may_write();
         self.awareness.join(now_ms, id, &join.principal);
         let user_seq = self.user_seq(join.principal.user);
+        self.user_seq_max = self.user_seq_max.max(user_seq);
         self.peers.insert(id, Peer::new(now_ms, join, may_write, user_seq));
         self.idle_since_ms = None;
         self.appoint(now_ms + self.config.clocks.awareness_grace_ms);

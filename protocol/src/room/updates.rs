@@ -88,11 +88,14 @@ impl Room {
                 continue;
             }
             match verdict {
-                Verdict::Accepted => {
+                Verdict::Accepted | Verdict::Trimmed(_) => {
                     if let Some(peer) = self.peers.get_mut(&incoming.peer) {
                         peer.unechoed.add(writer.last_firsts());
                     }
-                    written.accepted.push(incoming);
+                    written.accepted.push(match verdict {
+                        Verdict::Trimmed(rest) => Incoming { update: rest, ..incoming },
+                        _ => incoming,
+                    });
                 }
                 Verdict::Nothing => written.nothing.push(incoming),
                 Verdict::Waits(missing) => {
@@ -204,10 +207,11 @@ impl Room {
     }
 
     pub(super) fn durable(&mut self, now_ms: u64, seq: u64, effects: &mut Vec<Effect>) {
-        self.durable_seq = self.durable_seq.max(seq);
+        let before = self.durable_seq;
+        self.durable_seq = before.max(seq);
         self.confirm(now_ms, effects);
-        if !self.departed.is_empty() {
-            self.departed.retain(|&(_, seq)| seq > self.durable_seq);
+        self.departed.retain(|&(_, seq)| seq > self.durable_seq);
+        if before < self.user_seq_max {
             self.catch_up_all(now_ms, effects);
         }
         self.drain_further(now_ms, effects);

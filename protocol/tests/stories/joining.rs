@@ -44,6 +44,19 @@ fn a_late_joiner_gets_everything() {
 }
 
 #[test]
+fn a_second_window_is_answered_once_the_first_is_saved() {
+    let mut scene = Scene::board();
+    let same = Entrance { user: 7, ..EDITOR };
+    scene.enter(ALICE, same);
+    scene.types(ALICE, 0, "typing");
+    // It might have written the same, and would take the answer for confirmed.
+    scene.enter(BOB, same);
+    assert_eq!(scene.person(BOB).text(), "");
+    scene.save();
+    assert_eq!(scene.person(BOB).text(), "typing", "though the first window is still there");
+}
+
+#[test]
 fn the_accepted_bytes_reach_all_but_the_sender() {
     let mut scene = Scene::board();
     for peer in [ALICE, BOB, CAROL] {
