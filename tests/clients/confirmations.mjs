@@ -55,7 +55,8 @@ export class Confirmations {
   }
 
   hear(message) {
-    const update = asUpdate(message, [UPDATE])
+    // A peer that fell behind gets what it missed, its own work included, as a step 2.
+    const update = asUpdate(message, [UPDATE, STEP2])
     if (update) return this.confirm(update)
     const decoder = decoding.createDecoder(message)
     const type = decoding.readVarUint(decoder)
