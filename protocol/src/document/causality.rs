@@ -167,6 +167,11 @@ impl Footprint {
         }
     }
 
+    /// Whether a run begins among known blocks and ends among new ones.
+    pub(super) fn straddles(&self, clocks: &Clocks) -> bool {
+        self.runs.iter().any(|&(client, start, end)| (start + 1..end).contains(&clocks.get(client)))
+    }
+
     /// Shared types in it.
     pub(super) fn types(&self) -> u32 {
         self.types

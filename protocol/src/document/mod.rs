@@ -62,6 +62,9 @@ const TRANSACTION_BYTES_MAX: usize = 256 << 10;
 pub enum Verdict {
     /// It changed the document: store it, relay it.
     Accepted,
+    /// It changed the document, and repeats what was known: store and relay these bytes, which do not. Yjs throws on a
+    /// block that says otherwise of its known part, so one editor could break everybody's.
+    Trimmed(Bytes),
     /// It adds nothing; not a write.
     Nothing,
     /// It needs a block that is not known; nothing was applied.
@@ -218,11 +221,7 @@ impl Document {
 
     /// What a peer that has everything below `clocks` is missing, as one update.
     pub fn since(&mut self, clocks: &Clocks) -> Bytes {
-        let mut known = StateVector::default();
-        for (client, clock) in clocks.iter() {
-            known.set_max(ClientID::new(client.get()), clock);
-        }
-        self.encode_once(encode_clocks(clocks), &known)
+        self.encode_once(encode_clocks(clocks), &to_yrs(clocks))
     }
 
     /// Whether `update` would change nothing, for peers that may not change anything.
@@ -287,6 +286,14 @@ pub fn merge(snapshot: Option<&[u8]>, updates: &[Bytes]) -> Result<Bytes, Unmerg
 /// that no peer has deleted.
 fn options() -> Options {
     Options { offset_kind: OffsetKind::Utf16, cleanup_formatting: false, ..Options::default() }
+}
+
+fn to_yrs(clocks: &Clocks) -> StateVector {
+    let mut state_vector = StateVector::default();
+    for (client, clock) in clocks.iter() {
+        state_vector.set_max(ClientID::new(client.get()), clock);
+    }
+    state_vector
 }
 
 /// Format: lib0, `varUint n` then n pairs of `varUint client`, `varUint clock`.
@@ -356,6 +363,7 @@ impl Writer<'_> {
             Relation::Waits(missing) => return Verdict::Waits(missing),
             Relation::New => match self.nest(update, footprint.types()) {
                 Ok(false) => return Verdict::TooDeep,
+                Ok(true) if footprint.straddles(self.clocks) => return self.apply_rest(update, &footprint),
                 Ok(true) => self.session.integrate(update).map(|()| true),
                 Err(reason) => Err(reason),
             },
@@ -366,6 +374,11 @@ impl Writer<'_> {
             Ok(false) => return Verdict::Nothing,
             Ok(true) => {}
         }
+        self.accept(&footprint, update);
+        Verdict::Accepted
+    }
+
+    fn accept(&mut self, footprint: &Footprint, update: &Bytes) {
         self.last = self.firsts.len();
         for &(client, start, _) in footprint.runs() {
             self.firsts.push((client, start.max(self.clocks.get(client))));
@@ -376,7 +389,17 @@ impl Writer<'_> {
         {
             *self.encoded = None;
         }
-        Verdict::Accepted
+    }
+
+    /// A session of its own for an update that is known in part, to learn what of it was not.
+    fn apply_rest(&mut self, update: &Bytes, footprint: &Footprint) -> Verdict {
+        let applied = self.session.end().and_then(|()| self.session.integrate(update)).and_then(|()| self.session.end());
+        if let Err(reason) = applied {
+            return Verdict::Poison(reason);
+        }
+        let rest: Bytes = read(self.doc).encode_diff_v1(&to_yrs(self.clocks)).into();
+        self.accept(footprint, &rest);
+        Verdict::Trimmed(rest)
     }
 
     /// Ends the session and returns the clocks as they were before it.

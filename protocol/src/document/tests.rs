@@ -233,7 +233,7 @@ fn deliver(document: &mut Document, updates: &[Bytes], batch: usize) {
         let mut queue: VecDeque<Bytes> = waiting.drain(..).chain(updates.iter().cloned()).collect();
         while let Some(update) = queue.pop_front() {
             match writer.apply(&update) {
-                Verdict::Accepted => queue.extend(waiting.drain(..)),
+                Verdict::Accepted | Verdict::Trimmed(_) => queue.extend(waiting.drain(..)),
                 Verdict::Nothing => {}
                 Verdict::Waits(missing) => {
                     assert!(!missing.is_met(writer.clocks()));
@@ -398,4 +398,28 @@ proptest! {
         let state = document.state();
         prop_assert!(document.adds_nothing(&state, &limits).unwrap());
     }
+}
+
+/// `client` 1 has typed `text` from clock 0 on, at the beginning of root `t`.
+fn typed_from_the_start(text: &str) -> Bytes {
+    let mut out = vec![1, 1, 1, 0, 4, 1, 1, b't', u8::try_from(text.len()).unwrap()];
+    out.extend_from_slice(text.as_bytes());
+    out.push(0);
+    out.into()
+}
+
+#[test]
+fn what_repeats_known_blocks_is_relayed_without_them() {
+    let limits = WireLimits::default();
+    let mut document = Document::new();
+    let known = typed_from_the_start("ab");
+    let mut writer = document.write(&limits);
+    assert_eq!(writer.apply(&known), Verdict::Accepted);
+    // A second content for known blocks: stock Yjs throws on it.
+    let verdict = writer.apply(&typed_from_the_start("XYc"));
+    writer.commit().unwrap();
+    let Verdict::Trimmed(rest) = verdict else { panic!("{verdict:?}") };
+    let view_of = |updates: &[Bytes]| view(&plain(updates));
+    assert_eq!(view_of(&[known.clone(), rest]), view_of(&[typed_from_the_start("abc")]));
+    assert_eq!(view_of(&[document.state()]), view_of(&[typed_from_the_start("abc")]));
 }

@@ -79,7 +79,7 @@ impl Room {
         let mut writer = self.document.write(&self.config.wire);
         let mut queue = join(std::mem::take(run), &self.config.wire);
         let mut next = queue.pop_front();
-        while let Some(incoming) = next {
+        while let Some(mut incoming) = next {
             let verdict = writer.apply(&incoming.update);
             if matches!(verdict, Verdict::Waits(_) | Verdict::TooDeep) && incoming.is_joined() {
                 // Nothing of it was applied, and most of it may be fine.
@@ -87,15 +87,15 @@ impl Room {
                 next = queue.pop_front();
                 continue;
             }
+            if let Verdict::Trimmed(rest) = &verdict {
+                incoming.update = rest.clone();
+            }
             match verdict {
                 Verdict::Accepted | Verdict::Trimmed(_) => {
                     if let Some(peer) = self.peers.get_mut(&incoming.peer) {
                         peer.unechoed.add(writer.last_firsts());
                     }
-                    written.accepted.push(match verdict {
-                        Verdict::Trimmed(rest) => Incoming { update: rest, ..incoming },
-                        _ => incoming,
-                    });
+                    written.accepted.push(incoming);
                 }
                 Verdict::Nothing => written.nothing.push(incoming),
                 Verdict::Waits(missing) => {
