@@ -301,9 +301,8 @@ impl GatewayState {
         let rooms = self.actors();
         tokio::spawn(async move {
             let drained = ractor::rpc::multi_call(&rooms, RoomMessage::Drain, Some(DRAIN_MAX)).await;
-            let late = drained.map_or(rooms.len(), |calls| {
-                calls.iter().filter(|call| matches!(call, CallResult::Timeout)).count()
-            });
+            let late = drained
+                .map_or(rooms.len(), |calls| calls.iter().filter(|call| matches!(call, CallResult::Timeout)).count());
             if late > 0 {
                 tracing::error!(late, "rooms could not bring everything to disk in time");
             }

@@ -2,7 +2,7 @@
 //! system call and no wake-up. Only what the socket does not take waits here, and the peer's task brings it out.
 //!
 //! Bounded: above the limit the queue is dropped, save the rest of a frame whose beginning is out, and the room, which
-//! knows what the peer has, sends one diff when the socket drains.
+//! knows what the peer has, sends one diff when the socket drains. A diff is shared by all who wait for it, and kept.
 
 use std::{
     collections::VecDeque,
@@ -47,6 +47,9 @@ struct Queue {
     chunks: VecDeque<Bytes>,
     /// Bytes of the first chunk that are out.
     out: usize,
+    /// So many of the first chunks are never dropped.
+    kept: usize,
+    /// Bytes of all others.
     bytes: usize,
     /// Number of the current backlog, or of the last one.
     backlog: u64,
@@ -113,17 +116,22 @@ impl Outbox {
         queue.tell()
     }
 
-    /// Sends whole frames whatever their size, after a queue was dropped.
+    /// Sends whole frames whatever their size, and keeps them whatever follows: were they dropped with a queue, a peer
+    /// that is behind while others write on would be sent the same again and again.
     pub(crate) fn resync(&self, now_ms: u64, frames: &Bytes) -> Sent {
         let mut queue = self.lock();
         if queue.closing || queue.lost {
             return Sent::Written;
         }
-        if queue.chunks.is_empty() {
-            return self.write_first(&mut queue, now_ms, frames);
-        }
-        queue.push(frames.clone());
-        queue.tell()
+        let sent = if queue.chunks.is_empty() {
+            self.write_first(&mut queue, now_ms, frames)
+        } else {
+            queue.push(frames.clone());
+            queue.tell()
+        };
+        queue.kept = queue.chunks.len();
+        queue.bytes = 0;
+        sent
     }
 
     /// Answers a ping if that costs nothing: a peer that does not read gets no answers.
@@ -139,6 +147,7 @@ impl Outbox {
         let mut queue = self.lock();
         if !queue.closing {
             queue.closing = true;
+            queue.kept = 0;
             queue.drop_frames();
             queue.push(close_frame(code, reason));
             self.wake.notify_one();
@@ -193,8 +202,7 @@ impl Outbox {
             Err(_) => return self.lose(queue),
         }
         queue.progress_ms = now_ms;
-        queue.bytes = frames.len() - queue.out;
-        queue.chunks.push_back(frames.clone());
+        queue.push(frames.clone());
         self.wake.notify_one();
     }
 
@@ -203,11 +211,9 @@ impl Outbox {
             match self.stream.try_write(&chunk[queue.out..]) {
                 Ok(written) => {
                     queue.progress_ms = now_ms;
-                    queue.bytes -= written;
                     queue.out += written;
                     if queue.out == chunk.len() {
-                        queue.chunks.pop_front();
-                        queue.out = 0;
+                        queue.pop();
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -220,10 +226,7 @@ impl Outbox {
 
     /// The peer's task learns of it by reading.
     fn lose(&self, queue: &mut Queue) {
-        queue.lost = true;
-        queue.chunks = VecDeque::new();
-        queue.bytes = 0;
-        queue.out = 0;
+        *queue = Queue { lost: true, backlog: queue.backlog, told: queue.told, ..Queue::default() };
         self.wake.notify_one();
     }
 
@@ -238,6 +241,15 @@ impl Queue {
         self.chunks.push_back(chunk);
     }
 
+    fn pop(&mut self) {
+        self.out = 0;
+        let sent = self.chunks.pop_front().map_or(0, |chunk| chunk.len());
+        match self.kept.checked_sub(1) {
+            Some(kept) => self.kept = kept,
+            None => self.bytes -= sent,
+        }
+    }
+
     /// Reports the backlog to the room, once.
     fn tell(&mut self) -> Sent {
         if std::mem::replace(&mut self.told, true) {
@@ -247,12 +259,16 @@ impl Queue {
         Sent::Backlogged(self.backlog)
     }
 
-    /// Drops everything but a frame whose beginning is out.
+    /// Drops everything but what is kept, or a frame whose beginning is out.
     fn drop_frames(&mut self) {
+        self.bytes = 0;
+        if self.kept > 0 {
+            self.chunks.truncate(self.kept);
+            return;
+        }
         let begun = self.chunks.pop_front().filter(|_| self.out > 0);
         self.chunks = VecDeque::new();
         let out = std::mem::take(&mut self.out);
-        self.bytes = 0;
         if let Some(chunk) = begun {
             let (mut start, mut end) = (0, 0);
             while end < out {
@@ -261,8 +277,7 @@ impl Queue {
             }
             if end > out {
                 self.out = out - start;
-                self.bytes = end - out;
-                self.chunks.push_back(chunk.slice(start..end));
+                self.push(chunk.slice(start..end));
             }
         }
     }

@@ -171,11 +171,7 @@ impl Actor for RoomActor {
         Ok(RoomState::new(arguments))
     }
 
-    async fn post_start(
-        &self,
-        myself: ActorRef<RoomMessage>,
-        state: &mut RoomState,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn post_start(&self, myself: ActorRef<RoomMessage>, state: &mut RoomState) -> Result<(), ActorProcessingErr> {
         state.set_timer(&myself);
         Ok(())
     }
@@ -303,11 +299,8 @@ impl RoomState {
         if received.is_empty() {
             return;
         }
-        let gone: Vec<PeerId> = received
-            .iter()
-            .filter(|(_, what)| matches!(what, Received::Left))
-            .map(|&(peer, _)| peer)
-            .collect();
+        let gone: Vec<PeerId> =
+            received.iter().filter(|(_, what)| matches!(what, Received::Left)).map(|&(peer, _)| peer).collect();
         self.handle(Input::Received(std::mem::take(received)), myself);
         for peer in gone {
             self.forget(peer);
@@ -500,9 +493,7 @@ impl Link {
 #[cfg(feature = "fault-hooks")]
 fn panic_if_asked(arrivals: &[Arrival]) {
     use orrery_protocol::guard::PeerMessage;
-    let asked = |arrival: &Arrival| {
-        matches!(arrival, Arrival::Received(_, Received::Message(PeerMessage::Saved(payload)), _) if payload == "fault: panic")
-    };
+    let asked = |arrival: &Arrival| matches!(arrival, Arrival::Received(_, Received::Message(PeerMessage::Saved(payload)), _) if payload == "fault: panic");
     assert!(!arrivals.iter().any(asked), "a test asked this room to panic");
 }
 

@@ -393,7 +393,8 @@ impl Writer<'_> {
 
     /// A session of its own for an update that is known in part, to learn what of it was not.
     fn apply_rest(&mut self, update: &Bytes, footprint: &Footprint) -> Verdict {
-        let applied = self.session.end().and_then(|()| self.session.integrate(update)).and_then(|()| self.session.end());
+        let applied =
+            self.session.end().and_then(|()| self.session.integrate(update)).and_then(|()| self.session.end());
         if let Err(reason) = applied {
             return Verdict::Poison(reason);
         }

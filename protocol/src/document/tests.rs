@@ -400,9 +400,9 @@ proptest! {
     }
 }
 
-/// `client` 1 has typed `text` from clock 0 on, at the beginning of root `t`.
+/// `client` 1 has typed `text` from clock 0 on, at the beginning of root `text`.
 fn typed_from_the_start(text: &str) -> Bytes {
-    let mut out = vec![1, 1, 1, 0, 4, 1, 1, b't', u8::try_from(text.len()).unwrap()];
+    let mut out = vec![1, 1, 1, 0, 4, 1, 4, b't', b'e', b'x', b't', u8::try_from(text.len()).unwrap()];
     out.extend_from_slice(text.as_bytes());
     out.push(0);
     out.into()

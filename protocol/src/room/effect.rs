@@ -118,7 +118,7 @@ pub enum Effect {
     /// Frames for one peer.
     Send(PeerId, Bytes),
     /// Answers to state vectors, and the diff for a peer whose queue was dropped: to be appended to its queue whatever
-    /// their size. Larger than a queue may be, they come only to peers that read.
+    /// their size, and kept when that is dropped. They may be larger than a queue, and come only to peers that read.
     Resync(PeerId, Bytes),
     /// Frames for many peers.
     Broadcast(Broadcast),

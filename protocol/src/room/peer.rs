@@ -48,10 +48,8 @@ pub(super) struct Peer {
     pub(super) waiting: usize,
     /// Its own blocks whose confirmation is not known to be in its socket.
     pub(super) unechoed: Unechoed,
-    /// Whether an answer to a state vector of its own has reached its socket.
+    /// Whether it was sent an answer to a state vector of its own.
     pub(super) synced: bool,
-    /// What it has at least, while an answer is on its way.
-    pub(super) floor: Option<Clocks>,
     /// Whether it was asked what the room is missing.
     pub(super) is_asked: bool,
     /// State vectors to answer once it reads and nothing of its own is unsaved.
@@ -81,7 +79,6 @@ impl Peer {
             waiting: 0,
             unechoed: Unechoed::default(),
             synced: false,
-            floor: None,
             is_asked: false,
             asked: Vec::new(),
             owed_echo: None,
@@ -97,7 +94,6 @@ impl Peer {
 
     /// Everything it was sent so far is in its socket.
     pub(super) fn settle(&mut self) {
-        self.synced |= self.floor.take().is_some();
         self.owed_echo = None;
         if self.unsaved == 0 {
             self.unechoed = Unechoed::default();

@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     document::Clocks,
-    guard::walk_state_vector,
     id::{DocumentName, PeerId},
     wire,
 };
@@ -94,17 +93,12 @@ impl Room {
                 let to = shared.to.clone();
                 wire::put_update(&mut frames, &self.document.since(&to));
             }
-            self.owe(id, clocks);
         }
         for state_vector in asked {
-            let mut has = Clocks::default();
-            // Both fail only for a malformed state vector, and the guard has seen it.
-            let walked = walk_state_vector(&state_vector, &self.config.wire, |client, clock| has.set(client, clock));
-            let answer = self.document.answer(&state_vector, &self.config.wire);
-            if let (Ok(()), Ok(answer)) = (walked, answer) {
+            // Fails only for a malformed state vector, and the guard has seen it.
+            if let Ok(answer) = self.document.answer(&state_vector, &self.config.wire) {
                 answer.updates.iter().for_each(|update| wire::put_update(&mut frames, update));
                 wire::put_step2(&mut frames, &answer.step2);
-                self.owe(id, has);
             }
         }
         if lapsed && let Some(body) = self.awareness.snapshot_with_removals(id) {
@@ -113,6 +107,13 @@ impl Room {
         count.iter().for_each(|&count| wire::put_saved_count(&mut frames, count));
         echo.iter().for_each(|payload| wire::put_saved_echo(&mut frames, payload));
         effects.push(Effect::Resync(id, frames.freeze()));
+        // None of this is ever dropped: whatever becomes of the peer's queue, it has everything up to now.
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.synced = true;
+            if lapsed {
+                peer.settle();
+            }
+        }
         if self.peers.get(&id).is_some_and(|peer| peer.may_write && !peer.is_asked) {
             self.ask(id, effects);
         }
@@ -141,14 +142,6 @@ impl Room {
         };
         self.shared_diff = (!others.is_empty()).then(|| shared.clone());
         shared
-    }
-
-    /// Notes that an answer is on its way: until it is known to be in the socket, the peer has only what it had.
-    fn owe(&mut self, id: PeerId, has: Clocks) {
-        if let Some(peer) = self.peers.get_mut(&id) {
-            peer.floor = Some(has);
-            self.answered.push(id);
-        }
     }
 
     /// No news of a full socket: what was sent last is in it.
@@ -193,9 +186,5 @@ impl Room {
 
 /// What a peer is known to have when its socket is full.
 fn floor_of(peer: &Peer, before: impl FnOnce() -> Clocks) -> Clocks {
-    match &peer.floor {
-        Some(floor) => floor.clone(),
-        None if peer.synced => before(),
-        None => Clocks::default(),
-    }
+    if peer.synced { before() } else { Clocks::default() }
 }

@@ -46,7 +46,8 @@ pub(crate) struct Person {
     pub(crate) heard: Vec<Heard>,
     /// Bytes of the room that a full socket holds back, and whether there are any.
     stalled: bool,
-    queue: Vec<Bytes>,
+    /// Frames, and whether they may never be dropped.
+    queue: Vec<(Bytes, bool)>,
 }
 
 impl Person {
@@ -346,7 +347,7 @@ impl Scene {
     pub(crate) fn reads(&mut self, peer: PeerId) {
         let person = self.people.get_mut(&peer).expect("is there");
         person.stalled = false;
-        for frames in std::mem::take(&mut person.queue) {
+        for (frames, _) in std::mem::take(&mut person.queue) {
             person.hears(&frames);
         }
         self.handle(Input::Drained(peer));
@@ -433,7 +434,7 @@ impl Scene {
         }
     }
 
-    fn deliver(&mut self, peer: PeerId, frames: Bytes, whatever_size: bool, inputs: &mut Vec<Input>) {
+    fn deliver(&mut self, peer: PeerId, frames: Bytes, kept: bool, inputs: &mut Vec<Input>) {
         let Some(person) = self.people.get_mut(&peer) else { return };
         if frames.is_empty() {
             return;
@@ -444,9 +445,10 @@ impl Scene {
         if person.queue.is_empty() {
             inputs.push(Input::Backlogged(peer));
         }
-        person.queue.push(frames);
-        if !whatever_size && person.queue.iter().map(Bytes::len).sum::<usize>() > self.queue_bytes_max {
-            person.queue.clear();
+        person.queue.push((frames, kept));
+        let droppable = person.queue.iter().filter(|(_, kept)| !kept).map(|(frames, _)| frames.len());
+        if !kept && droppable.sum::<usize>() > self.queue_bytes_max {
+            person.queue.retain(|&(_, kept)| kept);
             inputs.push(Input::Overflowed(peer));
         }
     }

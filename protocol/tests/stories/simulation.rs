@@ -55,7 +55,8 @@ impl Dice {
 struct Link {
     up: VecDeque<Bytes>,
     socket: VecDeque<Bytes>,
-    queue: VecDeque<Bytes>,
+    /// Frames, and whether they may never be dropped.
+    queue: VecDeque<(Bytes, bool)>,
     backlogged: bool,
 }
 
@@ -298,7 +299,7 @@ impl World {
     fn refill(&mut self, peer: PeerId) {
         let Some(link) = self.links.get_mut(&peer) else { return };
         while link.has_room()
-            && let Some(frames) = link.queue.pop_front()
+            && let Some((frames, _)) = link.queue.pop_front()
         {
             link.socket.push_back(frames);
         }
@@ -413,7 +414,7 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, peer: PeerId, frames: Bytes, whatever_size: bool, inputs: &mut Vec<Input>) {
+    fn deliver(&mut self, peer: PeerId, frames: Bytes, kept: bool, inputs: &mut Vec<Input>) {
         let Some(link) = self.links.get_mut(&peer).filter(|_| !frames.is_empty()) else { return };
         if !link.backlogged && link.has_room() {
             return link.socket.push_back(frames);
@@ -422,9 +423,10 @@ impl World {
             link.backlogged = true;
             inputs.push(Input::Backlogged(peer));
         }
-        link.queue.push_back(frames);
-        if !whatever_size && link.queue.iter().map(Bytes::len).sum::<usize>() > QUEUE_BYTES {
-            link.queue.clear();
+        link.queue.push_back((frames, kept));
+        let droppable = link.queue.iter().filter(|(_, kept)| !kept).map(|(frames, _)| frames.len());
+        if !kept && droppable.sum::<usize>() > QUEUE_BYTES {
+            link.queue.retain(|&(_, kept)| kept);
             inputs.push(Input::Overflowed(peer));
         }
     }
