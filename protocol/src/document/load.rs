@@ -3,7 +3,7 @@
 use yrs::{ReadTxn, WriteTxn};
 
 use super::{
-    Clocks, Document, ENCODED_BYTES_MAX, Encoded, Footprint, Joiner, Session, UNLIMITED, guarded, integrate, open, read,
+    Clocks, Document, ENCODED_BYTES_MAX, Footprint, Joiner, Session, UNLIMITED, guarded, integrate, open, read,
 };
 use crate::{id::ClientId, record::StoredDocument};
 
@@ -26,8 +26,7 @@ impl Document {
         }
         document.refresh_clocks();
         if stored.updates.is_empty() && quarantined.is_empty() {
-            document.encoded =
-                stored.snapshot.clone().filter(|state| state.len() <= ENCODED_BYTES_MAX).map(Encoded::new);
+            document.encoded = stored.snapshot.clone().filter(|state| state.len() <= ENCODED_BYTES_MAX);
         }
         (document, quarantined)
     }

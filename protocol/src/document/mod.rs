@@ -37,11 +37,6 @@ use crate::{
     record::StoredDocument,
 };
 
-/// Longest tail of updates beside a cached encoding, in updates; beyond it the state is encoded anew.
-const TAIL_UPDATES_MAX: usize = 256;
-/// A tail is kept while it is smaller than this many bytes or a quarter of the encoding.
-const TAIL_BYTES_MIN: usize = 64 << 10;
-
 /// For bytes that were within the limits when they were accepted, or that were made here.
 const UNLIMITED: WireLimits = WireLimits {
     frame_bytes_max: usize::MAX,
@@ -75,38 +70,6 @@ pub enum Verdict {
     Poison(String),
 }
 
-/// Everything a peer needs to reach the document's state from a state vector: updates in order, at least one.
-///
-/// The last is the one to send as step 2: clients count as synced when they have read it, and applications then trust
-/// what they see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// What goes before it.
-    pub updates: Vec<Bytes>,
-    /// The body of the step 2 message, an update.
-    pub step2: Bytes,
-}
-
-/// The encoded state at some version and the updates accepted since.
-struct Encoded {
-    state: Bytes,
-    tail: Vec<Bytes>,
-    tail_bytes: usize,
-}
-
-impl Encoded {
-    fn new(state: Bytes) -> Self {
-        Self { state, tail: Vec::new(), tail_bytes: 0 }
-    }
-
-    /// `false` once re-encoding is the cheaper way to keep the state.
-    fn follow(&mut self, update: &Bytes) -> bool {
-        self.tail_bytes += update.len();
-        self.tail.push(update.clone());
-        self.tail.len() <= TAIL_UPDATES_MAX && self.tail_bytes <= TAIL_BYTES_MIN.max(self.state.len() / 4)
-    }
-}
-
 /// One replica of one document.
 pub struct Document {
     doc: Doc,
@@ -115,7 +78,8 @@ pub struct Document {
     types: u32,
     /// Kept once there are so many that they could be nested too deeply.
     levels: Option<Levels>,
-    encoded: Option<Encoded>,
+    /// The whole state, valid until the next change.
+    encoded: Option<Bytes>,
     /// The last answer to a state vector other than the empty one, valid until the next change.
     answered: Option<(Bytes, Bytes)>,
     /// What is deleted, for peers that may not write; valid until the next change.
@@ -173,27 +137,25 @@ impl Document {
 
     /// The whole state, encoded; cheap while nothing was accepted since the last call.
     pub fn state(&mut self) -> Bytes {
-        match &self.encoded {
-            Some(encoded) if encoded.tail.is_empty() => encoded.state.clone(),
-            Some(_) | None => {
-                let state = self.encode(&StateVector::default());
-                self.encoded = (state.len() <= ENCODED_BYTES_MAX).then(|| Encoded::new(state.clone()));
-                state
-            }
+        if let Some(state) = &self.encoded {
+            return state.clone();
         }
+        let state = self.encode(&StateVector::default());
+        self.encoded = Some(state.clone()).filter(|state| state.len() <= ENCODED_BYTES_MAX);
+        state
     }
 
     /// What a peer with `state_vector` is missing. The delete set in it is always whole: Yjs has no vector for it.
     ///
     /// # Errors
     /// The state vector is malformed.
-    pub fn answer(&mut self, state_vector: &Bytes, limits: &WireLimits) -> Result<Answer, Malformed> {
+    pub fn answer(&mut self, state_vector: &Bytes, limits: &WireLimits) -> Result<Bytes, Malformed> {
         let mut known = StateVector::default();
         walk_state_vector(state_vector, limits, |client, clock| known.set_max(ClientID::new(client.get()), clock))?;
         if known.is_empty() {
-            return Ok(self.whole());
+            return Ok(self.state());
         }
-        Ok(Answer { updates: Vec::new(), step2: self.encode_once(state_vector.clone(), &known) })
+        Ok(self.encode_once(state_vector.clone(), &known))
     }
 
     /// Peers that fell behind together, or reconnect together, share one encoding.
@@ -206,17 +168,6 @@ impl Document {
         let answer = self.encode(known);
         self.answered = Some((state_vector, answer.clone()));
         answer
-    }
-
-    fn whole(&mut self) -> Answer {
-        let Some(encoded) = &self.encoded else {
-            return Answer { updates: Vec::new(), step2: self.state() };
-        };
-        let mut updates = Vec::with_capacity(1 + encoded.tail.len());
-        updates.push(encoded.state.clone());
-        updates.extend_from_slice(&encoded.tail);
-        let step2 = updates.pop().unwrap_or_default();
-        Answer { updates, step2 }
     }
 
     /// What a peer that has everything below `clocks` is missing, as one update.
@@ -343,7 +294,7 @@ pub struct Writer<'a> {
     clocks: &'a mut Clocks,
     types: &'a mut u32,
     levels: &'a mut Option<Levels>,
-    encoded: &'a mut Option<Encoded>,
+    encoded: &'a mut Option<Bytes>,
     limits: &'a WireLimits,
     session: Session<'a>,
     firsts: Vec<(ClientId, u32)>,
@@ -374,21 +325,17 @@ impl Writer<'_> {
             Ok(false) => return Verdict::Nothing,
             Ok(true) => {}
         }
-        self.accept(&footprint, update);
+        self.accept(&footprint);
         Verdict::Accepted
     }
 
-    fn accept(&mut self, footprint: &Footprint, update: &Bytes) {
+    fn accept(&mut self, footprint: &Footprint) {
         self.last = self.firsts.len();
         for &(client, start, _) in footprint.runs() {
             self.firsts.push((client, start.max(self.clocks.get(client))));
         }
         footprint.advance(self.clocks);
-        if let Some(encoded) = self.encoded
-            && !encoded.follow(update)
-        {
-            *self.encoded = None;
-        }
+        *self.encoded = None;
     }
 
     /// A session of its own for an update that is known in part, to learn what of it was not.
@@ -399,7 +346,7 @@ impl Writer<'_> {
             return Verdict::Poison(reason);
         }
         let rest: Bytes = read(self.doc).encode_diff_v1(&to_yrs(self.clocks)).into();
-        self.accept(footprint, &rest);
+        self.accept(footprint);
         Verdict::Trimmed(rest)
     }
 

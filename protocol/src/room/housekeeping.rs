@@ -43,14 +43,20 @@ impl Room {
         self.housekeeping_ms + shortest_ms.clamp(HOUSEKEEPING_MS_MIN, HOUSEKEEPING_MS)
     }
 
-    /// Tells late announcers who is here, closes condemned peers whose time has come.
+    /// Tells late announcers who is here, closes condemned peers whose time has come, answers who waited long enough.
     fn keep_appointments(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         self.appointment_ms = None;
         let grace_ms = self.config.clocks.awareness_grace_ms;
         let mut later = Vec::new();
         let mut tell = Vec::new();
         let mut close = Vec::new();
+        let mut answer = Vec::new();
         for peer in self.peers.values() {
+            match peer.overdue_ms() {
+                Some(at_ms) if at_ms <= now_ms => answer.push(peer.id),
+                Some(at_ms) => later.push(at_ms),
+                None => {}
+            }
             if let Some((code, reason, at_ms)) = &peer.condemned {
                 if *at_ms <= now_ms { close.push((peer.id, *code, reason.clone())) } else { later.push(*at_ms) }
             } else if !self.awareness.is_told(peer.id) {
@@ -60,6 +66,7 @@ impl Room {
         }
         tell.into_iter().for_each(|peer| self.tell_who_is_here(now_ms, peer, false, effects));
         close.into_iter().for_each(|(peer, code, reason)| self.close(now_ms, peer, code, &reason, effects));
+        answer.into_iter().for_each(|peer| self.catch_up_if_settled(now_ms, peer, effects));
         later.into_iter().for_each(|at_ms| self.appoint(at_ms));
     }
 

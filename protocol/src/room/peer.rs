@@ -12,6 +12,10 @@ use crate::{
     id::{ClientId, PeerId},
 };
 
+/// How long an answer may wait for the journal, in milliseconds. A store that fails does not keep people out: then the
+/// answer goes as it is, though a client may take the deletions in it for confirmed.
+const ANSWER_MS_MAX: u64 = 1_000;
+
 /// How much of what the room said a peer is known to have.
 #[derive(Debug, Clone)]
 pub(super) enum Standing {
@@ -54,6 +58,8 @@ pub(super) struct Peer {
     pub(super) is_asked: bool,
     /// State vectors to answer once it reads and nothing of its own is unsaved.
     pub(super) asked: Vec<Bytes>,
+    /// Since when the first of them waits.
+    pub(super) asked_ms: u64,
     /// The last 102 payload that is durable and not known to be in its socket.
     pub(super) owed_echo: Option<Bytes>,
     /// Refused for good: the socket closes then, nothing is read from it until.
@@ -81,6 +87,7 @@ impl Peer {
             synced: false,
             is_asked: false,
             asked: Vec::new(),
+            asked_ms: now_ms,
             owed_echo: None,
             condemned: None,
         }
@@ -90,6 +97,12 @@ impl Peer {
     pub(super) fn is_reachable(&self) -> bool {
         let listening = matches!(self.standing, Standing::Current | Standing::Backlogged(_));
         listening && self.condemned.is_none()
+    }
+
+    /// When its question is answered even if the journal has not caught up.
+    pub(super) fn overdue_ms(&self) -> Option<u64> {
+        let waits = !self.asked.is_empty() && matches!(self.standing, Standing::Current);
+        waits.then_some(self.asked_ms + ANSWER_MS_MAX)
     }
 
     /// Everything it was sent so far is in its socket.

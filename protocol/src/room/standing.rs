@@ -26,7 +26,7 @@ pub(super) struct SharedDiff {
 }
 
 /// Whether a peer waits for something that can be sent now.
-fn is_settled(peer: &Peer, durable_seq: u64) -> bool {
+fn is_settled(now_ms: u64, peer: &Peer, durable_seq: u64) -> bool {
     let waits = match peer.standing {
         Standing::Current => !peer.asked.is_empty(),
         Standing::Due(_) => true,
@@ -34,7 +34,8 @@ fn is_settled(peer: &Peer, durable_seq: u64) -> bool {
     };
     // Stock clients take what comes back to them for confirmed. They may have written it over an earlier connection.
     let would_confirm = !peer.extended && (peer.unsaved > 0 || peer.user_seq > durable_seq);
-    waits && !would_confirm && peer.condemned.is_none()
+    let overdue = peer.overdue_ms().is_some_and(|at_ms| at_ms <= now_ms);
+    waits && (!would_confirm || overdue) && peer.condemned.is_none()
 }
 
 impl Room {
@@ -50,13 +51,19 @@ impl Room {
         if peer.asked.len() == ASKED_MAX {
             peer.asked.pop();
         }
+        if peer.asked.is_empty() {
+            peer.asked_ms = now_ms;
+        }
         peer.asked.push(state_vector);
         self.catch_up_if_settled(now_ms, id, effects);
+        if let Some(at_ms) = self.peers.get(&id).and_then(Peer::overdue_ms) {
+            self.appoint(at_ms);
+        }
     }
 
     /// Sends `id` what it waits for, once nothing stands against it.
     pub(super) fn catch_up_if_settled(&mut self, now_ms: u64, id: PeerId, effects: &mut Vec<Effect>) {
-        if !self.broken && self.peers.get(&id).is_some_and(|peer| is_settled(peer, self.durable_seq)) {
+        if !self.broken && self.peers.get(&id).is_some_and(|peer| is_settled(now_ms, peer, self.durable_seq)) {
             self.catch_up(now_ms, id, effects);
         }
     }
@@ -97,8 +104,7 @@ impl Room {
         for state_vector in asked {
             // Fails only for a malformed state vector, and the guard has seen it.
             if let Ok(answer) = self.document.answer(&state_vector, &self.config.wire) {
-                answer.updates.iter().for_each(|update| wire::put_update(&mut frames, update));
-                wire::put_step2(&mut frames, &answer.step2);
+                wire::put_step2(&mut frames, &answer);
             }
         }
         if lapsed && let Some(body) = self.awareness.snapshot_with_removals(id) {
