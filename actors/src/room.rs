@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use metrics::{Counter, Histogram};
 use orrery_protocol::{
     id::{DocumentKey, PeerId, UserId},
     record::StoredDocument,
@@ -134,6 +135,25 @@ struct Unsaved {
     since_ms: u64,
 }
 
+/// What a room counts, found once: looking a metric up costs as much as sending a frame's worth of bytes.
+struct Meters {
+    accepted: Counter,
+    broadcast_bytes: Counter,
+    overflows: Counter,
+    durable_seconds: Histogram,
+}
+
+impl Meters {
+    fn new() -> Self {
+        Self {
+            accepted: metrics::counter!("orrery_updates_accepted_total"),
+            broadcast_bytes: metrics::counter!("orrery_broadcast_bytes_total"),
+            overflows: metrics::counter!("orrery_peer_queue_overflows_total"),
+            durable_seconds: metrics::histogram!("orrery_update_durable_seconds"),
+        }
+    }
+}
+
 /// The state of a room actor.
 pub(crate) struct RoomState {
     key: Arc<DocumentKey>,
@@ -143,6 +163,7 @@ pub(crate) struct RoomState {
     inbox: Arc<Inbox>,
     roster: Roster,
     gateway: ActorRef<GatewayMessage>,
+    meters: Meters,
     stuck_ms: u64,
     unsaved_bytes_max: usize,
     unsaved: VecDeque<Unsaved>,
@@ -240,6 +261,7 @@ impl RoomState {
             roster: Roster { links: BTreeMap::new(), inbox: inbox.clone() },
             inbox,
             gateway,
+            meters: Meters::new(),
             stuck_ms,
             unsaved_bytes_max,
             unsaved: VecDeque::new(),
@@ -343,8 +365,14 @@ impl RoomState {
     fn deliver(&mut self, peer: PeerId, myself: &ActorRef<RoomMessage>, send: impl FnOnce(&Outbox) -> Sent) {
         let sent = self.roster.links.get_mut(&peer).and_then(|link| link.note(send(&link.outbox)));
         if let Some(news) = sent {
-            self.handle(news(peer), myself);
+            self.report(news(peer), myself);
         }
+    }
+
+    /// Tells the room how sending went, at once, before any other input: it still knows what the peer has.
+    fn report(&mut self, news: Input, myself: &ActorRef<RoomMessage>) {
+        self.meters.overflows.increment(u64::from(matches!(news, Input::Overflowed(_))));
+        self.handle(news, myself);
     }
 
     /// One write to each peer. Those that sent a part of it get the rest.
@@ -353,7 +381,7 @@ impl RoomState {
         let mut news = Vec::new();
         let mut receivers = 0_u64;
         for (&peer, link) in self.roster.links.iter_mut() {
-            if except.contains(&peer) {
+            if except.binary_search(&peer).is_ok() {
                 continue;
             }
             receivers += 1;
@@ -366,10 +394,9 @@ impl RoomState {
                 news.extend(link.note(sent).map(|about| about(peer)));
             }
         }
-        metrics::counter!("orrery_broadcast_bytes_total").increment(receivers * frames.len() as u64);
-        // At once, before any other input: the room still knows what these peers have.
+        self.meters.broadcast_bytes.increment(receivers * frames.len() as u64);
         for input in news {
-            self.handle(input, myself);
+            self.report(input, myself);
         }
     }
 
@@ -378,7 +405,7 @@ impl RoomState {
         let last_seq = first_seq + updates.len() as u64 - 1;
         self.unsaved_bytes += bytes;
         self.unsaved.push_back(Unsaved { last_seq, bytes, since_ms: now_ms });
-        metrics::counter!("orrery_updates_accepted_total").increment(updates.len() as u64);
+        self.meters.accepted.increment(updates.len() as u64);
         let room = myself.clone();
         // The room may be gone by then; what it appended is durable all the same.
         let durable = Box::new(move |seq| drop(room.cast(RoomMessage::Durable(seq))));
@@ -389,7 +416,7 @@ impl RoomState {
         while let Some(durable) = self.unsaved.pop_front_if(|unsaved| unsaved.last_seq <= seq) {
             self.unsaved_bytes -= durable.bytes;
             let waited_ms = self.clock.now_ms().saturating_sub(durable.since_ms);
-            metrics::histogram!("orrery_update_durable_seconds").record(waited_ms as f64 / 1000.0);
+            self.meters.durable_seconds.record(waited_ms as f64 / 1000.0);
         }
     }
 
@@ -482,7 +509,6 @@ impl Link {
             }
             Sent::Overflowed(backlog) => {
                 self.backlog = backlog;
-                metrics::counter!("orrery_peer_queue_overflows_total").increment(1);
                 Some(Input::Overflowed)
             }
         }
