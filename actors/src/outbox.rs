@@ -282,3 +282,147 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::{BufMut, BytesMut};
+    use orrery_protocol::websocket::{Opcode, put_header};
+    use tokio::{
+        io::AsyncReadExt,
+        net::TcpListener,
+        time::{Duration, timeout},
+    };
+
+    use super::*;
+
+    const FRAME_BYTES: usize = 64 << 10;
+    const QUEUE_BYTES: usize = 4 * FRAME_BYTES;
+
+    async fn pair() -> (Outbox, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (writer, _) = listener.accept().await.unwrap();
+        writer.writable().await.unwrap();
+        (Outbox::new(writer, QUEUE_BYTES), reader)
+    }
+
+    /// A frame of `payload_bytes` that begins with its number.
+    fn frame(number: u32, payload_bytes: usize) -> Bytes {
+        let mut out = BytesMut::new();
+        put_header(&mut out, Opcode::Binary, payload_bytes);
+        out.put_u32(number);
+        out.put_bytes(b'.', payload_bytes - 4);
+        out.freeze()
+    }
+
+    /// Sends numbered frames until something else than `Written` happens; returns it and the next number.
+    fn fill(outbox: &Outbox, mut number: u32) -> (Sent, u32) {
+        loop {
+            let sent = outbox.send(0, &frame(number, FRAME_BYTES));
+            number += 1;
+            if sent != Sent::Written {
+                return (sent, number);
+            }
+        }
+    }
+
+    /// Reads everything while the queue comes out, until `end` is reported.
+    async fn drain(outbox: &Outbox, reader: &mut TcpStream, end: Flushed) -> Vec<u8> {
+        let mut read = Vec::new();
+        let drained = async {
+            loop {
+                let mut buffer = vec![0; 1 << 20];
+                tokio::select! {
+                    bytes = reader.read(&mut buffer) => read.extend_from_slice(&buffer[..bytes.unwrap()]),
+                    _ = outbox.stream().writable() => if outbox.flush(0) == end { break },
+                }
+            }
+        };
+        timeout(Duration::from_secs(20), drained).await.expect("the queue comes out");
+        // What the kernel still holds ends with the connection.
+        end_writing(outbox);
+        reader.read_to_end(&mut read).await.unwrap();
+        read
+    }
+
+    fn end_writing(outbox: &Outbox) {
+        socket2::SockRef::from(outbox.stream()).shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
+    /// Opcodes and numbers of whole frames.
+    fn frames(mut bytes: &[u8]) -> Vec<(u8, u32)> {
+        let mut found = Vec::new();
+        while !bytes.is_empty() {
+            let (whole, rest) = bytes.split_at(frame_len(bytes));
+            let payload = &whole[whole.len().saturating_sub(frame_payload(whole))..];
+            let number = payload.first_chunk().map_or(0, |number| u32::from_be_bytes(*number));
+            found.push((whole[0] & 0x0f, number));
+            bytes = rest;
+        }
+        found
+    }
+
+    fn frame_payload(frame: &[u8]) -> usize {
+        match frame[1] {
+            126 => frame.len() - 4,
+            127 => frame.len() - 10,
+            _ => frame.len() - 2,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_socket_does_not_take_comes_out_in_order() {
+        let (outbox, mut reader) = pair().await;
+        let (sent, next) = fill(&outbox, 0);
+        assert_eq!(sent, Sent::Backlogged(1));
+        assert_eq!(outbox.send(0, &frame(next, 100)), Sent::Queued);
+        let read = drain(&outbox, &mut reader, Flushed::Drained(1)).await;
+        assert_eq!(frames(&read), (0..=next).map(|number| (2, number)).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_dropped_but_for_the_frame_that_has_begun() {
+        let (outbox, mut reader) = pair().await;
+        let (_, mut next) = fill(&outbox, 0);
+        loop {
+            let sent = outbox.send(0, &frame(next, FRAME_BYTES));
+            next += 1;
+            if sent == Sent::Overflowed(1) {
+                break;
+            }
+            assert_eq!(sent, Sent::Queued);
+        }
+        assert!(outbox.lock().bytes <= FRAME_BYTES + 10, "only the begun frame waits");
+        let read = drain(&outbox, &mut reader, Flushed::Drained(1)).await;
+        let heard = frames(&read);
+        assert!(heard.len() < next as usize);
+        assert_eq!(heard, (0..).zip(&heard).map(|(number, _)| (2, number)).collect::<Vec<_>>(), "a gapless beginning");
+    }
+
+    #[tokio::test]
+    async fn a_diff_is_kept_when_the_queue_behind_it_is_dropped() {
+        let (outbox, mut reader) = pair().await;
+        let (_, next) = fill(&outbox, 0);
+        let diff = frame(1_000_000, 3 * QUEUE_BYTES);
+        assert_eq!(outbox.resync(0, &diff), Sent::Queued);
+        while outbox.send(0, &frame(2_000_000, FRAME_BYTES)) != Sent::Overflowed(1) {}
+        let read = drain(&outbox, &mut reader, Flushed::Drained(1)).await;
+        let mut expected: Vec<_> = (0..next).map(|number| (2, number)).collect();
+        expected.push((2, 1_000_000));
+        assert_eq!(frames(&read), expected);
+    }
+
+    #[tokio::test]
+    async fn a_close_comes_at_once_after_the_frame_that_has_begun() {
+        let (outbox, mut reader) = pair().await;
+        let (_, next) = fill(&outbox, 0);
+        outbox.send(0, &frame(next, FRAME_BYTES));
+        outbox.close(1012, "restarting");
+        assert_eq!(outbox.send(0, &frame(next + 1, 100)), Sent::Written, "and goes nowhere");
+        let read = drain(&outbox, &mut reader, Flushed::Closed).await;
+        let heard = frames(&read);
+        let (last, before) = heard.split_last().unwrap();
+        assert_eq!(last.0, 8, "a close frame");
+        assert!(before.len() <= next as usize, "what waited is dropped");
+    }
+}
