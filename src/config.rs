@@ -102,7 +102,8 @@ impl Config {
             domain: "localhost".to_owned(),
             slots: 3,
             log_format: LogFormat::Text,
-            log_filter: "info".to_owned(),
+            // ractor keeps a span for each actor, which would be entered for each message.
+            log_filter: "info,ractor=warn".to_owned(),
             clocks: RoomClocks::default(),
             limits: Limits::default(),
             store: StoreLimits::default(),

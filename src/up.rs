@@ -53,7 +53,14 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     data.first_or_create()?;
     let metrics = metrics::install()?;
     let options = StoreOptions { limits: config.store.clone(), merge: Arc::new(embedded::merge) };
-    let (store, _recovery) = Store::open(&data.path().join("store"), options)?;
+    let (store, recovery) = Store::open(&data.path().join("store"), options)?;
+    tracing::info!(
+        segments = recovery.segments,
+        updates = recovery.records,
+        documents = recovery.documents,
+        took_ms = recovery.duration.as_millis(),
+        "store opened"
+    );
     let clock = Clock::new();
     let gateways = gateways(&config, &store, clock);
     let peers_max = config.limits.room.peers_max;

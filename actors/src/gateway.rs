@@ -93,8 +93,18 @@ type Waiter = RpcReplyPort<Result<RoomHandle, OpenError>>;
 
 enum Slot {
     Opening(Vec<Waiter>),
-    Open { actor: ActorRef<RoomMessage>, handle: RoomHandle },
-    Resting { until_ms: u64 },
+    Open {
+        actor: ActorRef<RoomMessage>,
+        handle: RoomHandle,
+    },
+    /// On its way out; who comes now gets the next room, once this one has handed everything to the journal.
+    Closing {
+        actor: ActorRef<RoomMessage>,
+        waiters: Vec<Waiter>,
+    },
+    Resting {
+        until_ms: u64,
+    },
 }
 
 pub(crate) struct GatewayState {
@@ -145,13 +155,13 @@ impl Actor for GatewayActor {
 
     async fn handle_supervisor_evt(
         &self,
-        _myself: ActorRef<GatewayMessage>,
+        myself: ActorRef<GatewayMessage>,
         event: SupervisionEvent,
         state: &mut GatewayState,
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorFailed(actor, error) => state.failed(&actor, &error.to_string()),
-            SupervisionEvent::ActorTerminated(actor, _, _) => state.ended(&actor),
+            SupervisionEvent::ActorTerminated(actor, _, _) => state.ended(&actor, &myself),
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
         Ok(())
@@ -164,21 +174,21 @@ impl GatewayState {
         let documents = self.rooms.len();
         let answer = match self.rooms.get_mut(&key) {
             _ if self.stopping => Err(OpenError::Stopping),
-            Some(Slot::Opening(waiters)) => return waiters.push(reply),
+            Some(Slot::Opening(waiters) | Slot::Closing { waiters, .. }) => return waiters.push(reply),
             Some(Slot::Open { handle, .. }) => Ok(handle.clone()),
             Some(Slot::Resting { until_ms }) if *until_ms > now_ms => {
                 Err(OpenError::Resting { retry_ms: *until_ms - now_ms })
             }
-            Some(Slot::Resting { .. }) => return self.load(key, reply, myself),
+            Some(Slot::Resting { .. }) => return self.load(key, vec![reply], myself),
             None if documents >= self.config.limits.documents_max => Err(OpenError::TooManyDocuments(documents)),
-            None => return self.load(key, reply, myself),
+            None => return self.load(key, vec![reply], myself),
         };
         drop(reply.send(answer));
     }
 
     /// Loads a document; whoever asks for it meanwhile waits for the same room.
-    fn load(&mut self, key: Arc<DocumentKey>, reply: Waiter, myself: &ActorRef<GatewayMessage>) {
-        self.rooms.insert(key.clone(), Slot::Opening(vec![reply]));
+    fn load(&mut self, key: Arc<DocumentKey>, waiters: Vec<Waiter>, myself: &ActorRef<GatewayMessage>) {
+        self.rooms.insert(key.clone(), Slot::Opening(waiters));
         let (journal, gateway) = (self.config.journal.clone(), myself.clone());
         tokio::spawn(async move {
             let stored = journal.load(&key).await;
@@ -249,10 +259,11 @@ impl GatewayState {
     /// The handshake of unloading: handles are given out here and nowhere else, so that none but the gateway's own
     /// means that nobody is in and nobody is on the way in.
     fn retire(&mut self, key: &Arc<DocumentKey>) {
-        let Some(Slot::Open { actor, handle, .. }) = self.rooms.get(key) else { return };
+        let Some(Slot::Open { actor, handle }) = self.rooms.get(key) else { return };
         if Arc::strong_count(&handle.visit) == 1 {
+            let actor = actor.clone();
             drop(actor.cast(RoomMessage::Retire));
-            self.rooms.remove(key);
+            self.rooms.insert(key.clone(), Slot::Closing { actor, waiters: Vec::new() });
             self.failures.remove(key);
         }
     }
@@ -266,11 +277,13 @@ impl GatewayState {
         self.rest(&key);
     }
 
-    /// Drained, or retired: then it is gone from the table already.
-    fn ended(&mut self, actor: &ractor::ActorCell) {
+    /// Drained, or retired.
+    fn ended(&mut self, actor: &ractor::ActorCell, myself: &ActorRef<GatewayMessage>) {
         metrics::gauge!("orrery_rooms").decrement(1.0);
-        if let Some(key) = self.key_of(actor) {
-            self.rooms.remove(&key);
+        let Some(key) = self.key_of(actor) else { return };
+        match self.rooms.remove(&key) {
+            Some(Slot::Closing { waiters, .. }) if !waiters.is_empty() => self.load(key, waiters, myself),
+            Some(Slot::Open { .. } | Slot::Closing { .. } | Slot::Opening(_) | Slot::Resting { .. }) | None => {}
         }
     }
 
@@ -284,14 +297,17 @@ impl GatewayState {
     }
 
     fn key_of(&self, cell: &ractor::ActorCell) -> Option<Arc<DocumentKey>> {
-        let is_it = |slot: &Slot| matches!(slot, Slot::Open { actor, .. } if actor.get_id() == cell.get_id());
+        let is_it = |slot: &Slot| match slot {
+            Slot::Open { actor, .. } | Slot::Closing { actor, .. } => actor.get_id() == cell.get_id(),
+            Slot::Opening(_) | Slot::Resting { .. } => false,
+        };
         self.rooms.iter().find(|(_, slot)| is_it(slot)).map(|(key, _)| key.clone())
     }
 
     fn actors(&self) -> Vec<ActorRef<RoomMessage>> {
         let open = |slot: &Slot| match slot {
             Slot::Open { actor, .. } => Some(actor.clone()),
-            Slot::Opening(_) | Slot::Resting { .. } => None,
+            Slot::Opening(_) | Slot::Closing { .. } | Slot::Resting { .. } => None,
         };
         self.rooms.values().filter_map(open).collect()
     }
@@ -316,7 +332,7 @@ impl GatewayState {
         let resting = count(|slot| matches!(slot, Slot::Resting { .. }));
         let open = |(key, slot): (&Arc<DocumentKey>, &Slot)| match slot {
             Slot::Open { actor, .. } => Some((key.clone(), actor.clone())),
-            Slot::Opening(_) | Slot::Resting { .. } => None,
+            Slot::Opening(_) | Slot::Closing { .. } | Slot::Resting { .. } => None,
         };
         let (org, rooms) = (self.org, self.rooms.iter().filter_map(open).collect::<Vec<_>>());
         tokio::spawn(async move {

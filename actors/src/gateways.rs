@@ -82,9 +82,10 @@ impl Gateways {
     async fn gateway(&self, org: OrgId) -> Result<ActorRef<GatewayMessage>, OpenError> {
         let known = |table: &Table| match table.gateways.get(&org) {
             _ if table.stopping => Some(Err(OpenError::Stopping)),
-            Some(gateway) if gateway.get_status() == ActorStatus::Running => Some(Ok(gateway.clone())),
-            // One that failed is replaced; its rooms are rebuilt from what is durable.
-            Some(_) | None => None,
+            // One that failed is replaced; its rooms are rebuilt from what is durable. One that has only just begun is
+            // not: two gateways would open every document twice.
+            Some(gateway) if has_ended(gateway) => None,
+            found => found.cloned().map(Ok),
         };
         if let Some(answer) = known(&self.table()) {
             return answer;
@@ -102,5 +103,60 @@ impl Gateways {
 
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn has_ended(gateway: &ActorRef<GatewayMessage>) -> bool {
+    matches!(gateway.get_status(), ActorStatus::Stopping | ActorStatus::Stopped)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use orrery_protocol::{limits::GatewayLimits, record::StoredDocument, room::RoomConfig};
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        journal::{Append, Journal, JournalError},
+    };
+
+    /// For gateways that open nothing.
+    struct Unused;
+
+    #[async_trait]
+    impl Journal for Unused {
+        fn append(&self, _append: Append) {
+            unreachable!("nothing is open");
+        }
+
+        async fn load(&self, _key: &DocumentKey) -> Result<StoredDocument, JournalError> {
+            unreachable!("nothing is opened");
+        }
+
+        async fn store_snapshot(&self, _key: &DocumentKey, _seq: u64, _state: Bytes) -> Result<(), JournalError> {
+            unreachable!("nothing is open");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn all_who_come_first_at_once_find_the_same_gateway() {
+        let journal = Arc::new(Unused);
+        let (room, limits, clock) = (RoomConfig::default(), GatewayLimits::default(), Clock::new());
+        let gateways = Gateways::new(GatewayConfig { room, limits, journal, clock });
+        for number in 1..200 {
+            let org = OrgId(number.to_string().repeat(36)[..32].parse().unwrap());
+            let ask = |_| {
+                let gateways = gateways.clone();
+                tokio::spawn(async move { gateways.gateway(org).await.unwrap().get_id() })
+            };
+            let mut found = Vec::new();
+            for task in (0..8).map(ask).collect::<Vec<_>>() {
+                found.push(task.await.unwrap());
+            }
+            found.dedup();
+            assert_eq!(found.len(), 1, "one organization, one gateway");
+        }
     }
 }

@@ -233,7 +233,11 @@ impl Actor for RoomActor {
                 state.draining = Some(reply);
                 state.handle(Input::Drain, &myself);
             }
-            RoomMessage::Retire => myself.stop(None),
+            RoomMessage::Retire => {
+                // Who came and went while this was on its way has left something.
+                state.take_arrivals(&myself);
+                myself.stop(None);
+            }
             RoomMessage::Inspect(reply) => drop(reply.send(state.status())),
         }
         state.set_timer(&myself);

@@ -1,5 +1,6 @@
-//! What a room sends, framed: y-websocket messages, exactly one in each WebSocket frame, because stock clients read one.
-//! Frames of a server are not masked, so one encoding serves every peer, and many may stand in one buffer.
+//! The numbers of messages, and what a room sends, framed: y-websocket messages, exactly one in each WebSocket frame,
+//! because stock clients read one. Frames of a server are not masked, so one encoding serves every peer, and many may
+//! stand in one buffer.
 //!
 //! Formats: y-protocols `PROTOCOL.md` for types 0 to 3; 102 as y-sweet has it; 100 and 101 are Orrery's own.
 
@@ -10,15 +11,16 @@ use crate::{
     websocket::{Opcode, header_len, put_header},
 };
 
-const SYNC: u64 = 0;
-const AWARENESS: u64 = 1;
+pub(crate) const SYNC: u64 = 0;
+pub(crate) const AWARENESS: u64 = 1;
 const AUTH: u64 = 2;
+pub(crate) const QUERY_AWARENESS: u64 = 3;
 const SAVED_COUNT: u64 = 101;
-const SAVED_ECHO: u64 = 102;
+pub(crate) const SAVED_ECHO: u64 = 102;
 
-const STEP1: u64 = 0;
-const STEP2: u64 = 1;
-const UPDATE: u64 = 2;
+pub(crate) const STEP1: u64 = 0;
+pub(crate) const STEP2: u64 = 1;
+pub(crate) const UPDATE: u64 = 2;
 const PERMISSION_DENIED: u64 = 0;
 
 /// A state vector: please send what I am missing.

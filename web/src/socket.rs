@@ -153,6 +153,7 @@ fn refusal(error: &OpenError) -> ApiError {
     }
 }
 
+/// Takes the socket over from HTTP. The peer gets a task of its own: what the upgrade needed ends with this one.
 async fn run(upgrade: OnUpgrade, room: RoomHandle, join: Join, sockets: Sockets, key: DocumentKey, held: Connection) {
     let Ok(upgraded) = upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
@@ -162,9 +163,13 @@ async fn run(upgrade: OnUpgrade, room: RoomHandle, join: Join, sockets: Sockets,
     let id = join.peer;
     tracing::debug!(org = %key.org, project = %key.project, document = %key.document, peer = %id,
         user = %join.principal.user, role = %join.principal.role, "peer joined");
-    metrics::gauge!("orrery_peers").increment(1.0);
-    Peer::new(parts.io.into_inner(), room, id, sockets.limits, sockets.clock).run(join, &parts.read_buf).await;
-    metrics::gauge!("orrery_peers").decrement(1.0);
-    tracing::debug!(org = %key.org, project = %key.project, document = %key.document, peer = %id, "peer left");
-    drop(held);
+    let peer = Peer::new(parts.io.into_inner(), room, id, sockets.limits, sockets.clock);
+    let read = parts.read_buf;
+    tokio::spawn(async move {
+        metrics::gauge!("orrery_peers").increment(1.0);
+        peer.run(join, &read).await;
+        metrics::gauge!("orrery_peers").decrement(1.0);
+        tracing::debug!(peer = %id, "peer left");
+        drop(held);
+    });
 }

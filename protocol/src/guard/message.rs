@@ -7,16 +7,8 @@ use crate::{
     id::ClientId,
     lib0::Reader,
     limits::{FRAME_MESSAGES_MAX, WireLimits},
+    wire::{AWARENESS, QUERY_AWARENESS, SAVED_ECHO, STEP1, STEP2, SYNC, UPDATE},
 };
-
-const SYNC: u64 = 0;
-const AWARENESS: u64 = 1;
-const QUERY_AWARENESS: u64 = 3;
-const SAVED: u64 = 102;
-
-const SYNC_STEP_1: u64 = 0;
-const SYNC_STEP_2: u64 = 1;
-const SYNC_UPDATE: u64 = 2;
 
 /// A message that a peer may send. Payloads are slices of the frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,22 +49,18 @@ fn read_message(reader: &mut Reader<'_>, frame: &Bytes, limits: &WireLimits) -> 
         SYNC => {
             let unexpected = reader.malformed(MalformedKind::MessageType);
             match reader.var_uint()? {
-                SYNC_STEP_1 => {
+                STEP1 => {
                     let ignore = |_: ClientId, _: u32| {};
                     payload(reader, frame, |bytes| walk_state_vector(bytes, limits, ignore)).map(PeerMessage::Step1)
                 }
-                SYNC_STEP_2 => {
-                    payload(reader, frame, |bytes| walk_update(bytes, limits, &mut ())).map(PeerMessage::Step2)
-                }
-                SYNC_UPDATE => {
-                    payload(reader, frame, |bytes| walk_update(bytes, limits, &mut ())).map(PeerMessage::Update)
-                }
+                STEP2 => payload(reader, frame, |bytes| walk_update(bytes, limits, &mut ())).map(PeerMessage::Step2),
+                UPDATE => payload(reader, frame, |bytes| walk_update(bytes, limits, &mut ())).map(PeerMessage::Update),
                 _ => Err(unexpected),
             }
         }
         AWARENESS => payload(reader, frame, |bytes| scan_awareness(bytes, limits, |_| {})).map(PeerMessage::Awareness),
         QUERY_AWARENESS => Ok(PeerMessage::QueryAwareness),
-        SAVED => payload(reader, frame, |_| Ok(())).map(PeerMessage::Saved),
+        SAVED_ECHO => payload(reader, frame, |_| Ok(())).map(PeerMessage::Saved),
         _ => Err(unexpected),
     }
 }
