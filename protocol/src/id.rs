@@ -63,6 +63,55 @@ uuid_id!(
     UserId, "a user id (UUID)"
 );
 
+uuid_id!(
+    /// A gateway process or the in-process pool: whatever announces slots to Ganymede.
+    GatewayId, "a gateway id (UUID)"
+);
+
+/// A slot of the gateway pool. One number in the whole installation; capacity, never bound to an organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SlotId(pub u32);
+
+impl fmt::Display for SlotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for SlotId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        decimal(text).map(Self).ok_or_else(|| InvalidId::new(text, "a slot number"))
+    }
+}
+
+/// Grows with each allocation of an organization. Whoever acts under an older one than the newest is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Epoch {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        decimal(text).map(Self).ok_or_else(|| InvalidId::new(text, "an epoch"))
+    }
+}
+
+/// A number in its only spelling: digits, without a sign and without leading zeros.
+fn decimal<N: FromStr>(text: &str) -> Option<N> {
+    let canonical = text == "0" || !text.starts_with(['0', '+']);
+    if canonical { text.parse().ok() } else { None }
+}
+
 /// One WebSocket connection in a room. Unique while the process lives; never written to disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub u64);
@@ -183,6 +232,18 @@ mod tests {
         assert_eq!(text.parse::<OrgId>().map(|id| id.to_string()), Ok(text.to_owned()));
         for bad in ["", "018f4c1e2b7a7c3d9e4f5a6b7c8d9e0f", "{018f4c1e-2b7a-7c3d-9e4f-5a6b7c8d9e0f}", "x"] {
             assert!(bad.parse::<OrgId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_one_spelling() {
+        for good in ["0", "7", "4294967295"] {
+            assert_eq!(good.parse::<SlotId>().map(|slot| slot.to_string()), Ok(good.to_owned()));
+            assert_eq!(good.parse::<Epoch>().map(|epoch| epoch.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["", "+7", "-7", "07", "00", " 7", "7 ", "0x7", "18446744073709551616"] {
+            assert!(bad.parse::<SlotId>().is_err(), "{bad:?}");
+            assert!(bad.parse::<Epoch>().is_err(), "{bad:?}");
         }
     }
 

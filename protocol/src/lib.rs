@@ -4,11 +4,16 @@
 //! module here reads a clock, a socket, a file or a random number; `Cargo.toml` proves it.
 
 pub mod access;
+pub mod allocation;
 pub mod awareness;
+pub mod command;
+pub mod control;
 pub mod document;
 pub mod guard;
 pub mod id;
+pub mod idle;
 pub mod json;
+pub mod lease;
 pub mod lib0;
 pub mod limits;
 pub mod record;

@@ -26,6 +26,7 @@
 //! not be able to make a reader who searches a damaged file take them for one.
 
 pub mod segment;
+pub mod stream;
 
 use std::io::Write as _;
 

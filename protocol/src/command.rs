@@ -1,0 +1,147 @@
+//! Commands: what members ask of server-owned state, `POST /collab/event`. Owns how they are written, who may give them,
+//! and that one given twice under one key is done once; knows neither HTTP nor what carries them out.
+
+mod desk;
+
+use serde_json::{Map, Value, json};
+
+use crate::access::Permission;
+pub use desk::{Admission, Answer, Desk, IdempotencyKey, InvalidIdempotencyKey, Ticket};
+
+/// One command, of a closed set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// `gateway:disable-shutdown`: the gateway serves on however long nobody does anything, or does not.
+    DisableShutdown {
+        /// Whether it serves on.
+        disabled: bool,
+    },
+}
+
+/// Why a command is not carried out. The sender's fault: nothing has changed, and giving it again unchanged is in vain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A type that this gateway does not know.
+    #[error("there is no command {0:?}")]
+    Unknown(String),
+    /// A field that is not what it should be.
+    #[error("{field} {problem}")]
+    Invalid {
+        /// The field of the event.
+        field: String,
+        /// What is wrong with it, to follow the field's name.
+        problem: &'static str,
+    },
+    /// The member's role in the project is not enough.
+    #[error("your role in this project does not allow {0:?}")]
+    Forbidden(&'static str),
+    /// The idempotency key was used for another command.
+    #[error("the idempotency key was used for another command")]
+    KeyReused,
+    /// More commands of the project are being carried out than are kept track of.
+    #[error("too many commands of this project are under way")]
+    Busy,
+}
+
+impl Refusal {
+    fn invalid(field: &str, problem: &'static str) -> Self {
+        // A field's name may be the peer's own, and long.
+        Self::Invalid { field: field.chars().take(80).collect(), problem }
+    }
+}
+
+impl Command {
+    /// Reads an event `{type, ...}`.
+    ///
+    /// # Errors
+    /// It is no event, of no known type, or a field is missing, wrong or unknown.
+    pub fn parse(event: &Value) -> Result<Self, Refusal> {
+        let event = event.as_object().ok_or(Refusal::invalid("event", "must be an object"))?;
+        let kind = event.get("type").ok_or(Refusal::invalid("type", "is missing"))?;
+        let kind = kind.as_str().ok_or(Refusal::invalid("type", "must be a string"))?;
+        match kind {
+            "gateway:disable-shutdown" => {
+                let [disabled] = fields(event, ["disabled"])?;
+                let disabled = disabled.as_bool().ok_or(Refusal::invalid("disabled", "must be true or false"))?;
+                Ok(Self::DisableShutdown { disabled })
+            }
+            _ => Err(Refusal::Unknown(kind.chars().take(80).collect())),
+        }
+    }
+
+    /// Its type, as written in an event.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::DisableShutdown { .. } => "gateway:disable-shutdown",
+        }
+    }
+
+    /// What a member must be allowed in the project to give it.
+    pub const fn permission(&self) -> Permission {
+        match self {
+            Self::DisableShutdown { .. } => Permission::ControlGateway,
+        }
+    }
+
+    /// What the sender is answered once it is carried out.
+    pub fn result(&self) -> Value {
+        match self {
+            Self::DisableShutdown { disabled } => json!({ "disabled": disabled }),
+        }
+    }
+}
+
+/// The fields that an event of a type has beside `type`: all of them, and no others, so that a misspelt one is never
+/// silently ignored.
+fn fields<'a, const N: usize>(event: &'a Map<String, Value>, names: [&str; N]) -> Result<[&'a Value; N], Refusal> {
+    if let Some(other) = event.keys().find(|key| *key != "type" && !names.contains(&key.as_str())) {
+        return Err(Refusal::invalid(other, "is unknown"));
+    }
+    let mut found = [&Value::Null; N];
+    for (slot, name) in found.iter_mut().zip(names) {
+        *slot = event.get(name).ok_or(Refusal::invalid(name, "is missing"))?;
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_read_strictly() {
+        let check = |event: Value, expect: Result<Command, &str>| {
+            let read = Command::parse(&event).map_err(|refusal| refusal.to_string());
+            assert_eq!(read, expect.map_err(str::to_owned), "{event}");
+        };
+        let disable = json!({"type": "gateway:disable-shutdown", "disabled": true});
+        check(disable, Ok(Command::DisableShutdown { disabled: true }));
+        check(json!({"type": "gateway:disable-shutdown"}), Err("disabled is missing"));
+        check(json!({"type": "gateway:disable-shutdown", "disabled": 1}), Err("disabled must be true or false"));
+        let misspelt = json!({"type": "gateway:disable-shutdown", "disabled": true, "for": 3});
+        check(misspelt, Err("for is unknown"));
+        check(json!({"type": "gateway:enable"}), Err("there is no command \"gateway:enable\""));
+        check(json!({"type": 7}), Err("type must be a string"));
+        check(json!({}), Err("type is missing"));
+        check(json!([]), Err("event must be an object"));
+    }
+
+    #[test]
+    fn a_command_is_written_as_it_is_read() {
+        let command = Command::DisableShutdown { disabled: false };
+        let mut event = command.result();
+        event["type"] = command.kind().into();
+        assert_eq!(Command::parse(&event), Ok(command));
+    }
+
+    #[test]
+    fn what_is_quoted_back_is_bounded() {
+        let long = "x".repeat(10_000);
+        for event in
+            [json!({"type": long}), json!({"type": "gateway:disable-shutdown", "disabled": true, long.clone(): 1})]
+        {
+            let text = Command::parse(&event).unwrap_err().to_string();
+            assert!(text.len() < 200, "{}", text.len());
+        }
+    }
+}
