@@ -63,6 +63,15 @@ need_cargo_command() {
   cargo install --locked --quiet "$crate"
 }
 
+# A PostgreSQL server's programs. The package would also start a server of its own; it is told not to.
+need_postgres() {
+  scripts/postgres.sh installed && return
+  install_packages postgresql-common
+  as_root sed -i 's/^#* *create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+  install_packages postgresql
+  scripts/postgres.sh installed || stop "please install PostgreSQL's initdb and pg_ctl"
+}
+
 # The packages of a folder with a lock file, installed once per state of that lock file.
 need_npm_packages() {
   local folder=$1 stamp="$1/node_modules/.installed"
@@ -71,6 +80,19 @@ need_npm_packages() {
   say "installing with npm: $folder"
   (cd "$folder" && npm ci --no-fund --no-audit --loglevel=error)
   cp "$folder/package-lock.json" "$stamp"
+}
+
+# A Python environment of our own with what this file lists, made once per state of it.
+need_python_packages() {
+  local requirements=$1 place=target/python
+  cmp -s "$requirements" "$place/.installed" && return
+  have python3 || install_packages python3
+  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+  say "installing with pip: $requirements"
+  mkdir -p target
+  python3 -m venv "$place"
+  "$place/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
+  cp "$requirements" "$place/.installed"
 }
 
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
@@ -82,6 +104,8 @@ case $target in
     need_node
     need_cargo_command cargo-nextest
     need_npm_packages tests/clients
+    need_python_packages scripts/openapi/requirements.txt
+    need_postgres
     ;;
   check)
     have git || install_packages git

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Every test: Rust's (units, properties, the whole system through sockets), examples in the documentation, and the stock
-# JavaScript clients. Each part runs even if one before it failed; the last lines say what became of each.
+# Every test: Rust's (units, properties, the tables on SQLite and on a real PostgreSQL, the whole system through sockets),
+# examples in the documentation, and the stock JavaScript clients. Each part runs even if one before it failed; the last
+# lines say what became of each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh test
@@ -10,6 +11,16 @@ export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 features=(--features orrery/fault-hooks)
 cargo build --release -p orrery
 export ORRERY_BIN="$PWD/target/release/orrery"
+
+# A server of our own for as long as the tests run.
+postgres=$(mktemp -d /tmp/orrery-postgres.XXXXXX)
+stop_postgres() {
+  scripts/postgres.sh stop "$postgres" || true
+  rm -rf "$postgres"
+}
+trap stop_postgres EXIT
+ORRERY_TEST_POSTGRES=$(scripts/postgres.sh start "$postgres")
+export ORRERY_TEST_POSTGRES
 
 results=()
 failed=0
@@ -36,6 +47,7 @@ part 'documentation examples' cargo test --doc --workspace "${features[@]}" --qu
 if compgen -G 'tests/clients/*.test.mjs' >/dev/null; then
   part 'stock clients' clients
 fi
+part 'generated requests' scripts/openapi/run.sh
 part 'rust tests' cargo nextest run --workspace "${features[@]}"
 
 printf '%s\n' "${results[@]}"
