@@ -1,18 +1,27 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey};
+use orrery_protocol::{
+    control::Token,
+    id::{Epoch, GatewayId, OrgId, SlotId, UserId},
+};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::*;
 
-const HOUR: Duration = Duration::from_secs(3600);
+const ME: GatewayId = GatewayId(Uuid::from_u128(1));
+const OTHER: GatewayId = GatewayId(Uuid::from_u128(2));
+const ORG: OrgId = OrgId(Uuid::from_u128(3));
+const USER: UserId = UserId(Uuid::from_u128(4));
 
-fn alice() -> Principal {
-    Principal {
-        user: "018f4c1e-2b7a-7c3d-9e4f-000000000001".parse().unwrap(),
-        name: "Alice".to_owned(),
-        role: Role::Editor,
-        org: "018f4c1e-2b7a-7c3d-9e4f-000000000002".parse().unwrap(),
-        project: "018f4c1e-2b7a-7c3d-9e4f-000000000003".parse().unwrap(),
-    }
-}
+const GATEWAY: GatewayClaims = GatewayClaims { gateway: ME, org: ORG, epoch: Epoch(7) };
+const HANDSHAKE: HandshakeClaims =
+    HandshakeClaims { jti: Uuid::from_u128(5), org: ORG, epoch: Epoch(7), slot: SlotId(2) };
+const ORDER: OrderClaims = OrderClaims { org: ORG, epoch: Epoch(7) };
+
+const KINDS: [&str; 6] = ["access", "pool", "gateway", "handshake", "order", "operator"];
 
 fn keys() -> (tempfile::TempDir, TokenKeys) {
     let data = tempfile::tempdir().unwrap();
@@ -20,23 +29,182 @@ fn keys() -> (tempfile::TempDir, TokenKeys) {
     (data, keys)
 }
 
-#[test]
-fn a_signed_token_names_its_bearer_after_a_restart() {
-    let (data, keys) = keys();
-    let now = SystemTime::now();
-    let token = keys.sign(&alice(), now, HOUR).unwrap();
-    for keys in [keys, TokenKeys::load_or_create(data.path()).unwrap(), TokenKeys::load(data.path()).unwrap()] {
-        let access = keys.verify(&token).unwrap();
-        assert_eq!(access.principal, alice());
-        let lasts = access.expires_at.duration_since(now).unwrap();
-        assert!(lasts <= HOUR && lasts > HOUR - Duration::from_secs(2), "{lasts:?}");
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn alice() -> AccessClaims {
+    AccessClaims { user: USER, name: "Alice".to_owned() }
+}
+
+/// One good token of each kind, for the gateway `ME`.
+fn signed(keys: &TokenKeys, kind: &str) -> Token {
+    match kind {
+        "access" => keys.sign_access(&alice(), now(), AccessClaims::TTL),
+        "pool" => keys.sign_pool(&PoolClaims { gateway: ME }, now()),
+        "gateway" => keys.sign_gateway(&GATEWAY, now()),
+        "handshake" => keys.sign_handshake(&HANDSHAKE, ME, now()),
+        "order" => keys.sign_order(&ORDER, ME, now()),
+        "operator" => keys.sign_operator(now()),
+        _ => unreachable!("no such kind"),
     }
+    .unwrap()
+}
+
+/// What the verifying function of a kind, at the gateway `me`, says to a token.
+fn verified(keys: &VerifyingKeys, kind: &str, token: &str, me: GatewayId, now: SystemTime) -> Result<(), TokenError> {
+    match kind {
+        "access" => keys.access(token, now).map(drop),
+        "pool" => keys.pool(token, now).map(drop),
+        "gateway" => keys.gateway(token, now).map(drop),
+        "handshake" => keys.handshake(token, me, now).map(drop),
+        "order" => keys.order(token, me, now).map(drop),
+        "operator" => keys.operator(token, now),
+        _ => unreachable!("no such kind"),
+    }
+}
+
+#[test]
+fn a_token_says_what_was_signed_after_a_restart_too() {
+    let (data, first) = keys();
+    let token = |kind| signed(&first, kind).0;
+    let again = TokenKeys::load(data.path()).unwrap();
+    let published: Jwks = serde_json::from_str(&serde_json::to_string(&first.jwks()).unwrap()).unwrap();
+    for keys in [first.verifying(), again.verifying(), &VerifyingKeys::from_jwks(&published)] {
+        let access = keys.access(&token("access"), now()).unwrap();
+        let expires_at = now() + Duration::from_secs(300);
+        assert_eq!(access, Access { user: USER, name: "Alice".to_owned(), expires_at });
+        assert_eq!(keys.pool(&token("pool"), now()), Ok(PoolClaims { gateway: ME }));
+        assert_eq!(keys.gateway(&token("gateway"), now()), Ok(GATEWAY));
+        assert_eq!(keys.handshake(&token("handshake"), ME, now()), Ok(HANDSHAKE));
+        assert_eq!(keys.order(&token("order"), ME, now()), Ok(ORDER));
+    }
+}
+
+/// Fault 20 and 21 of earlier systems: a token that was made for one thing opened another.
+#[test]
+fn no_kind_stands_in_for_another() {
+    let (_data, keys) = keys();
+    for kind in KINDS {
+        let Token(token) = signed(&keys, kind);
+        for verifier in KINDS {
+            let expected = if kind == verifier { Ok(()) } else { Err(TokenError::Invalid) };
+            assert_eq!(verified(keys.verifying(), verifier, &token, ME, now()), expected, "{kind} at {verifier}");
+        }
+    }
+    for kind in ["handshake", "order"] {
+        let Token(token) = signed(&keys, kind);
+        let elsewhere = verified(keys.verifying(), kind, &token, OTHER, now());
+        assert_eq!(elsewhere, Err(TokenError::Invalid), "{kind} at another gateway");
+    }
+}
+
+#[test]
+fn each_kind_ends_with_its_life() {
+    let (_data, keys) = keys();
+    for (kind, seconds) in
+        [("access", 300), ("pool", 30 * 24 * 3600), ("gateway", 3600), ("handshake", 30), ("order", 30)]
+    {
+        let Token(token) = signed(&keys, kind);
+        let at = |seconds| verified(keys.verifying(), kind, &token, ME, now() + Duration::from_secs(seconds));
+        assert_eq!(at(seconds), Ok(()), "{kind}");
+        assert_eq!(at(seconds + 5), Ok(()), "{kind}: clocks differ");
+        assert_eq!(at(seconds + 6), Err(TokenError::Expired), "{kind}");
+        let early = verified(keys.verifying(), kind, &token, ME, now() - Duration::from_secs(60));
+        assert_eq!(early, Err(TokenError::Invalid), "{kind}: issued in the future");
+    }
+}
+
+fn part(token: &str, index: usize) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(index).unwrap()).unwrap()).unwrap()
+}
+
+/// A good token's claims under another header and signature.
+fn forged(good: &str, header: &Value, sign: impl FnOnce(&str) -> String) -> String {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), good.split('.').nth(1).unwrap());
+    let signature = sign(&message);
+    format!("{message}.{signature}")
+}
+
+#[test]
+fn only_what_we_signed_is_accepted() {
+    let (_data, keys) = keys();
+    let (_other_data, stranger) = self::keys();
+    let kid = part(&signed(&keys, "pool").0, 0)["kid"].clone();
+    let public = URL_SAFE_NO_PAD.decode(part_of_jwk(&keys)).unwrap();
+    let hmac = |message: &str| {
+        let key = EncodingKey::from_secret(&public);
+        jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap()
+    };
+    for kind in KINDS {
+        let Token(good) = signed(&keys, kind);
+        // The claims of a good token, changed, signed with the good key.
+        let changed = |change: &dyn Fn(&mut Value)| {
+            let mut claims = part(&good, 1);
+            change(&mut claims);
+            keys.sign_envelope(&claims).unwrap().0
+        };
+        let without = |name: &'static str| changed(&move |claims| drop(claims.as_object_mut().unwrap().remove(name)));
+        assert_eq!(verified(keys.verifying(), kind, &changed(&|_| ()), ME, now()), Ok(()), "{kind}: the helper");
+        let cases = [
+            ("another algorithm: none", forged(&good, &json!({"alg": "none", "kid": kid}), |_| String::new())),
+            ("HS256 with the public key", forged(&good, &json!({"alg": "HS256", "kid": kid}), hmac)),
+            ("EdDSA claimed over an HMAC", forged(&good, &json!({"alg": "EdDSA", "kid": kid}), hmac)),
+            ("no key id", forged(&good, &json!({"alg": "EdDSA"}), hmac)),
+            ("unknown key id", signed(&stranger, kind).0),
+            ("no audience", without("aud")),
+            ("an audience more", changed(&|claims| claims["aud"].as_array_mut().unwrap().push(json!("x")))),
+            ("an audience less", changed(&|claims| drop(claims["aud"].as_array_mut().unwrap().pop()))),
+            ("another audience", changed(&|claims| claims["aud"] = json!(["somebody"]))),
+            ("no kind", without("kind")),
+            ("another kind", changed(&|claims| claims["kind"] = json!("container"))),
+            ("another issuer", changed(&|claims| claims["iss"] = json!("somebody"))),
+            ("no expiry", without("exp")),
+            ("an expiry no clock reaches", changed(&|claims| claims["exp"] = json!(u64::MAX))),
+            ("a negative expiry", changed(&|claims| claims["exp"] = json!(-1))),
+            ("cut short", good[..good.len() - 4].to_owned()),
+            ("changed claims", good.replacen('.', ".e30", 1)),
+            ("garbage", "garbage".to_owned()),
+            ("three empty parts", "..".to_owned()),
+            ("nothing", String::new()),
+            ("too long", "a".repeat(TOKEN_BYTES_MAX + 1)),
+        ];
+        for (what, token) in cases {
+            let refused = verified(keys.verifying(), kind, &token, ME, now());
+            assert_eq!(refused, Err(TokenError::Invalid), "{kind}: {what}");
+        }
+    }
+}
+
+fn part_of_jwk(keys: &TokenKeys) -> String {
+    serde_json::to_value(keys.jwks()).unwrap()["keys"][0]["x"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_rotation_signs_with_a_new_key_and_keeps_old_tokens_valid() {
+    let (data, old) = keys();
+    let before = signed(&old, "access").0;
+    let rotated = TokenKeys::rotate(data.path()).unwrap();
+    let after = signed(&rotated, "access").0;
+    assert_ne!(part(&before, 0)["kid"], part(&after, 0)["kid"]);
+    let reloaded = TokenKeys::load(data.path()).unwrap();
+    for keys in [&rotated, &reloaded] {
+        assert_eq!(verified(keys.verifying(), "access", &before, ME, now()), Ok(()));
+        assert_eq!(verified(keys.verifying(), "access", &after, ME, now()), Ok(()));
+        assert_eq!(keys.jwks().keys.len(), 2);
+    }
+    let unaware = verified(old.verifying(), "access", &after, ME, now());
+    assert_eq!(unaware, Err(TokenError::Invalid), "who has only the old key does not know the new one");
+    // Left behind by a rotation that was killed.
+    std::fs::write(TokenKeys::path(data.path()).with_extension("json.new"), "").unwrap();
+    assert_eq!(TokenKeys::rotate(data.path()).unwrap().jwks().keys.len(), 3);
 }
 
 #[test]
 fn keys_are_never_made_by_load_and_damage_is_named() {
     let data = tempfile::tempdir().unwrap();
     assert!(matches!(TokenKeys::load(data.path()), Err(KeyError::File { .. })));
+    assert!(matches!(TokenKeys::rotate(data.path()), Err(KeyError::File { .. })));
     std::fs::create_dir(data.path().join("keys")).unwrap();
     for damage in ["", "{}", r#"{"keys":[]}"#, r#"{"keys":[{"algorithm":"EdDSA","pkcs8":"s3cret"}]}"#] {
         std::fs::write(TokenKeys::path(data.path()), damage).unwrap();
@@ -47,77 +215,21 @@ fn keys_are_never_made_by_load_and_damage_is_named() {
 }
 
 #[test]
-fn the_key_set_verifies_and_holds_no_private_key() {
+fn the_key_set_holds_no_private_key() {
     let (_data, keys) = keys();
     let jwks = serde_json::to_value(keys.jwks()).unwrap();
-    let jwk = &jwks["keys"][0];
-    let fields: Vec<&str> = jwk.as_object().unwrap().keys().map(String::as_str).collect();
+    let fields: Vec<&str> = jwks["keys"][0].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, ["alg", "crv", "kid", "kty", "use", "x"]);
-    let parsed: jsonwebtoken::jwk::Jwk = serde_json::from_value(jwk.clone()).unwrap();
-    let token = keys.sign(&alice(), SystemTime::now(), HOUR).unwrap();
-    jsonwebtoken::decode::<Claims>(&token, &DecodingKey::from_jwk(&parsed).unwrap(), &validation()).unwrap();
-}
-
-/// The claims of a good token, changed by `change`, signed with the good key.
-fn signed(keys: &TokenKeys, change: impl FnOnce(&mut Value)) -> String {
-    let token = keys.sign(&alice(), SystemTime::now(), HOUR).unwrap();
-    let mut claims = part(&token, 1);
-    change(&mut claims);
-    let header = Header { kid: Some(keys.keys[0].kid.clone()), ..Header::new(Algorithm::EdDSA) };
-    jsonwebtoken::encode(&header, &claims, &keys.keys[0].signing).unwrap()
-}
-
-fn part(token: &str, index: usize) -> Value {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(index).unwrap()).unwrap()).unwrap()
-}
-
-/// A good token's claims under another header and signature.
-fn forged(keys: &TokenKeys, header: Value, sign: impl FnOnce(&str) -> String) -> String {
-    let good = keys.sign(&alice(), SystemTime::now(), HOUR).unwrap();
-    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), good.split('.').nth(1).unwrap());
-    let signature = sign(&message);
-    format!("{message}.{signature}")
 }
 
 #[test]
-fn only_our_own_access_tokens_are_accepted() {
+fn keys_of_another_type_in_a_key_set_are_passed_over() {
     let (_data, keys) = keys();
-    let kid = keys.keys[0].kid.clone();
-    let public = URL_SAFE_NO_PAD.decode(&keys.keys[0].x).unwrap();
-    let hmac = |message: &str| {
-        let key = EncodingKey::from_secret(&public);
-        jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap()
-    };
-    let good = keys.sign(&alice(), SystemTime::now(), HOUR).unwrap();
-    assert!(keys.verify(&good).is_ok(), "the table below starts from a good token");
-    assert!(keys.verify(&signed(&keys, |_| ())).is_ok(), "and so does its helper");
-
-    let (_other_data, stranger) = self::keys();
-    let cut = &good[..good.len() - 4];
-    let cases = [
-        ("another algorithm: none", forged(&keys, json!({"alg": "none", "kid": kid}), |_| String::new())),
-        ("another algorithm: HS256 with the public key", forged(&keys, json!({"alg": "HS256", "kid": kid}), hmac)),
-        ("EdDSA claimed over an HMAC", forged(&keys, json!({"alg": "EdDSA", "kid": kid}), hmac)),
-        ("no key id", forged(&keys, json!({"alg": "EdDSA"}), hmac)),
-        ("unknown key id", stranger.sign(&alice(), SystemTime::now(), HOUR).unwrap()),
-        ("wrong audience", signed(&keys, |claims| claims["aud"] = json!("orrery-ganymede"))),
-        ("no audience", signed(&keys, |claims| drop(claims.as_object_mut().unwrap().remove("aud")))),
-        ("wrong kind", signed(&keys, |claims| claims["kind"] = json!("container"))),
-        ("no kind", signed(&keys, |claims| drop(claims.as_object_mut().unwrap().remove("kind")))),
-        ("wrong issuer", signed(&keys, |claims| claims["iss"] = json!("somebody"))),
-        ("unknown role", signed(&keys, |claims| claims["role"] = json!("root"))),
-        ("no expiry", signed(&keys, |claims| drop(claims.as_object_mut().unwrap().remove("exp")))),
-        ("an expiry no clock reaches", signed(&keys, |claims| claims["exp"] = json!(u64::MAX))),
-        ("cut short", cut.to_owned()),
-        ("a changed claim", good.replacen('.', ".e30", 1)),
-        ("garbage", "garbage".to_owned()),
-        ("three empty parts", "..".to_owned()),
-        ("nothing", String::new()),
-        ("too long", "a".repeat(TOKEN_BYTES_MAX + 1)),
-    ];
-    for (what, token) in cases {
-        assert_eq!(keys.verify(&token), Err(TokenError::Invalid), "{what}");
-    }
-    let stale = keys.sign(&alice(), SystemTime::now() - 2 * HOUR, HOUR).unwrap();
-    assert_eq!(keys.verify(&stale), Err(TokenError::Expired));
+    let mut jwks = serde_json::to_value(keys.jwks()).unwrap();
+    jwks["keys"].as_array_mut().unwrap().insert(0, json!({"kty": "RSA", "kid": "1", "n": "AQ", "e": "AQAB"}));
+    let jwks: Jwks = serde_json::from_value(jwks).unwrap();
+    let Token(token) = signed(&keys, "order");
+    assert_eq!(VerifyingKeys::from_jwks(&jwks).order(&token, ME, now()), Ok(ORDER));
+    let none = VerifyingKeys::from_jwks(&Jwks { keys: Vec::new() });
+    assert_eq!(none.order(&token, ME, now()), Err(TokenError::Invalid));
 }

@@ -1,0 +1,111 @@
+//! What each kind of token says, to whom, and for how long.
+
+use std::time::Duration;
+
+use orrery_protocol::id::{Epoch, GatewayId, OrgId, SlotId, UserId};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+/// One kind of token.
+pub(super) trait Kind: Serialize + DeserializeOwned {
+    /// Its name, as the claim `kind`.
+    const NAME: &'static str;
+    /// How long it lives.
+    const TTL: Duration;
+}
+
+/// `access`: this is that user. What the user may do is not in it: whoever serves an organization knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// Who.
+    #[serde(rename = "sub")]
+    pub user: UserId,
+    /// The name shown to others. Chosen by the user: never trust it, never render it as markup.
+    pub name: String,
+}
+
+/// `pool`: this is that gateway process. It may announce itself and answer handshakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolClaims {
+    /// Which.
+    #[serde(rename = "sub")]
+    pub gateway: GatewayId,
+}
+
+/// `gateway`: this gateway serves that organization under this epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayClaims {
+    /// Which gateway.
+    #[serde(rename = "sub")]
+    pub gateway: GatewayId,
+    /// Which organization.
+    pub org: OrgId,
+    /// Under which epoch.
+    pub epoch: Epoch,
+}
+
+/// `handshake`: the gateway that it is for may fetch the configuration of that organization, once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandshakeClaims {
+    /// Makes it unlike any other.
+    pub jti: Uuid,
+    /// Which organization.
+    pub org: OrgId,
+    /// Under which epoch.
+    pub epoch: Epoch,
+    /// In which slot.
+    pub slot: SlotId,
+}
+
+/// `order`: Ganymede wants the gateway that it is for to stop or to refresh that organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderClaims {
+    /// Which organization.
+    pub org: OrgId,
+    /// Under which epoch. A gateway that serves it under a newer one ignores the order.
+    pub epoch: Epoch,
+}
+
+/// `operator`: whoever holds the signing keys of this installation. Ganymede gives it to nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OperatorClaims {}
+
+impl Kind for AccessClaims {
+    const NAME: &'static str = "access";
+    const TTL: Duration = Duration::from_secs(5 * 60);
+}
+
+impl Kind for PoolClaims {
+    const NAME: &'static str = "pool";
+    const TTL: Duration = Duration::from_secs(30 * 24 * 3600);
+}
+
+impl Kind for GatewayClaims {
+    const NAME: &'static str = "gateway";
+    const TTL: Duration = Duration::from_secs(3600);
+}
+
+impl Kind for HandshakeClaims {
+    const NAME: &'static str = "handshake";
+    const TTL: Duration = Duration::from_secs(30);
+}
+
+impl Kind for OrderClaims {
+    const NAME: &'static str = "order";
+    const TTL: Duration = Duration::from_secs(30);
+}
+
+impl Kind for OperatorClaims {
+    const NAME: &'static str = "operator";
+    const TTL: Duration = Duration::from_secs(120);
+}
+
+impl AccessClaims {
+    /// How long an access token lives, unless it is asked for another time.
+    pub const TTL: Duration = <Self as Kind>::TTL;
+}
+
+impl GatewayClaims {
+    /// How long a gateway's token lives.
+    pub const TTL: Duration = <Self as Kind>::TTL;
+}

@@ -1,0 +1,159 @@
+//! From a token to what it says: one function for each kind.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use orrery_protocol::id::{GatewayId, UserId};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    GANYMEDE_AUDIENCE, GATEWAY_AUDIENCE, ISSUER, Jwks, TOKEN_BYTES_MAX, TokenError,
+    kinds::{AccessClaims, GatewayClaims, HandshakeClaims, Kind, OperatorClaims, OrderClaims, PoolClaims},
+};
+
+/// Clocks of two hosts may differ by this much.
+const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
+
+/// What a valid access token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Who shows it.
+    pub user: UserId,
+    /// The name shown to others. Chosen by the user: never trust it, never render it as markup.
+    pub name: String,
+    /// From when on it says nothing.
+    pub expires_at: SystemTime,
+}
+
+/// The public keys of an installation: all that a gateway process has. Clones share them.
+#[derive(Clone)]
+pub struct VerifyingKeys {
+    keys: Arc<[VerifyingKey]>,
+}
+
+#[derive(Clone)]
+pub(super) struct VerifyingKey {
+    pub(super) kid: String,
+    pub(super) key: DecodingKey,
+}
+
+/// Everything a token holds.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Envelope<C> {
+    pub(super) iss: String,
+    pub(super) aud: Vec<String>,
+    /// Unix seconds.
+    pub(super) iat: u64,
+    /// Unix seconds.
+    pub(super) exp: u64,
+    pub(super) kind: String,
+    #[serde(flatten)]
+    pub(super) claims: C,
+}
+
+/// The audience of tokens for one gateway alone.
+pub(super) fn one_gateway(gateway: GatewayId) -> String {
+    format!("gateway:{gateway}")
+}
+
+impl VerifyingKeys {
+    pub(super) fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
+        Self { keys: keys.into_iter().collect() }
+    }
+
+    /// The keys of a key set, as Ganymede publishes it. Keys of another type than ours are passed over.
+    pub fn from_jwks(jwks: &Jwks) -> Self {
+        let key = |jwk: &super::Jwk| {
+            let key = jwk.is_ours().then(|| DecodingKey::from_ed_components(jwk.x()).ok())??;
+            Some(VerifyingKey { kid: jwk.kid().to_owned(), key })
+        };
+        Self::new(jwks.keys.iter().filter_map(key))
+    }
+
+    /// Who shows an access token, at a gateway or at Ganymede.
+    ///
+    /// # Errors
+    /// It is not one of ours for both audiences, or not any more.
+    pub fn access(&self, token: &str, now: SystemTime) -> Result<Access, TokenError> {
+        let (claims, expires_at) = self.verify::<AccessClaims>(token, &[GATEWAY_AUDIENCE, GANYMEDE_AUDIENCE], now)?;
+        let AccessClaims { user, name } = claims;
+        Ok(Access { user, name, expires_at })
+    }
+
+    /// Which gateway process shows a pool token. Whether it is still registered is the pool's to say.
+    ///
+    /// # Errors
+    /// It is none of ours, or not any more.
+    pub fn pool(&self, token: &str, now: SystemTime) -> Result<PoolClaims, TokenError> {
+        self.verify(token, &[GANYMEDE_AUDIENCE], now).map(|(claims, _)| claims)
+    }
+
+    /// What a gateway serves. Whether its epoch is over is the pool's to say.
+    ///
+    /// # Errors
+    /// It is none of ours, or not any more.
+    pub fn gateway(&self, token: &str, now: SystemTime) -> Result<GatewayClaims, TokenError> {
+        self.verify(token, &[GANYMEDE_AUDIENCE], now).map(|(claims, _)| claims)
+    }
+
+    /// What a handshake is for, at the gateway `me`. Whether it was used is the pool's to say.
+    ///
+    /// # Errors
+    /// It is none of ours, for another gateway, or too old.
+    pub fn handshake(&self, token: &str, me: GatewayId, now: SystemTime) -> Result<HandshakeClaims, TokenError> {
+        self.verify(token, &[&one_gateway(me)], now).map(|(claims, _)| claims)
+    }
+
+    /// What an order is about, at the gateway `me`.
+    ///
+    /// # Errors
+    /// It is none of ours, for another gateway, or too old.
+    pub fn order(&self, token: &str, me: GatewayId, now: SystemTime) -> Result<OrderClaims, TokenError> {
+        self.verify(token, &[&one_gateway(me)], now).map(|(claims, _)| claims)
+    }
+
+    /// Whether whoever shows this holds the installation's keys.
+    ///
+    /// # Errors
+    /// They do not.
+    pub fn operator(&self, token: &str, now: SystemTime) -> Result<(), TokenError> {
+        self.verify::<OperatorClaims>(token, &[GANYMEDE_AUDIENCE], now).map(drop)
+    }
+
+    /// Checks, in this order: length, `alg`, `kid`, signature, `iss`, `kind`, `aud`, `iat`, `exp`. Only a token that is
+    /// right in all else is called expired.
+    fn verify<K: Kind>(&self, token: &str, audiences: &[&str], now: SystemTime) -> Result<(K, SystemTime), TokenError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(TokenError::Invalid);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let kid = header.kid.ok_or(TokenError::Invalid)?;
+        let VerifyingKey { key, .. } = self.keys.iter().find(|key| key.kid == kid).ok_or(TokenError::Invalid)?;
+        let decoded = jsonwebtoken::decode::<Envelope<K>>(token, key, &signature_only());
+        let Envelope { iss, aud, iat, exp, kind, claims } = decoded.map_err(|_| TokenError::Invalid)?.claims;
+        if iss != ISSUER || kind != K::NAME || aud != audiences {
+            return Err(TokenError::Invalid);
+        }
+        let at = |seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).ok_or(TokenError::Invalid);
+        let (issued_at, expires_at) = (at(iat)?, at(exp)?);
+        if issued_at > now + CLOCK_LEEWAY {
+            return Err(TokenError::Invalid);
+        }
+        if now > expires_at + CLOCK_LEEWAY {
+            return Err(TokenError::Expired);
+        }
+        Ok((claims, expires_at))
+    }
+}
+
+/// Everything but the signature and the algorithm is checked above, by the caller's clock.
+fn signature_only() -> Validation {
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    validation
+}
