@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What was wrong, as a closed set. Each has one status code and one name.
@@ -13,6 +14,8 @@ use uuid::Uuid;
 pub enum ErrorCode {
     /// The request itself is wrong; `details.fields` says where.
     InvalidInput,
+    /// A command whose `type` nobody knows.
+    UnknownCommand,
     /// No token, or not a valid one.
     AuthenticationFailed,
     /// Known, but not allowed.
@@ -21,8 +24,14 @@ pub enum ErrorCode {
     NotFound,
     /// The path exists, the method does not.
     MethodNotAllowed,
+    /// It contradicts what is there already.
+    Conflict,
+    /// The caller speaks for an allocation that is over.
+    StaleEpoch,
     /// The body or message is larger than allowed.
     TooLarge,
+    /// The body is of a kind that is not read here.
+    UnsupportedMediaType,
     /// This path speaks WebSocket only.
     UpgradeRequired,
     /// Too many of something; try later.
@@ -37,12 +46,14 @@ impl ErrorCode {
     /// The one status code of this kind.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::InvalidInput => StatusCode::BAD_REQUEST,
+            Self::InvalidInput | Self::UnknownCommand => StatusCode::BAD_REQUEST,
             Self::AuthenticationFailed => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict | Self::StaleEpoch => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -53,11 +64,15 @@ impl ErrorCode {
     fn name(self) -> &'static str {
         match self {
             Self::InvalidInput => "INVALID_INPUT",
+            Self::UnknownCommand => "UNKNOWN_COMMAND",
             Self::AuthenticationFailed => "AUTHENTICATION_FAILED",
             Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+            Self::Conflict => "CONFLICT",
+            Self::StaleEpoch => "STALE_EPOCH",
             Self::TooLarge => "TOO_LARGE",
+            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::UpgradeRequired => "UPGRADE_REQUIRED",
             Self::RateLimited => "RATE_LIMITED",
             Self::Unavailable(cause) => cause,
@@ -89,10 +104,25 @@ impl ApiError {
 
     /// Bad input, named by field: `details.fields.{field}`.
     pub fn invalid(field: &str, problem: impl Into<String>) -> Self {
+        Self::invalid_fields([(field.to_owned(), problem.into())])
+    }
+
+    /// Bad input in several fields, each with what is wrong with it.
+    pub fn invalid_fields(problems: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut error = Self::new(ErrorCode::InvalidInput, "the request is not valid");
-        let fields = Map::from_iter([(field.to_owned(), Value::String(problem.into()))]);
+        let fields = problems.into_iter().map(|(field, problem)| (field, Value::String(problem))).collect();
         error.details.insert("fields".to_owned(), Value::Object(fields));
         error
+    }
+
+    /// Nobody is signed in, or nobody that may be.
+    pub fn not_signed_in(why: impl Into<String>) -> Self {
+        Self::new(ErrorCode::AuthenticationFailed, why)
+    }
+
+    /// Seen, but not to be done by the caller.
+    pub fn forbidden(why: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Forbidden, why)
     }
 
     /// When it is worth another try.
@@ -122,7 +152,7 @@ impl ApiError {
     /// The error body, complete. [`crate::envelope`] calls this; so does whoever answers without a router.
     pub fn body(&self, request_id: Uuid) -> Vec<u8> {
         let details = (!self.details.is_empty()).then_some(&self.details);
-        let body = Body { error: Inner { code: self.code.name(), message: &self.message, details, request_id } };
+        let body = ErrorBody { error: Refusal { code: self.code.name(), message: &self.message, details, request_id } };
         serde_json::to_vec(&body).expect("strings, numbers and maps of strings always serialize")
     }
 }
@@ -132,17 +162,23 @@ pub(crate) fn report_status(well: bool) -> StatusCode {
     if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    error: Inner<'a>,
+/// The body of every refusal.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ErrorBody<'a> {
+    error: Refusal<'a>,
 }
 
-#[derive(Serialize)]
-struct Inner<'a> {
+#[derive(Serialize, ToSchema)]
+struct Refusal<'a> {
+    /// What was wrong, from a closed set, `UPPER_SNAKE`.
     code: &'static str,
+    /// The same for people.
     message: &'a str,
+    /// What a machine may want to know beside it; `fields` names each bad field.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, nullable = false)]
     details: Option<&'a Map<String, Value>>,
+    /// As in the answer's `x-request-id` and in the log.
     request_id: Uuid,
 }
 

@@ -1,5 +1,7 @@
 //! Limits of the HTTP edge. Crossing one is a named outcome where it is checked.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
 /// What connections and requests may cost. Configurable.
@@ -16,6 +18,8 @@ pub struct HttpLimits {
     pub head_bytes_max: usize,
     /// Largest request body, in bytes. Beyond: 413.
     pub body_bytes_max: usize,
+    /// Largest body in which a gateway appends or pushes documents, in bytes. Beyond: 413.
+    pub data_bytes_max: usize,
 }
 
 impl Default for HttpLimits {
@@ -26,6 +30,40 @@ impl Default for HttpLimits {
             request_timeout_ms: 30_000,
             head_bytes_max: 32 << 10,
             body_bytes_max: 1 << 20,
+            data_bytes_max: 128 << 20,
         }
     }
+}
+
+/// How often a caller may ask, per minute. Each is a bucket of that size which refills evenly. Crossing one: 429
+/// `RATE_LIMITED` with `Retry-After`. Configurable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimits {
+    /// Requests of one network address, before anybody asks who it is.
+    pub address_per_minute: NonZeroU32,
+    /// Sign-ins and sign-ups of one network address.
+    pub sign_in_per_minute: NonZeroU32,
+    /// Failed sign-ins to one account, whatever the address.
+    pub failed_sign_in_per_minute: NonZeroU32,
+    /// Requests of one user with a session or an access token.
+    pub user_per_minute: NonZeroU32,
+    /// Requests with one API key.
+    pub key_per_minute: NonZeroU32,
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        Self {
+            address_per_minute: per_minute(3_000),
+            sign_in_per_minute: per_minute(60),
+            failed_sign_in_per_minute: per_minute(10),
+            user_per_minute: per_minute(100),
+            key_per_minute: per_minute(100),
+        }
+    }
+}
+
+const fn per_minute(requests: u32) -> NonZeroU32 {
+    NonZeroU32::new(requests).expect("a limit of nothing is no limit")
 }
