@@ -9,11 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{error::report_status, state::AppState};
+use crate::{error::report_status, state::ProcessState};
 
 /// How one part is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Does its work.
@@ -25,7 +26,7 @@ pub enum Status {
 }
 
 /// What one part says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Part {
     /// How it is.
     pub status: Status,
@@ -40,13 +41,27 @@ pub trait Parts: Send + Sync {
     async fn parts(&self) -> BTreeMap<&'static str, Part>;
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Health {
+    /// The worst of the parts.
     status: Status,
+    #[schema(value_type = BTreeMap<String, Part>)]
     parts: BTreeMap<&'static str, Part>,
 }
 
-pub(crate) async fn show(State(state): State<AppState>) -> Response {
+/// Whether this process can do its work, part by part.
+#[utoipa::path(
+    get,
+    path = "/api/health",
+    operation_id = "health",
+    tag = "operations",
+    responses(
+        (status = 200, description = "every part does its work", body = Health),
+        (status = 503, description = "at least one does not, or withholds something", body = Health),
+    ),
+    security(())
+)]
+pub(crate) async fn show(State(state): State<ProcessState>) -> Response {
     let parts = state.parts.parts().await;
     let status = parts.values().map(|part| part.status).max().unwrap_or(Status::Ok);
     // Degraded answers 503 too: whoever polls must learn that something is withheld.

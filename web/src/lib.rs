@@ -8,13 +8,27 @@
 //! ```
 
 pub mod address;
+mod admission;
+mod api;
+mod authentication;
+pub mod dispatch;
 pub mod envelope;
 pub mod error;
+mod gateway_api;
 pub mod health;
+mod internal;
 pub mod limits;
+mod message;
 pub mod metrics;
+mod openapi;
+pub mod proxy;
+pub mod public_url;
+pub mod rate;
+mod refusal;
 pub mod routes;
 pub mod server;
 pub mod socket;
 mod start_page;
 pub mod state;
+mod tcp;
+mod time;

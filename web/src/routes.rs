@@ -1,52 +1,63 @@
-//! Which path is answered by whom.
+//! Which path is answered by whom, in each role.
 
-use axum::{Json, Router, extract::DefaultBodyLimit, routing::get};
+use axum::{Json, Router, extract::State};
 use orrery_ganymede::tokens::Jwks;
-use serde_json::{Value, json};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api,
+    dispatch::Dispatch,
     envelope::Site,
     error::{ApiError, ErrorCode},
-    health, metrics, socket, start_page,
-    state::AppState,
+    gateway_api, health, internal, metrics, openapi,
+    proxy::Proxy,
+    start_page,
+    state::{GanymedeState, GatewayState},
 };
 
-/// Everything this process serves.
-pub fn site(state: AppState) -> Site {
-    let edge = state.edge.clone();
-    let body_bytes_max = edge.limits.body_bytes_max;
-    let finish = |router: Router<AppState>| {
-        router
-            .fallback(async || ApiError::not_found())
-            .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed, "not with this method"))
-            .layer(DefaultBodyLimit::max(body_bytes_max))
-            .with_state(state.clone())
-    };
-    // Without an organization in the address, a gateway route takes it from the token.
-    let bare = finish(control_plane().merge(gateway()));
-    let gateway = finish(gateway());
-    Site::new(bare, gateway, edge)
+/// Everything that Ganymede serves; `gateway` is the one in the same process, if there is one.
+pub fn ganymede(state: GanymedeState, gateway: Option<GatewayState>) -> Site {
+    let edge = state.process.edge.clone();
+    let here = gateway.map(gateway_api::routes).unwrap_or_default();
+    let gateways = Dispatch::new(finish(here), state.routes.clone(), state.orgs.clone(), Proxy::new(edge.clone()));
+    let own = OpenApiRouter::new()
+        .routes(routes!(start_page::page))
+        .routes(routes!(start_page::style))
+        .routes(routes!(start_page::example))
+        .routes(routes!(health::show))
+        .routes(routes!(metrics::show))
+        .routes(routes!(jwks))
+        .merge(api::routes(&state));
+    let own = openapi::described(own).merge(internal::routes(&state));
+    let own = own.with_state(state).merge(gateways.clone().bare_routes());
+    Site::new(finish(own), gateways, edge)
 }
 
-/// Ganymede's routes, for people and operators.
-fn control_plane() -> Router<AppState> {
-    Router::new()
-        .route("/", get(start_page::page))
-        .route("/start.css", get(start_page::style))
-        .route("/api/health", get(health::show))
-        .route("/metrics", get(metrics::show))
-        .route("/.well-known/jwks.json", get(jwks))
+/// Everything that a gateway in a process of its own serves.
+pub fn gateway(state: GatewayState) -> Site {
+    let edge = state.process.edge.clone();
+    let own = OpenApiRouter::new().routes(routes!(health::show)).routes(routes!(metrics::show));
+    let own = openapi::described(own).with_state(state.process.clone());
+    let own = own.merge(gateway_api::orders(state.clone())).merge(gateway_api::routes(state.clone()));
+    Site::new(finish(own), finish(gateway_api::routes(state)), edge)
 }
 
-/// One organization's gateway.
-fn gateway() -> Router<AppState> {
-    Router::new().route("/collab/ping", get(ping)).route("/collab/{project}/{document}", get(socket::enter))
+/// What every router ends with.
+pub(crate) fn finish(router: Router) -> Router {
+    router
+        .fallback(async || ApiError::not_found())
+        .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed, "not with this method"))
 }
 
-async fn jwks(axum::extract::State(state): axum::extract::State<AppState>) -> Json<Jwks> {
+/// The public keys that tokens are verified with (RFC 7517).
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    operation_id = "jwks",
+    tag = "operations",
+    responses((status = 200, description = "every key that verifies", body = Object)),
+    security(())
+)]
+async fn jwks(State(state): State<GanymedeState>) -> Json<Jwks> {
     Json(state.tokens.jwks())
-}
-
-async fn ping() -> Json<Value> {
-    Json(json!({}))
 }

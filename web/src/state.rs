@@ -1,19 +1,36 @@
-//! What every route may reach. Put together once, by the binary.
+//! What the routes may reach, by role. Put together once, by the binary.
+//!
+//! ```text
+//! ProcessState    every role: configuration of the edge, health, metrics
+//! GanymedeState   the people's API and what gateways ask of Ganymede
+//! GatewayState    the rooms of the organizations that are served in this process
+//! ```
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
+use axum::extract::FromRef;
 use metrics_exporter_prometheus::PrometheusHandle;
-use orrery_ganymede::tokens::TokenKeys;
+use orrery_actors::{ControlPlane, Gateways};
+use orrery_ganymede::{
+    data::Data,
+    orgs::Orgs,
+    people::People,
+    pool::{Pool, Routes},
+    tokens::{TokenKeys, VerifyingKeys},
+};
+use orrery_protocol::id::{GatewayId, OrgId};
 
-use crate::{health::Parts, limits::HttpLimits, socket::Sockets};
+use crate::{
+    health::Parts,
+    limits::{HttpLimits, RateLimits},
+    public_url::PublicUrl,
+    rate::Quotas,
+    socket::Sockets,
+};
 
-/// Shared by all requests; cheap to clone.
+/// What every process has, whatever its role; cheap to clone.
 #[derive(Clone)]
-pub struct AppState {
-    /// Signs and verifies.
-    pub tokens: Arc<TokenKeys>,
-    /// Where WebSockets lead.
-    pub sockets: Sockets,
+pub struct ProcessState {
     /// The edge's own configuration.
     pub edge: Arc<EdgeConfig>,
     /// What `/api/health` asks.
@@ -22,11 +39,88 @@ pub struct AppState {
     pub metrics: PrometheusHandle,
 }
 
+/// What the routes of the control plane reach; cheap to clone.
+#[derive(Clone)]
+pub struct GanymedeState {
+    /// What every process has.
+    pub process: ProcessState,
+    /// Users, sessions, API keys.
+    pub people: People,
+    /// Organizations, members, projects.
+    pub orgs: Orgs,
+    /// Gateways and the organizations that they serve.
+    pub pool: Pool,
+    /// Where requests for an organization go. The pool's.
+    pub routes: Routes,
+    /// Documents of organizations, as gateways store and fetch them.
+    pub data: Data,
+    /// Signs and verifies.
+    pub tokens: Arc<TokenKeys>,
+    /// How much each caller has asked lately.
+    pub quotas: Arc<Quotas>,
+}
+
+/// What the routes of a gateway reach; cheap to clone.
+#[derive(Clone)]
+pub struct GatewayState {
+    /// What every process has.
+    pub process: ProcessState,
+    /// Who this gateway is: the audience of handshakes and orders.
+    pub gateway: GatewayId,
+    /// The organizations that are served here.
+    pub gateways: Gateways,
+    /// Where WebSockets lead.
+    pub sockets: Sockets,
+    /// Verifies what people and Ganymede show.
+    pub verifier: Arc<VerifyingKeys>,
+    /// Ganymede, as this gateway reaches it.
+    pub control_plane: Arc<dyn ControlPlane>,
+}
+
 /// Where the edge is reached and what it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EdgeConfig {
     /// The domain below which every organization has its host.
     pub domain: String,
+    /// How people reach the control plane from outside, if that differs from where it listens. `https` makes cookies
+    /// `Secure`.
+    pub public_url: Option<PublicUrl>,
     /// Limits of connections and requests.
     pub limits: HttpLimits,
+    /// How often each caller may ask.
+    pub rates: RateLimits,
+    /// Proxies in front of us, whose `X-Forwarded-For` is believed. Nobody else's is.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        Self {
+            domain: "localhost".to_owned(),
+            public_url: None,
+            limits: HttpLimits::default(),
+            rates: RateLimits::default(),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl GanymedeState {
+    /// Tells the gateway of an organization that members, roles or projects changed. It would notice by itself when it
+    /// renews its lease; this is so that it is at once.
+    pub(crate) fn refresh(&self, org: OrgId) {
+        self.pool.refresh(org);
+    }
+}
+
+impl FromRef<GanymedeState> for ProcessState {
+    fn from_ref(state: &GanymedeState) -> Self {
+        state.process.clone()
+    }
+}
+
+impl FromRef<GatewayState> for ProcessState {
+    fn from_ref(state: &GatewayState) -> Self {
+        state.process.clone()
+    }
 }

@@ -5,26 +5,18 @@ use axum::{
     extract::Query,
     routing::{get, post},
 };
-use bytes::Bytes;
 use http::Method;
 use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use orrery_actors::{Append, Clock, GatewayConfig, Gateways, Journal, JournalError};
-use orrery_ganymede::tokens::TokenKeys;
-use orrery_protocol::{
-    id::DocumentKey,
-    limits::{GatewayLimits, WireLimits},
-    record::StoredDocument,
-    room::RoomConfig,
-};
 use serde_json::Value;
 
 use crate::{
-    health::{Part, Parts, Status},
+    health::{self, Part, Parts, Status},
     limits::HttpLimits,
-    routes,
-    socket::Sockets,
-    state::AppState,
+    metrics as figures,
+    routes::finish,
+    start_page,
+    state::ProcessState,
 };
 
 use super::*;
@@ -43,45 +35,23 @@ impl Parts for Fixed {
     }
 }
 
-/// Storage that none of these requests may reach.
-struct NoJournal;
-
-#[async_trait]
-impl Journal for NoJournal {
-    fn append(&self, _: Append) {
-        panic!("nobody writes");
-    }
-
-    async fn load(&self, key: &DocumentKey) -> Result<StoredDocument, JournalError> {
-        panic!("nobody opens {key}");
-    }
-
-    async fn store_snapshot(&self, key: &DocumentKey, _: u64, _: Bytes) -> Result<(), JournalError> {
-        panic!("nobody changed {key}");
-    }
-}
-
 fn edge() -> Arc<EdgeConfig> {
     let limits = HttpLimits { request_timeout_ms: 50, body_bytes_max: 10, ..HttpLimits::default() };
-    Arc::new(EdgeConfig { domain: "localhost".to_owned(), limits })
+    Arc::new(EdgeConfig { limits, ..EdgeConfig::default() })
 }
 
+/// A process whose own routes are these, and that serves every organization.
 fn site(store: Status) -> Site {
-    let data = tempfile::tempdir().unwrap();
-    let clock = Clock::new();
-    let gateway = GatewayConfig {
-        room: RoomConfig::default(),
-        limits: GatewayLimits::default(),
-        journal: Arc::new(NoJournal),
-        clock,
-    };
-    routes::site(AppState {
-        tokens: Arc::new(TokenKeys::load_or_create(data.path()).unwrap()),
-        sockets: Sockets::new(Gateways::new(gateway), WireLimits::default(), 1, clock),
-        edge: edge(),
-        parts: Arc::new(Fixed(store)),
-        metrics: PrometheusBuilder::new().build_recorder().handle(),
-    })
+    let metrics = PrometheusBuilder::new().build_recorder().handle();
+    let state = ProcessState { edge: edge(), parts: Arc::new(Fixed(store)), metrics };
+    let own = Router::new()
+        .route("/", get(start_page::page))
+        .route("/start.css", get(start_page::style))
+        .route("/api/health", get(health::show))
+        .route("/metrics", get(figures::show))
+        .with_state(state);
+    let gateway = Router::new().route("/collab/ping", get(async || "pong"));
+    Site::new(finish(own), finish(gateway), edge())
 }
 
 struct Answer {
@@ -120,7 +90,7 @@ async fn each_address_has_its_own_routes() {
     let site = site(Status::Ok);
     let (bare, org_host) = ("localhost:7000", format!("org-{ORG}.localhost:7000"));
     let not_found = (404, "NOT_FOUND");
-    for path in ["/", "/start.css", "/api/health", "/metrics", "/.well-known/jwks.json", "/collab/ping"] {
+    for path in ["/", "/start.css", "/api/health", "/metrics"] {
         check(&site, Method::GET, bare, path, (200, "")).await;
     }
     check(&site, Method::GET, &org_host, "/collab/ping", (200, "")).await;
@@ -168,12 +138,6 @@ async fn every_answer_has_safe_headers() {
     }
     let page = get_bare(&site, "/").await;
     assert!(!page.body.contains("<script") && !page.body.contains("style="), "the policy would block it");
-}
-
-#[tokio::test]
-async fn the_key_set_is_public() {
-    let answer = get_bare(&site(Status::Ok), "/.well-known/jwks.json").await;
-    assert_eq!(answer.json()["keys"][0]["crv"], "Ed25519");
 }
 
 /// A site whose one route does `what`.

@@ -20,7 +20,7 @@ struct Running {
 
 impl Running {
     fn start(router: Router, limits: HttpLimits) -> Self {
-        let edge = Arc::new(EdgeConfig { domain: "localhost".to_owned(), limits });
+        let edge = Arc::new(EdgeConfig { limits, ..EdgeConfig::default() });
         let site = Site::new(router, Router::new(), edge);
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), site).unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -59,7 +59,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 #[tokio::test]
 async fn a_taken_address_is_named() {
     let running = Running::start(Router::new(), HttpLimits::default());
-    let edge = Arc::new(EdgeConfig { domain: "localhost".to_owned(), limits: HttpLimits::default() });
+    let edge = Arc::new(EdgeConfig::default());
     let site = Site::new(Router::new(), Router::new(), edge);
     let error = Server::bind(running.address, site).err().unwrap();
     assert_eq!(error.to_string(), format!("cannot listen on {}", running.address));

@@ -1,0 +1,230 @@
+//! Every route and every kind of caller, as one table. The routes come from the description that the process gives of
+//! itself, so that a route without a row fails.
+
+use http::Method;
+use orrery_ganymede::people::{NewKey, Scope};
+use orrery_protocol::{
+    access::{OrgRole, Role},
+    id::{OrgId, ProjectId, UserId},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::installation::{Installation, NOW_MS, Proof};
+
+/// Who asks. All but the first four and the administrator belong to the organization that is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    Anonymous,
+    Stranger,
+    /// A member who is a viewer in the project.
+    Viewer,
+    Member,
+    Admin,
+    Owner,
+    /// Of the installation; of no organization.
+    Administrator,
+    /// The owner, with an API key of scope `read`.
+    ReadOnlyKey,
+}
+
+const ASKERS: [Asker; 8] = [
+    Asker::Anonymous,
+    Asker::Stranger,
+    Asker::Viewer,
+    Asker::Member,
+    Asker::Admin,
+    Asker::Owner,
+    Asker::Administrator,
+    Asker::ReadOnlyKey,
+];
+
+/// What each of [`ASKERS`] is answered, in their order.
+#[rustfmt::skip]
+const TABLE: &[(&str, &str, [u16; 8])] = &[
+    //                                                  anon stra view memb admi owne Admi read
+    ("GET",    "/",                                     [200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/start.css",                            [200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/board.mjs",                            [200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/openapi.json",                         [200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/api/health",                           [200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/metrics",                              [200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/.well-known/jwks.json",                [200, 200, 200, 200, 200, 200, 200, 200]),
+    ("POST",   "/api/auth/signup",                      [201, 201, 201, 201, 201, 201, 201, 201]),
+    ("POST",   "/api/auth/login",                       [200, 200, 200, 200, 200, 200, 200, 200]),
+    ("POST",   "/api/auth/logout",                      [204, 204, 204, 204, 204, 204, 204, 204]),
+    ("GET",    "/api/auth/me",                          [401, 200, 200, 200, 200, 200, 200, 200]),
+    ("POST",   "/api/auth/token",                       [401, 200, 200, 200, 200, 200, 200, 403]),
+    ("GET",    "/api/api-keys",                         [401, 200, 200, 200, 200, 200, 200, 200]),
+    ("POST",   "/api/api-keys",                         [401, 201, 201, 201, 201, 201, 201, 403]),
+    ("DELETE", "/api/api-keys/{key}",                   [401, 204, 204, 204, 204, 204, 204, 403]),
+    ("GET",    "/api/orgs",                             [401, 200, 200, 200, 200, 200, 200, 200]),
+    ("POST",   "/api/orgs",                             [401, 201, 201, 201, 201, 201, 201, 403]),
+    ("GET",    "/api/orgs/{org}",                       [401, 404, 200, 200, 200, 200, 404, 200]),
+    ("PATCH",  "/api/orgs/{org}",                       [401, 404, 403, 403, 403, 200, 404, 403]),
+    ("GET",    "/api/orgs/{org}/members",               [401, 404, 200, 200, 200, 200, 404, 200]),
+    ("POST",   "/api/orgs/{org}/members",               [401, 404, 403, 403, 201, 201, 404, 403]),
+    ("PATCH",  "/api/orgs/{org}/members/{user}",        [401, 404, 403, 403, 200, 200, 404, 403]),
+    ("DELETE", "/api/orgs/{org}/members/{user}",        [401, 404, 403, 403, 204, 204, 404, 403]),
+    ("GET",    "/api/orgs/{org}/projects",              [401, 404, 200, 200, 200, 200, 404, 200]),
+    ("POST",   "/api/orgs/{org}/projects",              [401, 404, 201, 201, 201, 201, 404, 403]),
+    ("GET",    "/api/projects/{project}",               [401, 404, 200, 200, 200, 200, 404, 200]),
+    ("PATCH",  "/api/projects/{project}",               [401, 404, 403, 403, 200, 200, 404, 403]),
+    ("DELETE", "/api/projects/{project}",               [401, 404, 403, 403, 204, 204, 404, 403]),
+    ("GET",    "/api/projects/{project}/members",       [401, 404, 200, 200, 200, 200, 404, 200]),
+    ("POST",   "/api/projects/{project}/members",       [401, 404, 403, 403, 201, 201, 404, 403]),
+    ("DELETE", "/api/projects/{project}/members/{user}", [401, 404, 403, 403, 204, 204, 404, 403]),
+    ("POST",   "/projects/{project}/start",             [401, 404, 200, 200, 200, 200, 404, 403]),
+    ("POST",   "/projects/{project}/stop",              [401, 404, 403, 200, 200, 200, 404, 403]),
+    ("POST",   "/gateway/start",                        [401, 404, 200, 200, 200, 200, 404, 403]),
+    ("GET",    "/api/pool",                             [401, 403, 403, 403, 403, 403, 200, 403]),
+    ("POST",   "/api/pool/slots/{slot}/drain",          [401, 403, 403, 403, 403, 403, 404, 403]),
+    ("POST",   "/api/pool/gateways",                    [401, 403, 403, 403, 403, 403, 201, 403]),
+    ("DELETE", "/api/pool/gateways/{gateway}",          [401, 403, 403, 403, 403, 403, 404, 403]),
+];
+
+#[tokio::test]
+async fn every_route_and_every_kind_of_caller() {
+    let installation = Installation::new().await;
+    let mut described = installation.description().await.operations();
+    let mut rows: Vec<_> = TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+    described.sort();
+    rows.sort();
+    assert_eq!(rows, described, "a row for each route, and a route for each row");
+    let scene = Scene::new(&installation).await;
+    for (method, path, expected) in TABLE {
+        for (asker, expected) in ASKERS.into_iter().zip(expected) {
+            let place = Place::new(&installation, &scene).await;
+            let user = scene.user(asker, &place);
+            let proof = proof(&installation, asker, user).await;
+            let key = spare_key(&installation, user.unwrap_or(scene.stranger)).await;
+            let target = path
+                .replace("{org}", &place.org.to_string())
+                .replace("{project}", &place.project.to_string())
+                .replace("{user}", &scene.target.to_string())
+                .replace("{slot}", "4000000")
+                .replace("{gateway}", &place.org.to_string())
+                .replace("{key}", &key);
+            let body = place.body(method, path);
+            let method: Method = method.parse().unwrap();
+            let answer = installation.ask(method.clone(), &target, &proof, body.as_ref()).await;
+            assert_eq!(answer.status, *expected, "{method} {path} by {asker:?}: {}", answer.body);
+            place.vacate(&installation).await;
+        }
+    }
+}
+
+/// People who are there from the beginning.
+struct Scene {
+    administrator: UserId,
+    stranger: UserId,
+    viewer: UserId,
+    member: UserId,
+    admin: UserId,
+    /// A member about whom something is asked.
+    target: UserId,
+}
+
+impl Scene {
+    async fn new(installation: &Installation) -> Self {
+        // The first account is the administrator's.
+        let administrator = installation.sign_up("administrator").await;
+        installation.sign_up("newcomer").await;
+        Self {
+            administrator,
+            stranger: installation.sign_up("stranger").await,
+            viewer: installation.sign_up("viewer").await,
+            member: installation.sign_up("member").await,
+            admin: installation.sign_up("admin").await,
+            target: installation.sign_up("target").await,
+        }
+    }
+
+    fn user(&self, asker: Asker, place: &Place) -> Option<UserId> {
+        match asker {
+            Asker::Anonymous => None,
+            Asker::Stranger => Some(self.stranger),
+            Asker::Viewer => Some(self.viewer),
+            Asker::Member => Some(self.member),
+            Asker::Admin => Some(self.admin),
+            Asker::Owner | Asker::ReadOnlyKey => Some(place.owner),
+            Asker::Administrator => Some(self.administrator),
+        }
+    }
+}
+
+async fn proof(installation: &Installation, asker: Asker, user: Option<UserId>) -> Proof {
+    match user {
+        None => Proof::None,
+        Some(user) if asker == Asker::ReadOnlyKey => installation.key(user, [Scope::Read]).await,
+        Some(user) => installation.session(user).await,
+    }
+}
+
+/// The id of a key of this user, the only one of its name.
+async fn spare_key(installation: &Installation, user: UserId) -> String {
+    for key in installation.people.api_keys(user).await.unwrap() {
+        if key.name == "spare" || key.name == "Europa" {
+            installation.people.delete_key(user, &key.id).await.unwrap();
+        }
+    }
+    let new = NewKey { name: "spare".to_owned(), scopes: [Scope::Read].into(), expires_at_ms: None };
+    installation.people.create_key(NOW_MS, user, new).await.unwrap().0.id.to_string()
+}
+
+/// An organization that is as it should be when the question comes, whatever was asked before.
+struct Place {
+    org: OrgId,
+    project: ProjectId,
+    /// Somebody else each time: nobody may own many.
+    owner: UserId,
+    /// Of somebody who is no member.
+    newcomer: &'static str,
+}
+
+impl Place {
+    async fn new(installation: &Installation, scene: &Scene) -> Self {
+        let orgs = &installation.orgs;
+        let owner = installation.sign_up(&format!("owner-{}", Uuid::now_v7())).await;
+        let org = orgs.create(NOW_MS, owner, "Moons").await.unwrap().id;
+        for (user, role) in [
+            (scene.viewer, OrgRole::Member),
+            (scene.member, OrgRole::Member),
+            (scene.admin, OrgRole::Admin),
+            (scene.target, OrgRole::Member),
+        ] {
+            installation.join(org, user, role).await;
+        }
+        let project = orgs.create_project(NOW_MS, org, owner, "Io").await.unwrap().id;
+        orgs.set_project_role(project, scene.viewer, Some(Role::Viewer)).await.unwrap();
+        Self { org, project, owner, newcomer: "newcomer@example.org" }
+    }
+
+    /// A body that is right for this route.
+    fn body(&self, method: &str, path: &str) -> Option<Value> {
+        match (method, path) {
+            ("POST", "/api/auth/signup") => {
+                let email = format!("{}@example.org", Uuid::now_v7());
+                Some(json!({"email": email, "password": "a long password", "name": "New"}))
+            }
+            ("POST", "/api/auth/login") => {
+                Some(json!({"email": "stranger@example.org", "password": crate::installation::PASSWORD}))
+            }
+            ("POST", "/api/orgs/{org}/members") => Some(json!({"email": self.newcomer, "role": "member"})),
+            ("POST", "/api/projects/{project}/members") => {
+                Some(json!({"email": "target@example.org", "role": "viewer"}))
+            }
+            ("PATCH", "/api/orgs/{org}/members/{user}") => Some(json!({"role": "admin"})),
+            ("POST", "/gateway/start") => Some(json!({"organization_id": self.org})),
+            ("POST", "/api/orgs" | "/api/api-keys" | "/api/orgs/{org}/projects") | ("PATCH", _) => {
+                Some(json!({"name": "Europa"}))
+            }
+            _ => None,
+        }
+    }
+
+    /// Gives the slot back.
+    async fn vacate(self, installation: &Installation) {
+        installation.pool.release(self.org).await.unwrap();
+    }
+}
