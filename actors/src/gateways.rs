@@ -1,162 +1,274 @@
-//! The way from an organization to its gateway. Starts gateways on first use and ends them together.
+//! The organizations that are served in this process: taken on when Ganymede allocates them, let go when it says so, when
+//! their lease ends or when nobody needs them. Nothing is served that was not allocated.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+use std::{sync::Arc, time::Duration};
+
+use orrery_protocol::{
+    access::Principal,
+    command::{Command, IdempotencyKey},
+    control::{GatewayBrief, Token},
+    id::{DocumentKey, Epoch, OrgId, ProjectId, UserId},
 };
-
-use orrery_protocol::id::{DocumentKey, OrgId, UserId};
-use ractor::{Actor, ActorRef, ActorStatus, rpc::CallResult};
+use ractor::{Actor, rpc::CallResult};
+use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::{
-    gateway::{GatewayActor, GatewayConfig, GatewayMessage, GatewayReport, OpenError},
+    control_plane::{Ask, ControlError},
+    gateway::{CommandError, GatewayConfig, GatewayMessage, GatewayReport, OpenError},
+    keeper::{KeeperActor, KeeperArguments, KeeperMessage, KeeperReport, ReleaseReason},
+    places::{Actors, Phase, Places, Reservation},
     room::RoomHandle,
 };
 
 /// How long opening a document may take before whoever asked is sent away.
 const OPEN_MAX: Duration = Duration::from_secs(10);
-/// How long a gateway may take to bring everything to disk.
-const DRAIN_MAX: Duration = Duration::from_secs(35);
-/// How long a gateway may take to say what it is doing.
+/// How long a command may take before its sender is told that it is not known what became of it.
+const COMMAND_MAX: Duration = Duration::from_secs(10);
+/// How long an organization on its way out may hold a slot that is needed.
+const VACATE_MAX: Duration = Duration::from_secs(5);
+/// How long an actor may take to say what it is doing.
 const INSPECT_MAX: Duration = Duration::from_secs(5);
 
-#[derive(Default)]
-struct Table {
-    gateways: HashMap<OrgId, ActorRef<GatewayMessage>>,
-    stopping: bool,
+/// Why an organization is not served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServeError {
+    /// The process is shutting down.
+    #[error("the gateway is stopping")]
+    Stopping,
+    /// A newer epoch of it is served here already.
+    #[error("epoch {0} of the organization is served here")]
+    Stale(Epoch),
+    /// It was given up while it was being started.
+    #[error("the organization was released while it was being started")]
+    Released,
+    /// Every slot has its organization.
+    #[error("all {0} slots are taken")]
+    NoFreeSlot(u16),
+    /// The handshake is for another organization.
+    #[error("the handshake is for organization {0}")]
+    OtherOrganization(OrgId),
+    /// Ganymede did not give the configuration.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Its actors could not be made.
+    #[error("the gateway cannot be started: {0}")]
+    Failed(String),
 }
 
 /// All gateways of this process; cheap to clone.
 #[derive(Clone)]
 pub struct Gateways {
-    config: GatewayConfig,
-    table: Arc<Mutex<Table>>,
+    config: Arc<GatewayConfig>,
+    places: Places,
 }
 
 impl Gateways {
     /// None yet.
     pub fn new(config: GatewayConfig) -> Self {
-        Self { config, table: Arc::default() }
+        Self { config: Arc::new(config), places: Places::new() }
+    }
+
+    /// Fetches the configuration of an organization that was allocated to this process, and serves it.
+    ///
+    /// # Errors
+    /// It is not served; nothing of it is left.
+    pub async fn start(&self, org: OrgId, handshake: &Token) -> Result<Epoch, ServeError> {
+        let asked_ms = self.config.clock.now_ms();
+        let brief = self.config.control_plane.config(Ask::Handshake(handshake)).await?;
+        if brief.organization_id != org {
+            return Err(ServeError::OtherOrganization(brief.organization_id));
+        }
+        let epoch = brief.epoch;
+        self.serve_since(brief, asked_ms).await?;
+        Ok(epoch)
+    }
+
+    /// Serves the organization that `brief`, which was fetched just now, tells of. The lease counts from this call.
+    /// Serving an epoch that is served already is fine; an older epoch is released first.
+    ///
+    /// # Errors
+    /// It is not served; nothing of it is left.
+    pub async fn serve(&self, brief: GatewayBrief) -> Result<(), ServeError> {
+        let asked_ms = self.config.clock.now_ms();
+        self.serve_since(brief, asked_ms).await
+    }
+
+    async fn serve_since(&self, brief: GatewayBrief, asked_ms: u64) -> Result<(), ServeError> {
+        let brief = Arc::new(brief);
+        let (org, epoch) = (brief.organization_id, brief.epoch);
+        let vacated = async || timeout(VACATE_MAX, self.places.until_free(self.config.slots)).await.is_ok();
+        loop {
+            match self.places.reserve(&brief, self.config.slots) {
+                Reservation::Reserved => break,
+                Reservation::Taken => {
+                    self.refresh_with(&brief);
+                    return self.started(org, epoch).await;
+                }
+                Reservation::Occupied(other) if other > epoch => return Err(ServeError::Stale(other)),
+                Reservation::Occupied(other) => self.release(org, other, ReleaseReason::Superseded).await,
+                // Ganymede gives a slot away as soon as it hears that it is free, which is before it is.
+                Reservation::Full { releasing: true } if vacated().await => {}
+                Reservation::Full { .. } => return Err(ServeError::NoFreeSlot(self.config.slots)),
+                Reservation::Stopping => return Err(ServeError::Stopping),
+            }
+        }
+        // Whoever asked may go away; the place must not stay half taken.
+        let (config, places) = ((*self.config).clone(), self.places.clone());
+        let keeper = tokio::spawn(async move {
+            let arguments = KeeperArguments { config, places: places.clone(), brief, asked_ms };
+            let spawned = Actor::spawn(None, KeeperActor, arguments).await;
+            let (_, ended) = spawned.inspect_err(|_| places.vacate(org, epoch))?;
+            tokio::spawn(async move {
+                ended.await.ok();
+                places.vacate(org, epoch);
+                tracing::info!(%org, %epoch, "the organization is not served here any more");
+            });
+            Ok(())
+        });
+        let spawned = keeper.await.map_err(|error| ServeError::Failed(error.to_string()))?;
+        spawned.map_err(|error: ractor::SpawnErr| ServeError::Failed(error.to_string()))?;
+        self.started(org, epoch).await?;
+        tracing::info!(%org, %epoch, "serving the organization");
+        Ok(())
+    }
+
+    async fn started(&self, org: OrgId, epoch: Epoch) -> Result<(), ServeError> {
+        self.places.until_started(org, epoch).await;
+        self.places.look(org, |place| match place {
+            Some(place) if place.brief.epoch == epoch && matches!(place.phase, Phase::Serving(_)) => Ok(()),
+            Some(_) | None => Err(ServeError::Released),
+        })
+    }
+
+    /// Serves an organization no longer: lets nobody in, closes peers with 1012, stores everything. Returns when nothing
+    /// of it is left. A newer epoch than `epoch` is left alone, an older one is not.
+    pub async fn release(&self, org: OrgId, epoch: Epoch, why: ReleaseReason) {
+        let Some(served) = self.places.look(org, |place| place.map(|place| place.brief.epoch)) else { return };
+        if served > epoch {
+            return;
+        }
+        if let Some(keeper) = self.places.close(org, served) {
+            drop(keeper.cast(KeeperMessage::Release(why)));
+        }
+        self.places.until_vacated(org, served).await;
+    }
+
+    /// Acts upon a newer brief of the epoch that is served: who is no member any more is closed with 4401, whose role
+    /// changed with 1012. Anything else than a newer brief changes nothing.
+    pub fn refresh(&self, brief: GatewayBrief) {
+        self.refresh_with(&Arc::new(brief));
+    }
+
+    fn refresh_with(&self, brief: &Arc<GatewayBrief>) {
+        let org = brief.organization_id;
+        if self.places.refresh(brief)
+            && let Some(Actors { keeper, .. }) = self.actors(org)
+        {
+            drop(keeper.cast(KeeperMessage::Refreshed(brief.clone())));
+        }
+    }
+
+    /// Something about the organization changed: its brief is fetched again, soon.
+    pub fn refetch(&self, org: OrgId) {
+        if let Some(Actors { keeper, .. }) = self.actors(org) {
+            drop(keeper.cast(KeeperMessage::Fetch));
+        }
+    }
+
+    /// The epoch under which the organization is served here.
+    pub fn epoch(&self, org: OrgId) -> Option<Epoch> {
+        self.places.look(org, |place| place.map(|place| place.brief.epoch))
+    }
+
+    /// `user` as `project` of `org` sees them; `None` if the organization is not served here, for who is no member, and
+    /// for what is no project of it.
+    pub fn principal(&self, org: OrgId, user: UserId, project: ProjectId) -> Option<Principal> {
+        self.places.look(org, |place| place?.brief.principal(user, project))
+    }
+
+    /// The organization that `project` belongs to, if it is served here.
+    pub fn org_of(&self, project: ProjectId) -> Option<OrgId> {
+        self.places.org_of(project)
     }
 
     /// The room of a document, opened if need be.
     ///
     /// # Errors
-    /// The document cannot be opened now.
+    /// The document cannot be opened here now.
     pub async fn room(&self, key: DocumentKey) -> Result<RoomHandle, OpenError> {
-        let gateway = self.gateway(key.org).await?;
+        let Actors { gateway, .. } = self.open_actors(key.org)?;
         let key = Arc::new(key);
         match gateway.call(|reply| GatewayMessage::Open(key, reply), Some(OPEN_MAX)).await {
             Ok(CallResult::Success(opened)) => opened,
             Ok(CallResult::Timeout) => Err(OpenError::Storage("loading takes too long".to_owned())),
-            Ok(CallResult::SenderError) | Err(_) => Err(OpenError::Stopping),
+            // It ended: somebody else serves the organization soon, or it does again.
+            Ok(CallResult::SenderError) | Err(_) => Err(OpenError::Moving),
         }
     }
 
-    /// Ends a member's connections to one organization.
-    pub fn revoke(&self, org: OrgId, user: UserId) {
-        if let Some(gateway) = self.table().gateways.get(&org) {
-            drop(gateway.cast(GatewayMessage::Revoke(user)));
+    /// Carries out a member's command, once however often it is given under one key.
+    ///
+    /// # Errors
+    /// It is refused, the world fails, or the organization is not served here.
+    pub async fn command(
+        &self,
+        principal: Principal,
+        event: &Value,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Value, CommandError> {
+        let command = Command::parse(event)?;
+        let Actors { gateway, .. } = self.open_actors(principal.org)?;
+        let message = |reply| GatewayMessage::Command(principal, command, key, reply);
+        match gateway.call(message, Some(COMMAND_MAX)).await {
+            Ok(CallResult::Success(answer)) => Ok(answer??),
+            Ok(CallResult::Timeout) => Err(ControlError::Unavailable("no answer in time".to_owned()).into()),
+            Ok(CallResult::SenderError) | Err(_) => Err(OpenError::Moving.into()),
         }
     }
 
-    /// What may be observed of every gateway.
-    pub async fn inspect(&self) -> Vec<GatewayReport> {
-        let gateways: Vec<_> = self.table().gateways.values().cloned().collect();
-        let calls = ractor::rpc::multi_call(&gateways, GatewayMessage::Inspect, Some(INSPECT_MAX)).await;
-        calls.unwrap_or_default().into_iter().filter_map(|call| call.success_or(()).ok()).collect()
+    /// What may be observed of every organization that is served.
+    pub async fn inspect(&self) -> Vec<(GatewayReport, KeeperReport)> {
+        let mut reports = Vec::new();
+        for (_, _, Actors { keeper, gateway }) in self.places.serving() {
+            let gateway = gateway.call(GatewayMessage::Inspect, Some(INSPECT_MAX));
+            let keeper = keeper.call(KeeperMessage::Inspect, Some(INSPECT_MAX));
+            if let (Ok(CallResult::Success(gateway)), Ok(CallResult::Success(keeper))) = tokio::join!(gateway, keeper) {
+                reports.push((gateway, keeper));
+            }
+        }
+        reports
     }
 
-    /// Closes every peer with 1012 and brings every room to disk.
+    /// Takes nobody on any more, closes every peer with 1012 and stores everything. Ganymede is not told: what was served
+    /// here is served again, here or elsewhere.
     pub async fn shutdown(&self) {
-        let gateways: Vec<_> = {
-            let mut table = self.table();
-            table.stopping = true;
-            table.gateways.values().cloned().collect()
-        };
-        drop(ractor::rpc::multi_call(&gateways, GatewayMessage::Drain, Some(DRAIN_MAX)).await);
-    }
-
-    /// The gateway of `org`. Two who ask at once get the same: the table decides.
-    async fn gateway(&self, org: OrgId) -> Result<ActorRef<GatewayMessage>, OpenError> {
-        let known = |table: &Table| match table.gateways.get(&org) {
-            _ if table.stopping => Some(Err(OpenError::Stopping)),
-            // One that failed is replaced; its rooms are rebuilt from what is durable. One that has only just begun is
-            // not: two gateways would open every document twice.
-            Some(gateway) if has_ended(gateway) => None,
-            found => found.cloned().map(Ok),
-        };
-        if let Some(answer) = known(&self.table()) {
-            return answer;
+        self.places.stop();
+        for (org, epoch, Actors { keeper, .. }) in self.places.serving() {
+            drop(self.places.close(org, epoch));
+            drop(keeper.cast(KeeperMessage::Release(ReleaseReason::Shutdown)));
         }
-        let spawned = Actor::spawn(None, GatewayActor, (org, self.config.clone())).await;
-        let (gateway, _) = spawned.map_err(|error| OpenError::Storage(error.to_string()))?;
-        let mut table = self.table();
-        if let Some(answer) = known(&table) {
-            gateway.stop(None);
-            return answer;
+        self.places.until_empty().await;
+    }
+
+    fn actors(&self, org: OrgId) -> Option<Actors> {
+        self.places.look(org, |place| match &place?.phase {
+            Phase::Serving(actors) => Some(actors.clone()),
+            Phase::Starting | Phase::Releasing => None,
+        })
+    }
+
+    fn open_actors(&self, org: OrgId) -> Result<Actors, OpenError> {
+        if self.places.is_stopping() {
+            return Err(OpenError::Stopping);
         }
-        table.gateways.insert(org, gateway.clone());
-        Ok(gateway)
+        self.places.look(org, |place| match place.map(|place| &place.phase) {
+            Some(Phase::Serving(actors)) => Ok(actors.clone()),
+            Some(Phase::Starting | Phase::Releasing) => Err(OpenError::Moving),
+            None => Err(OpenError::NotServing),
+        })
     }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn has_ended(gateway: &ActorRef<GatewayMessage>) -> bool {
-    matches!(gateway.get_status(), ActorStatus::Stopping | ActorStatus::Stopped)
 }
 
 #[cfg(test)]
-mod tests {
-    use async_trait::async_trait;
-    use bytes::Bytes;
-    use orrery_protocol::{limits::GatewayLimits, record::StoredDocument, room::RoomConfig};
-
-    use super::*;
-    use crate::{
-        clock::Clock,
-        journal::{Append, Journal, JournalError},
-    };
-
-    /// For gateways that open nothing.
-    struct Unused;
-
-    #[async_trait]
-    impl Journal for Unused {
-        fn append(&self, _append: Append) {
-            unreachable!("nothing is open");
-        }
-
-        async fn load(&self, _key: &DocumentKey) -> Result<StoredDocument, JournalError> {
-            unreachable!("nothing is opened");
-        }
-
-        async fn store_snapshot(&self, _key: &DocumentKey, _seq: u64, _state: Bytes) -> Result<(), JournalError> {
-            unreachable!("nothing is open");
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn all_who_come_first_at_once_find_the_same_gateway() {
-        let journal = Arc::new(Unused);
-        let (room, limits, clock) = (RoomConfig::default(), GatewayLimits::default(), Clock::new());
-        let gateways = Gateways::new(GatewayConfig { room, limits, journal, clock });
-        for number in 1..200 {
-            let org = OrgId(number.to_string().repeat(36)[..32].parse().unwrap());
-            let ask = |_| {
-                let gateways = gateways.clone();
-                tokio::spawn(async move { gateways.gateway(org).await.unwrap().get_id() })
-            };
-            let mut found = Vec::new();
-            for task in (0..8).map(ask).collect::<Vec<_>>() {
-                found.push(task.await.unwrap());
-            }
-            found.dedup();
-            assert_eq!(found.len(), 1, "one organization, one gateway");
-        }
-    }
-}
+mod tests;

@@ -1,24 +1,36 @@
-//! The imperative shell of a gateway: mailboxes, sockets that can be written, the clock, the journal.
+//! The imperative shell of a gateway: mailboxes, sockets that can be written, the clock, the journal, Ganymede's client.
 //!
 //! ```text
-//! Gateways ── one per organization ──> Gateway ── one per open document ──> Room ── drives ──> protocol::room::Room
-//!                                                                            │  ^
-//!                             peers' sockets <── Outbox (frames) ────────────┘  └── Inbox (what peers did) <── peers
+//! Gateways ── one per organization that is allocated here ──> Keeper (lease, idleness, brief)
+//!                                                               └──> Gateway ── one per open document ──> Room
+//!                                                                     (rooms, commands)                   │  ^
+//!                             peers' sockets <── Outbox (frames) ─────────────────────────────────────────┘  │
+//!                                                Inbox (what peers did) <── peers ───────────────────────────┘
 //! ```
 //! Handlers build the input, call `handle`, perform the effects; what is decided is decided in `orrery-protocol`.
 
+mod activity;
 mod clock;
+mod control_plane;
+#[cfg(test)]
+mod fake;
 mod gateway;
 mod gateways;
 mod inbox;
 mod journal;
+mod keeper;
 mod outbox;
+mod places;
+mod remote;
 mod room;
 
 pub use clock::Clock;
-pub use gateway::{GatewayConfig, GatewayReport, OpenError};
-pub use gateways::Gateways;
+pub use control_plane::{Ask, ControlError, ControlPlane, Tenure};
+pub use gateway::{CommandError, GatewayConfig, GatewayReport, OpenError};
+pub use gateways::{Gateways, ServeError};
 pub use inbox::{Arrival, Inbox};
 pub use journal::{Append, Journal, JournalError};
+pub use keeper::{KeeperReport, ReleaseReason};
 pub use outbox::{Flushed, Outbox};
+pub use remote::{RemoteControlPlane, RemoteError, RemoteOptions};
 pub use room::{RoomHandle, RoomStatus};

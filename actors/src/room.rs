@@ -20,6 +20,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::task::AbortHandle;
 
 use crate::{
+    activity::LastActive,
     clock::Clock,
     gateway::GatewayMessage,
     inbox::{Arrival, Inbox},
@@ -96,6 +97,7 @@ impl Drop for Roster {
 pub struct RoomHandle {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) peer_queue_bytes_max: usize,
+    pub(crate) activity: LastActive,
     /// Counted by the gateway: more than its own and the room's, and somebody is on the way in.
     pub(crate) visit: Arc<()>,
 }
@@ -109,6 +111,11 @@ impl RoomHandle {
     /// How many are in, or on their way in, this handle included.
     pub fn visitors(&self) -> usize {
         Arc::strong_count(&self.visit) - 1
+    }
+
+    /// A peer did something, and be it to move the mouse: the project is in use. A pong does not count.
+    pub fn touch(&self, now_ms: u64) {
+        self.activity.touch(now_ms);
     }
 
     /// Bytes that may wait for one peer's socket.

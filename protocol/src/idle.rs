@@ -46,12 +46,19 @@ pub enum Effect {
     FreeGateway,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Project {
+    /// When something last happened.
+    active_ms: u64,
+    loaded: bool,
+}
+
 /// The idleness of one organization's gateway.
 #[derive(Debug)]
 pub struct Idle {
     clocks: IdleClocks,
-    /// Loaded projects, and when something last happened in each.
-    projects: BTreeMap<ProjectId, u64>,
+    /// All in which something ever happened.
+    projects: BTreeMap<ProjectId, Project>,
     /// When the last project was unloaded, or serving began.
     since_ms: u64,
     disabled: bool,
@@ -67,7 +74,7 @@ impl Idle {
     /// The one verb: something happened; `effects` gains what is to be done about it.
     pub fn handle(&mut self, now_ms: u64, input: Input, effects: &mut Vec<Effect>) {
         match input {
-            Input::Active(project, at_ms) => self.active(now_ms, project, at_ms),
+            Input::Active(project, at_ms) => self.active(project, at_ms),
             Input::DisableShutdown(disabled) => self.disabled = disabled,
             Input::Tick => self.tick(now_ms, effects),
         }
@@ -75,7 +82,8 @@ impl Idle {
 
     /// When idleness next wants a `Tick`; `None` if time changes nothing.
     pub fn deadline_ms(&self) -> Option<u64> {
-        let first = self.projects.values().min().map(|at_ms| at_ms + self.clocks.project_ms);
+        let loaded = self.projects.values().filter(|project| project.loaded);
+        let first = loaded.map(|project| project.active_ms + self.clocks.project_ms).min();
         let free = || (!self.disabled && !self.freed).then_some(self.since_ms + self.clocks.gateway_ms);
         first.or_else(free)
     }
@@ -85,26 +93,25 @@ impl Idle {
         self.disabled
     }
 
-    /// Activity that is too long ago to keep a project loaded does not load it again.
-    fn active(&mut self, now_ms: u64, project: ProjectId, at_ms: u64) {
-        match self.projects.get_mut(&project) {
-            Some(last_ms) => *last_ms = (*last_ms).max(at_ms),
-            None if at_ms + self.clocks.project_ms > now_ms => {
-                self.projects.insert(project, at_ms);
-            }
-            None => {}
+    /// Only what is newer than everything heard before loads a project that was unloaded.
+    fn active(&mut self, project: ProjectId, at_ms: u64) {
+        let news = Project { active_ms: at_ms, loaded: true };
+        let known = self.projects.entry(project).or_insert(news);
+        if at_ms > known.active_ms {
+            *known = news;
         }
     }
 
     fn tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        let project_ms = self.clocks.project_ms;
-        let idle = self.projects.extract_if(.., |_, at_ms| *at_ms + project_ms <= now_ms);
-        let before = effects.len();
-        effects.extend(idle.map(|(project, _)| Effect::UnloadProject(project)));
-        if effects.len() > before {
-            self.since_ms = now_ms;
+        for (&id, project) in &mut self.projects {
+            if project.loaded && project.active_ms + self.clocks.project_ms <= now_ms {
+                project.loaded = false;
+                self.since_ms = now_ms;
+                effects.push(Effect::UnloadProject(id));
+            }
         }
-        let free = self.projects.is_empty() && !self.disabled && self.since_ms + self.clocks.gateway_ms <= now_ms;
+        let unused = self.projects.values().all(|project| !project.loaded);
+        let free = unused && !self.disabled && self.since_ms + self.clocks.gateway_ms <= now_ms;
         if free && !self.freed {
             self.freed = true;
             effects.push(Effect::FreeGateway);
@@ -209,6 +216,15 @@ mod tests {
         assert_eq!((tick(&mut idle, 100_000), idle.deadline_ms()), (vec![], None));
         assert_eq!(handle(&mut idle, 100_001, Input::DisableShutdown(false)), []);
         assert_eq!(tick(&mut idle, 100_001), [Effect::FreeGateway]);
+    }
+
+    /// Whoever reads the clocks may be late.
+    #[test]
+    fn activity_that_is_heard_of_too_late_is_still_followed_by_unloading() {
+        let mut idle = idle();
+        assert_eq!(handle(&mut idle, 1000, Input::Active(IO, 5_000)), []);
+        assert_eq!(tick(&mut idle, 1000), [Effect::UnloadProject(IO)]);
+        assert_eq!(tick(&mut idle, 1301), [Effect::FreeGateway]);
     }
 
     /// A laptop that slept: everything is over at once, in order.

@@ -1,0 +1,118 @@
+//! Commands of members: handed in at the desk, kept by Ganymede, carried out, answered.
+
+use std::{collections::HashMap, sync::Arc};
+
+use orrery_protocol::{
+    access::Principal,
+    command::{Admission, Answer, Command, Desk, IdempotencyKey, Refusal, Ticket},
+    id::ProjectId,
+};
+use ractor::{ActorRef, RpcReplyPort};
+
+use super::GatewayMessage;
+use crate::{
+    activity::Activity,
+    clock::Clock,
+    control_plane::{ControlError, ControlPlane, Tenure},
+    keeper::KeeperMessage,
+};
+
+/// Commands whose answers are kept, of each project.
+const ANSWERS_KEPT: usize = 256;
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The organization is not served here, or is on its way elsewhere.
+    #[error(transparent)]
+    Closed(#[from] super::OpenError),
+    /// The sender's fault.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The world's: it may be given again.
+    #[error(transparent)]
+    Failed(#[from] ControlError),
+}
+
+type Sender = RpcReplyPort<Result<Answer, ControlError>>;
+
+/// How keeping what a command asked for went.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    project: ProjectId,
+    command: Command,
+    ticket: Ticket,
+    outcome: Result<(), ControlError>,
+}
+
+/// The commands of one organization.
+pub(super) struct Commands {
+    control_plane: Arc<dyn ControlPlane>,
+    tenure: Arc<Tenure>,
+    activity: Activity,
+    clock: Clock,
+    keeper: ActorRef<KeeperMessage>,
+    desk: Desk,
+    /// Who waits for the answer of a command.
+    senders: HashMap<Ticket, Vec<Sender>>,
+}
+
+impl Commands {
+    pub(super) fn new(
+        control_plane: Arc<dyn ControlPlane>,
+        tenure: Arc<Tenure>,
+        activity: Activity,
+        clock: Clock,
+        keeper: ActorRef<KeeperMessage>,
+    ) -> Self {
+        let (desk, senders) = (Desk::new(ANSWERS_KEPT), HashMap::new());
+        Self { control_plane, tenure, activity, clock, keeper, desk, senders }
+    }
+
+    pub(super) fn hand_in(
+        &mut self,
+        principal: &Principal,
+        command: Command,
+        key: Option<IdempotencyKey>,
+        sender: Sender,
+        myself: &ActorRef<GatewayMessage>,
+    ) {
+        self.activity.of(principal.project).touch(self.clock.now_ms());
+        match self.desk.admit(principal, &command, key) {
+            Admission::Answered(answer) => drop(sender.send(Ok(answer))),
+            Admission::Join(ticket) => self.senders.entry(ticket).or_default().push(sender),
+            Admission::Execute(ticket) => {
+                tracing::info!(org = %principal.org, project = %principal.project, user = %principal.user,
+                    command = command.kind(), "command");
+                self.senders.insert(ticket, vec![sender]);
+                self.keep(principal.project, command, ticket, myself.clone());
+            }
+        }
+    }
+
+    fn keep(&self, project: ProjectId, command: Command, ticket: Ticket, myself: ActorRef<GatewayMessage>) {
+        let (control_plane, tenure) = (self.control_plane.clone(), self.tenure.clone());
+        tokio::spawn(async move {
+            let outcome = match &command {
+                Command::DisableShutdown { disabled } => control_plane.disable_shutdown(&tenure, *disabled).await,
+            };
+            drop(myself.cast(GatewayMessage::Kept(Kept { project, command, ticket, outcome })));
+        });
+    }
+
+    pub(super) fn kept(&mut self, kept: Kept) {
+        let Kept { project, command, ticket, outcome } = kept;
+        let answer = outcome.map(|()| {
+            match &command {
+                Command::DisableShutdown { disabled } => {
+                    drop(self.keeper.cast(KeeperMessage::ShutdownDisabled(*disabled)));
+                }
+            }
+            Ok(command.result())
+        });
+        self.desk.settle(project, ticket, answer.as_ref().ok().cloned());
+        for sender in self.senders.remove(&ticket).unwrap_or_default() {
+            drop(sender.send(answer.clone()));
+        }
+    }
+}

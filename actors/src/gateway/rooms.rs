@@ -1,0 +1,313 @@
+//! The rooms of one gateway: opening, unloading, resting after a failure, and their orderly end.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use orrery_protocol::{
+    id::{DocumentKey, ProjectId, UserId},
+    record::StoredDocument,
+};
+use ractor::{Actor, ActorRef, RpcReplyPort, rpc::CallResult};
+
+use super::{GatewayConfig, GatewayMessage, GatewayReport, OpenError};
+use crate::{
+    activity::Activity,
+    control_plane::Tenure,
+    inbox::Inbox,
+    journal::{Journal, JournalError},
+    room::{RoomActor, RoomArguments, RoomHandle, RoomMessage},
+};
+
+/// How long a room may take to bring everything to disk when it is drained.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
+/// How long a room may take to say what it is doing.
+const INSPECT_MAX: Duration = Duration::from_secs(2);
+/// A room that failed rests this long, doubled with each failure in a row, up to the cap.
+const REST_MS_MIN: u64 = 100;
+const REST_MS_MAX: u64 = 30_000;
+
+/// Somebody who wants to enter a room.
+pub(super) type Waiter = RpcReplyPort<Result<RoomHandle, OpenError>>;
+
+enum Slot {
+    Opening(Vec<Waiter>),
+    Open {
+        actor: ActorRef<RoomMessage>,
+        handle: RoomHandle,
+    },
+    /// On its way out; who comes now gets the next room, once this one has handed everything to the journal.
+    Closing {
+        actor: ActorRef<RoomMessage>,
+        waiters: Vec<Waiter>,
+    },
+    Resting {
+        until_ms: u64,
+    },
+}
+
+/// One organization's rooms.
+pub(super) struct Rooms {
+    config: GatewayConfig,
+    tenure: Arc<Tenure>,
+    journal: Arc<dyn Journal>,
+    activity: Activity,
+    gateway: ActorRef<GatewayMessage>,
+    slots: HashMap<Arc<DocumentKey>, Slot>,
+    /// Failures in a row of rooms that have not been open for long since.
+    failures: HashMap<Arc<DocumentKey>, u32>,
+    /// Nobody is let in any more.
+    stopping: bool,
+    /// Who waits until no room is left.
+    drained: Option<RpcReplyPort<()>>,
+}
+
+impl Drop for Rooms {
+    /// What is still open ends with its gateway, which nobody hears of.
+    fn drop(&mut self) {
+        let open = self.slots.values().filter(|slot| slot.actor().is_some()).count();
+        metrics::gauge!("orrery_rooms").decrement(open as f64);
+    }
+}
+
+impl Slot {
+    fn actor(&self) -> Option<&ActorRef<RoomMessage>> {
+        match self {
+            Self::Open { actor, .. } | Self::Closing { actor, .. } => Some(actor),
+            Self::Opening(_) | Self::Resting { .. } => None,
+        }
+    }
+}
+
+impl Rooms {
+    pub(super) fn new(
+        config: GatewayConfig,
+        tenure: Arc<Tenure>,
+        journal: Arc<dyn Journal>,
+        activity: Activity,
+        gateway: ActorRef<GatewayMessage>,
+    ) -> Self {
+        let (slots, failures) = (HashMap::new(), HashMap::new());
+        Self { config, tenure, journal, activity, gateway, slots, failures, stopping: false, drained: None }
+    }
+
+    pub(super) fn open(&mut self, key: Arc<DocumentKey>, reply: Waiter) {
+        let now_ms = self.config.clock.now_ms();
+        let documents = self.slots.len();
+        let answer = match self.slots.get_mut(&key) {
+            _ if self.stopping => Err(OpenError::Moving),
+            Some(Slot::Opening(waiters) | Slot::Closing { waiters, .. }) => return waiters.push(reply),
+            Some(Slot::Open { handle, .. }) => {
+                handle.touch(now_ms);
+                Ok(handle.clone())
+            }
+            Some(Slot::Resting { until_ms }) if *until_ms > now_ms => {
+                Err(OpenError::Resting { retry_ms: *until_ms - now_ms })
+            }
+            Some(Slot::Resting { .. }) => return self.load(key, vec![reply]),
+            None if documents >= self.config.limits.documents_max => Err(OpenError::TooManyDocuments(documents)),
+            None => return self.load(key, vec![reply]),
+        };
+        drop(reply.send(answer));
+    }
+
+    /// Loads a document; whoever asks for it meanwhile waits for the same room.
+    fn load(&mut self, key: Arc<DocumentKey>, waiters: Vec<Waiter>) {
+        self.slots.insert(key.clone(), Slot::Opening(waiters));
+        let (journal, gateway) = (self.journal.clone(), self.gateway.clone());
+        tokio::spawn(async move {
+            let stored = journal.load(&key).await;
+            drop(gateway.cast(GatewayMessage::Loaded(key, stored)));
+        });
+    }
+
+    pub(super) async fn loaded(&mut self, key: Arc<DocumentKey>, stored: Result<StoredDocument, JournalError>) {
+        let Some(Slot::Opening(waiters)) = self.slots.remove(&key) else { return };
+        let opened = match stored {
+            Ok(stored) => self.spawn(&key, stored).await,
+            Err(error) => {
+                tracing::error!(org = %key.org, project = %key.project, document = %key.document, %error,
+                    "cannot load the document");
+                Err(OpenError::Storage(error.to_string()))
+            }
+        };
+        for waiter in waiters {
+            drop(waiter.send(opened.clone()));
+        }
+    }
+
+    /// What was loaded is not wanted any more.
+    pub(super) fn give_up(&mut self, key: &Arc<DocumentKey>, why: &OpenError) {
+        if let Some(Slot::Opening(waiters)) = self.slots.remove(key) {
+            waiters.into_iter().for_each(|waiter| drop(waiter.send(Err(why.clone()))));
+        }
+    }
+
+    async fn spawn(&mut self, key: &Arc<DocumentKey>, stored: StoredDocument) -> Result<RoomHandle, OpenError> {
+        let actor: Arc<OnceLock<ActorRef<RoomMessage>>> = Arc::default();
+        let sleeper = actor.clone();
+        let wake = move || {
+            if let Some(actor) = sleeper.get() {
+                drop(actor.cast(RoomMessage::Wake));
+            }
+        };
+        let inbox = Arc::new(Inbox::new(self.config.room.room.unsaved_bytes_max, wake));
+        let arguments = RoomArguments {
+            key: key.clone(),
+            stored,
+            config: self.config.room.clone(),
+            journal: self.journal.clone(),
+            clock: self.config.clock,
+            inbox: inbox.clone(),
+            gateway: self.gateway.clone(),
+        };
+        match Actor::spawn_linked(None, RoomActor, arguments, self.gateway.get_cell()).await {
+            Ok((room, _)) => {
+                actor.get_or_init(|| room.clone());
+                let peer_queue_bytes_max = self.config.room.room.peer_queue_bytes_max;
+                let activity = self.activity.of(key.project);
+                activity.touch(self.config.clock.now_ms());
+                let handle = RoomHandle { inbox, peer_queue_bytes_max, activity, visit: Arc::new(()) };
+                self.slots.insert(key.clone(), Slot::Open { actor: room, handle: handle.clone() });
+                Ok(handle)
+            }
+            Err(error) => {
+                tracing::error!(org = %key.org, project = %key.project, document = %key.document, %error,
+                    "cannot start the room");
+                Err(self.rest(key))
+            }
+        }
+    }
+
+    /// The handshake of unloading: handles are given out here and nowhere else, so that none but the gateway's own
+    /// means that nobody is in and nobody is on the way in.
+    pub(super) fn retire(&mut self, key: &Arc<DocumentKey>) {
+        let Some(Slot::Open { actor, handle }) = self.slots.get(key) else { return };
+        if Arc::strong_count(&handle.visit) == 1 {
+            let actor = actor.clone();
+            drop(actor.cast(RoomMessage::Retire));
+            self.slots.insert(key.clone(), Slot::Closing { actor, waiters: Vec::new() });
+            self.failures.remove(key);
+        }
+    }
+
+    /// Closes the project's rooms, whoever is in. Who comes back finds the next ones.
+    pub(super) fn unload(&mut self, project: ProjectId) {
+        for (key, slot) in &mut self.slots {
+            if let Slot::Open { actor, .. } = slot
+                && key.project == project
+            {
+                let actor = actor.clone();
+                tokio::spawn(drain(key.clone(), actor.clone()));
+                *slot = Slot::Closing { actor, waiters: Vec::new() };
+            }
+        }
+    }
+
+    /// The member's connections end.
+    pub(super) fn revoke(&self, user: UserId) {
+        for actor in self.slots.values().filter_map(Slot::actor) {
+            drop(actor.cast(RoomMessage::Revoke(user)));
+        }
+    }
+
+    pub(super) fn failed(&mut self, actor: &ractor::ActorCell, error: &str) {
+        let Some(key) = self.key_of(actor) else { return };
+        metrics::counter!("orrery_room_failures_total").increment(1);
+        tracing::error!(org = %key.org, project = %key.project, document = %key.document, error,
+            "the room failed; its peers reconnect to one rebuilt from what is durable");
+        metrics::gauge!("orrery_rooms").decrement(1.0);
+        let waiters = match self.slots.remove(&key) {
+            Some(Slot::Closing { waiters, .. }) => waiters,
+            Some(Slot::Open { .. } | Slot::Opening(_) | Slot::Resting { .. }) | None => Vec::new(),
+        };
+        let resting = self.rest(&key);
+        waiters.into_iter().for_each(|waiter| drop(waiter.send(Err(resting.clone()))));
+        self.answer_if_drained();
+    }
+
+    /// Drained, or retired.
+    pub(super) fn ended(&mut self, actor: &ractor::ActorCell) {
+        let Some(key) = self.key_of(actor) else { return };
+        metrics::gauge!("orrery_rooms").decrement(1.0);
+        match self.slots.remove(&key) {
+            Some(Slot::Closing { waiters, .. }) if !waiters.is_empty() => self.load(key, waiters),
+            Some(Slot::Open { .. } | Slot::Closing { .. } | Slot::Opening(_) | Slot::Resting { .. }) | None => {}
+        }
+        self.answer_if_drained();
+    }
+
+    fn rest(&mut self, key: &Arc<DocumentKey>) -> OpenError {
+        let failures = self.failures.entry(key.clone()).or_default();
+        let retry_ms = (REST_MS_MIN << (*failures).min(16)).min(REST_MS_MAX);
+        *failures += 1;
+        let until_ms = self.config.clock.now_ms() + retry_ms;
+        self.slots.insert(key.clone(), Slot::Resting { until_ms });
+        OpenError::Resting { retry_ms }
+    }
+
+    fn key_of(&self, cell: &ractor::ActorCell) -> Option<Arc<DocumentKey>> {
+        let is_it = |slot: &Slot| slot.actor().is_some_and(|actor| actor.get_id() == cell.get_id());
+        self.slots.iter().find(|(_, slot)| is_it(slot)).map(|(key, _)| key.clone())
+    }
+
+    /// Lets nobody in any more, and answers once no room is left.
+    pub(super) fn drain(&mut self, reply: RpcReplyPort<()>) {
+        self.stopping = true;
+        self.drained = Some(reply);
+        for (_, slot) in self.slots.extract_if(|_, slot| slot.actor().is_none()) {
+            if let Slot::Opening(waiters) = slot {
+                waiters.into_iter().for_each(|waiter| drop(waiter.send(Err(OpenError::Moving))));
+            }
+        }
+        for (key, slot) in &mut self.slots {
+            match slot {
+                Slot::Open { actor, .. } => drop(tokio::spawn(drain(key.clone(), actor.clone()))),
+                Slot::Closing { waiters, .. } => {
+                    waiters.drain(..).for_each(|waiter| drop(waiter.send(Err(OpenError::Moving))));
+                }
+                Slot::Opening(_) | Slot::Resting { .. } => {}
+            }
+        }
+        self.answer_if_drained();
+    }
+
+    fn answer_if_drained(&mut self) {
+        let left = self.slots.values().any(|slot| slot.actor().is_some());
+        if !left && let Some(reply) = self.drained.take() {
+            drop(reply.send(()));
+        }
+    }
+
+    pub(super) fn inspect(&self, reply: RpcReplyPort<GatewayReport>) {
+        let count = |wanted: fn(&Slot) -> bool| self.slots.values().filter(|slot| wanted(slot)).count();
+        let opening = count(|slot| matches!(slot, Slot::Opening(_)));
+        let resting = count(|slot| matches!(slot, Slot::Resting { .. }));
+        let open = |(key, slot): (&Arc<DocumentKey>, &Slot)| match slot {
+            Slot::Open { actor, .. } => Some((key.clone(), actor.clone())),
+            Slot::Opening(_) | Slot::Closing { .. } | Slot::Resting { .. } => None,
+        };
+        let (org, epoch) = (self.tenure.org(), self.tenure.epoch());
+        let rooms: Vec<_> = self.slots.iter().filter_map(open).collect();
+        tokio::spawn(async move {
+            let mut reports = Vec::with_capacity(rooms.len());
+            for (key, actor) in rooms {
+                if let Ok(CallResult::Success(status)) = actor.call(RoomMessage::Inspect, Some(INSPECT_MAX)).await {
+                    reports.push(((*key).clone(), status));
+                }
+            }
+            drop(reply.send(GatewayReport { org, epoch, rooms: reports, opening, resting }));
+        });
+    }
+}
+
+/// Brings a room to disk and ends it, one way or the other.
+async fn drain(key: Arc<DocumentKey>, room: ActorRef<RoomMessage>) {
+    if let Ok(CallResult::Timeout) = room.call(RoomMessage::Drain, Some(DRAIN_MAX)).await {
+        tracing::error!(org = %key.org, project = %key.project, document = %key.document,
+            "the room could not bring everything to disk in time");
+        room.stop(None);
+    }
+}
