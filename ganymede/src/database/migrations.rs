@@ -8,8 +8,10 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "people and organizations", include_str!("../../migrations/0001_people.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "people and organizations", include_str!("../../migrations/0001_people.sql")),
+    (2, "gateway pool", include_str!("../../migrations/0002_pool.sql")),
+];
 
 /// Each step runs once, in a transaction of its own; on PostgreSQL one process at a time.
 pub(super) fn migrator() -> Migrator {

@@ -1,0 +1,16 @@
+//! The gateway pool and the data of organizations, on SQLite and on PostgreSQL: each story is told on both. Gateways are
+//! played by a host that does what a real one does to the pool; time passes when the story says so.
+
+#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
+mod documents;
+mod gateways;
+mod handshakes;
+mod json;
+mod leases;
+mod moves;
+mod restarts;
+mod starts;
+#[path = "../control_plane/support.rs"]
+mod support;
+mod world;
