@@ -1,5 +1,7 @@
 //! Ganymede for tests, in memory. Refuses what is stale, keeps what is appended and pushed, and fails when told to.
 
+pub(crate) mod visitor;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},

@@ -123,6 +123,7 @@ pub(crate) enum GatewayMessage {
 }
 
 /// What a gateway actor is made with.
+#[derive(Clone)]
 pub(crate) struct GatewayArguments {
     pub(crate) config: GatewayConfig,
     pub(crate) tenure: Arc<Tenure>,

@@ -5,35 +5,29 @@
 //! When the lease is over everything ends at once, and nothing is stored any more: somebody else may serve already.
 //! Otherwise the gateway is drained first, under a lease that is still renewed.
 
+mod brief;
+mod child;
+mod end;
+
 use std::{sync::Arc, time::Duration};
 
 use orrery_protocol::{
     control::{GatewayBrief, Lease},
     idle::{self, Idle},
-    lease::{self, LeaseEnd},
+    lease,
 };
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent, rpc::CallResult};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::{task::AbortHandle, time::timeout};
 
 use crate::{
     activity::Activity,
-    control_plane::{Ask, ControlError, Tenure},
+    control_plane::{ControlError, Tenure},
     gateway::{GatewayActor, GatewayArguments, GatewayConfig, GatewayMessage},
-    journal::Journal,
     places::{Actors, Places},
 };
 
 /// How long Ganymede may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
-/// How long a gateway may take to bring everything to disk.
-const DRAIN_MAX: Duration = Duration::from_secs(35);
-/// How often Ganymede is told that an idle gateway stopped, and how long it rests in between. If it never hears of it, the
-/// lease runs out.
-const STOP_ATTEMPTS: u32 = 5;
-const STOP_REST: Duration = Duration::from_millis(500);
-/// A gateway actor that failed rests this long, doubled with each failure, up to the cap.
-const REST_MS_MIN: u64 = 100;
-const REST_MS_MAX: u64 = 10_000;
 
 /// Why an organization is served here no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,12 +93,9 @@ pub(crate) struct KeeperArguments {
 
 /// The state of a keeper.
 pub(crate) struct KeeperState {
-    config: GatewayConfig,
     places: Places,
-    tenure: Arc<Tenure>,
-    journal: Arc<dyn Journal>,
-    activity: Activity,
-    brief: Arc<GatewayBrief>,
+    /// What the gateway actor is made with, if need be anew.
+    parts: GatewayArguments,
     gateway: ActorRef<GatewayMessage>,
     lease: lease::Lease,
     idle: Idle,
@@ -148,7 +139,7 @@ impl Actor for KeeperActor {
         state: &mut KeeperState,
     ) -> Result<(), ActorProcessingErr> {
         let actors = Actors { keeper: myself.clone(), gateway: state.gateway.clone() };
-        if state.places.open(state.tenure.org(), state.tenure.epoch(), actors) {
+        if state.places.open(state.parts.tenure.org(), state.parts.tenure.epoch(), actors) {
             state.set_timer(&myself);
         } else {
             myself.stop(None);
@@ -202,30 +193,19 @@ impl KeeperState {
         let KeeperArguments { config, places, brief, asked_ms } = arguments;
         let tenure = Arc::new(Tenure::new(&brief));
         let journal = config.control_plane.journal(&tenure);
-        let activity = Activity::default();
         let lease = lease::Lease::new(config.lease.clone(), asked_ms, brief.lease_ms);
         let idle = Idle::new(config.idle.clone(), config.clock.now_ms(), brief.disable_shutdown);
-        let gateway = GatewayArguments {
-            config: config.clone(),
-            tenure: tenure.clone(),
-            journal: journal.clone(),
-            brief: brief.clone(),
-            activity: activity.clone(),
-            keeper: myself.clone(),
-        };
-        let (gateway, _) = Actor::spawn_linked(None, GatewayActor, gateway, myself.get_cell()).await?;
-        let (fenced, keeper) = (tenure.clone(), myself.clone());
+        let (activity, keeper) = (Activity::default(), myself.clone());
+        let parts = GatewayArguments { config, tenure: tenure.clone(), journal, brief, activity, keeper };
+        let (gateway, _) = Actor::spawn_linked(None, GatewayActor, parts.clone(), myself.get_cell()).await?;
+        let keeper = myself.clone();
         let watch = tokio::spawn(async move {
-            fenced.until_fenced().await;
+            tenure.until_fenced().await;
             drop(keeper.cast(KeeperMessage::Fenced));
         });
         Ok(Self {
-            config,
             places,
-            tenure,
-            journal,
-            activity,
-            brief,
+            parts,
             gateway,
             lease,
             idle,
@@ -239,7 +219,7 @@ impl KeeperState {
     }
 
     fn keep_lease(&mut self, input: lease::Input, myself: &ActorRef<KeeperMessage>) {
-        match self.lease.handle(self.config.clock.now_ms(), input) {
+        match self.lease.handle(self.parts.config.clock.now_ms(), input) {
             Some(lease::Effect::Renew { attempt }) => self.renew(attempt, myself),
             Some(lease::Effect::StopServing(why)) => self.lose(why, myself),
             None => {}
@@ -247,7 +227,7 @@ impl KeeperState {
     }
 
     fn renew(&self, attempt: u64, myself: &ActorRef<KeeperMessage>) {
-        let (control_plane, tenure) = (self.config.control_plane.clone(), self.tenure.clone());
+        let (control_plane, tenure) = (self.parts.config.control_plane.clone(), self.parts.tenure.clone());
         let keeper = myself.clone();
         tokio::spawn(async move {
             let answer = in_time(control_plane.renew(&tenure)).await;
@@ -259,9 +239,9 @@ impl KeeperState {
         let input = match answer {
             Ok(Lease { ttl_ms, version, gateway_token, .. }) => {
                 if let Some(token) = gateway_token {
-                    self.tenure.replace_token(token);
+                    self.parts.tenure.replace_token(token);
                 }
-                if version != self.brief.version {
+                if version != self.parts.brief.version {
                     self.fetch(myself);
                 }
                 lease::Input::Renewed { attempt, ttl_ms }
@@ -275,67 +255,18 @@ impl KeeperState {
         self.keep_lease(input, myself);
     }
 
-    /// Everything ends now. Nothing is stored any more, and Ganymede needs not be told.
-    fn lose(&mut self, why: LeaseEnd, myself: &ActorRef<KeeperMessage>) {
-        let (org, epoch) = (self.tenure.org(), self.tenure.epoch());
-        metrics::counter!("orrery_leases_lost_total").increment(1);
-        tracing::warn!(%org, %epoch, %why, "the organization is served here no longer");
-        self.tenure.fence();
-        drop(self.places.close(org, epoch));
-        myself.stop(None);
-    }
-
-    fn fetch(&mut self, myself: &ActorRef<KeeperMessage>) {
-        if std::mem::replace(&mut self.fetching, true) {
-            return;
-        }
-        let (control_plane, tenure) = (self.config.control_plane.clone(), self.tenure.clone());
-        let keeper = myself.clone();
-        tokio::spawn(async move {
-            let answer = in_time(control_plane.config(Ask::Again(&tenure))).await;
-            drop(keeper.cast(KeeperMessage::Fetched(answer)));
-        });
-    }
-
-    fn fetched(&mut self, answer: Result<GatewayBrief, ControlError>, myself: &ActorRef<KeeperMessage>) {
-        self.fetching = false;
-        match answer {
-            Ok(brief) => {
-                let brief = Arc::new(brief);
-                if self.places.refresh(&brief) {
-                    self.refreshed(brief, myself);
-                }
-            }
-            Err(ControlError::Stale) => self.keep_lease(lease::Input::Stale, myself),
-            // The next renewal says again that the brief is old.
-            Err(error @ (ControlError::Refused(_) | ControlError::Unavailable(_))) => {
-                self.note("cannot fetch the configuration", &error);
-            }
-        }
-    }
-
-    fn refreshed(&mut self, brief: Arc<GatewayBrief>, myself: &ActorRef<KeeperMessage>) {
-        if brief.version <= self.brief.version {
-            return;
-        }
-        self.tenure.replace_token(brief.gateway_token.clone());
-        self.brief = brief.clone();
-        drop(self.gateway.cast(GatewayMessage::Refresh(brief.clone())));
-        self.keep_idle(Some(idle::Input::DisableShutdown(brief.disable_shutdown)), myself);
-    }
-
     /// Tells idleness what happened since the last time, and does what it wants.
     fn keep_idle(&mut self, input: Option<idle::Input>, myself: &ActorRef<KeeperMessage>) {
-        let now_ms = self.config.clock.now_ms();
+        let now_ms = self.parts.config.clock.now_ms();
         let mut effects = Vec::new();
-        let active = self.activity.seen().into_iter().map(|(project, at_ms)| idle::Input::Active(project, at_ms));
+        let active = self.parts.activity.seen().into_iter().map(|(project, at_ms)| idle::Input::Active(project, at_ms));
         for input in input.into_iter().chain(active).chain([idle::Input::Tick]) {
             self.idle.handle(now_ms, input, &mut effects);
         }
         for effect in effects {
             match effect {
                 idle::Effect::UnloadProject(project) => {
-                    tracing::debug!(org = %self.tenure.org(), %project, "nothing happened in the project for long");
+                    tracing::debug!(org = %self.parts.tenure.org(), %project, "nothing happened in the project for long");
                     drop(self.gateway.cast(GatewayMessage::Unload(project)));
                 }
                 idle::Effect::FreeGateway => self.release(ReleaseReason::Idle, myself),
@@ -343,69 +274,8 @@ impl KeeperState {
         }
     }
 
-    /// Brings everything to disk, tells Ganymede if it does not know, and ends. The lease is kept meanwhile.
-    fn release(&mut self, why: ReleaseReason, myself: &ActorRef<KeeperMessage>) {
-        if std::mem::replace(&mut self.releasing, true) {
-            return;
-        }
-        let (org, epoch) = (self.tenure.org(), self.tenure.epoch());
-        tracing::info!(%org, %epoch, ?why, "releasing the organization");
-        drop(self.places.close(org, epoch));
-        let (gateway, keeper) = (self.gateway.clone(), myself.clone());
-        let (control_plane, tenure) = (self.config.control_plane.clone(), self.tenure.clone());
-        tokio::spawn(async move {
-            if let Ok(CallResult::Timeout) = gateway.call(GatewayMessage::Drain, Some(DRAIN_MAX)).await {
-                tracing::error!(%org, %epoch, "the organization could not be brought to disk in time");
-            }
-            if why == ReleaseReason::Idle {
-                for attempt in 1..=STOP_ATTEMPTS {
-                    match in_time(control_plane.stop(&tenure)).await {
-                        Ok(()) | Err(ControlError::Stale | ControlError::Refused(_)) => break,
-                        Err(error @ ControlError::Unavailable(_)) => {
-                            tracing::warn!(%org, %epoch, attempt, %error, "cannot give the slot back");
-                            tokio::time::sleep(STOP_REST * attempt).await;
-                        }
-                    }
-                }
-            }
-            drop(keeper.cast(KeeperMessage::Released));
-        });
-    }
-
-    fn failed(&mut self, error: &str, myself: &ActorRef<KeeperMessage>) {
-        metrics::counter!("orrery_gateway_failures_total").increment(1);
-        let rest_ms = (REST_MS_MIN << self.failures.min(16)).min(REST_MS_MAX);
-        self.failures += 1;
-        tracing::error!(org = %self.tenure.org(), epoch = %self.tenure.epoch(), error, rest_ms,
-            "the gateway failed; it is made anew from what is durable");
-        if !self.releasing {
-            drop(myself.send_after(Duration::from_millis(rest_ms), || KeeperMessage::Restart));
-        }
-    }
-
-    async fn restart(&mut self, myself: &ActorRef<KeeperMessage>) {
-        if self.releasing {
-            return;
-        }
-        let arguments = GatewayArguments {
-            config: self.config.clone(),
-            tenure: self.tenure.clone(),
-            journal: self.journal.clone(),
-            brief: self.brief.clone(),
-            activity: self.activity.clone(),
-            keeper: myself.clone(),
-        };
-        match Actor::spawn_linked(None, GatewayActor, arguments, myself.get_cell()).await {
-            Ok((gateway, _)) => {
-                self.gateway = gateway.clone();
-                self.places.replace_gateway(self.tenure.org(), self.tenure.epoch(), gateway);
-            }
-            Err(error) => self.failed(&error.to_string(), myself),
-        }
-    }
-
     fn note(&mut self, what: &str, error: &ControlError) {
-        tracing::warn!(org = %self.tenure.org(), epoch = %self.tenure.epoch(), %error, "{what}");
+        tracing::warn!(org = %self.parts.tenure.org(), epoch = %self.parts.tenure.epoch(), %error, "{what}");
         self.last_error = Some(format!("{what}: {error}"));
     }
 
@@ -417,7 +287,7 @@ impl KeeperState {
         let Some(deadline_ms) = self.lease.deadline_ms().into_iter().chain(self.idle.deadline_ms()).min() else {
             return;
         };
-        let (keeper, at) = (myself.clone(), self.config.clock.at(deadline_ms));
+        let (keeper, at) = (myself.clone(), self.parts.config.clock.at(deadline_ms));
         let timer = tokio::spawn(async move {
             tokio::time::sleep_until(at.into()).await;
             drop(keeper.cast(KeeperMessage::Tick));
@@ -427,9 +297,9 @@ impl KeeperState {
 
     fn report(&self) -> KeeperReport {
         KeeperReport {
-            lease_ends_in_ms: self.lease.ends_ms().saturating_sub(self.config.clock.now_ms()),
+            lease_ends_in_ms: self.lease.ends_ms().saturating_sub(self.parts.config.clock.now_ms()),
             shutdown_disabled: self.idle.is_disabled(),
-            version: self.brief.version,
+            version: self.parts.brief.version,
             last_error: self.last_error.clone(),
         }
     }

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use orrery_protocol::{
     control::{Appended, EPOCH_HEADER, GatewayBrief, Pull, Pushed, RECORDS_CONTENT_TYPE},
     id::{DocumentKey, DocumentName, Epoch},
+    idle::IdleClocks,
     record::{
         RecordKind, StoredDocument,
         stream::{RecordReader, put_document},
@@ -26,12 +27,14 @@ use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 
 use super::*;
 use crate::{
-    fake::{FakeGanymede, IO, ORG, brief},
+    fake::{
+        ALICE, BOB, FakeGanymede, IO, ORG, brief,
+        visitor::{self, PATIENCE, Visitor},
+    },
+    gateways::Gateways,
     journal::Append,
+    keeper::ReleaseReason,
 };
-
-/// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The fake over HTTP, as the contract has it.
 #[derive(Clone)]
@@ -220,7 +223,7 @@ async fn what_is_appended_while_a_request_is_under_way_goes_into_the_next() {
     let held = server.appends.forget_permits(Semaphore::MAX_PERMITS);
     let (durable, hears) = mpsc::sync_channel(1000);
     append(&*journal, &key("a"), 1, &durable);
-    until("the first is on its way", || !server.seen("/gateway/data/append").is_empty()).await;
+    visitor::until("the first is on its way", async || !server.seen("/gateway/data/append").is_empty()).await;
     for seq in 2..=100 {
         append(&*journal, &key("a"), seq, &durable);
     }
@@ -272,7 +275,7 @@ async fn loading_sees_everything_appended_before() {
         let journal = journal.clone();
         async move { journal.load(&key("a")).await }
     });
-    until("the append is on its way", || !server.seen("/gateway/data/append").is_empty()).await;
+    visitor::until("the append is on its way", async || !server.seen("/gateway/data/append").is_empty()).await;
     assert!(server.seen("/gateway/data/pull").is_empty(), "waits");
     server.appends.add_permits(held);
     let stored = loading.await.unwrap().unwrap();
@@ -312,7 +315,10 @@ async fn what_is_queued_is_sent_though_the_gateway_is_gone() {
     (1..=3).for_each(|seq| append(&*journal, &key("a"), seq, &durable));
     drop(journal);
     server.appends.add_permits(held);
-    until("all are stored", || ganymede.world().documents.get(&*key("a")).is_some_and(|it| it.last_seq == 3)).await;
+    visitor::until("all are stored", async || {
+        ganymede.world().documents.get(&*key("a")).is_some_and(|it| it.last_seq == 3)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -356,11 +362,49 @@ async fn nobody_there_is_worth_another_try() {
     assert!(RemoteControlPlane::new(options).is_err());
 }
 
-async fn until(what: &str, mut reached: impl FnMut() -> bool) {
-    let reached = async {
-        while !reached() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("never happens: {what}"));
+/// The whole life of an organization in another process than Ganymede.
+#[tokio::test]
+async fn an_organization_is_served_over_http_from_handshake_to_idleness() {
+    let ganymede = FakeGanymede::default();
+    let lease_ms = 2_000;
+    ganymede.world().lease_ms = Some(lease_ms);
+    for (handshake, epoch) in [("first", 1), ("second", 2)] {
+        let disable_shutdown = epoch == 1;
+        let brief = GatewayBrief { disable_shutdown, lease_ms, ..brief(ORG, epoch) };
+        ganymede.world().handshakes.insert(handshake.to_owned(), brief);
+    }
+    let (_server, plane) = Server::start(&ganymede).await;
+    let mut config = visitor::config(Arc::new(plane));
+    config.idle = IdleClocks { project_ms: 1_000, gateway_ms: 1_000 };
+    let gateways = Gateways::new(config);
+
+    assert_eq!(gateways.start(ORG, &Token("first".to_owned())).await, Ok(Epoch(1)));
+    let alice = Visitor::join(&gateways, ALICE, IO).await;
+    alice.write();
+    visitor::until("the edit is stored", async || ganymede.world().appends == 1).await;
+    visitor::until("the lease is renewed", async || ganymede.world().renewals > 0).await;
+    gateways.release(ORG, Epoch(1), ReleaseReason::Ordered).await;
+    assert_eq!(alice.closed().await, 1012);
+    assert_eq!(ganymede.world().snapshots, 1);
+
+    assert_eq!(gateways.start(ORG, &Token("second".to_owned())).await, Ok(Epoch(2)));
+    let _bob = Visitor::join(&gateways, BOB, IO).await;
+    assert_eq!(gateways.inspect().await[0].0.rooms[0].1.report.last_seq, 1, "what Alice wrote is there");
+    visitor::until("the slot is given back", async || ganymede.world().stopped == [(ORG, Epoch(2))]).await;
+}
+
+/// `kill -9` and allocation elsewhere: the old gateway hears of it by whatever it does next.
+#[tokio::test]
+async fn a_gateway_in_another_process_that_is_stale_stops() {
+    let ganymede = FakeGanymede::default();
+    ganymede.world().handshakes.insert("first".to_owned(), brief(ORG, 1));
+    let (_server, plane) = Server::start(&ganymede).await;
+    let gateways = Gateways::new(visitor::config(Arc::new(plane)));
+    gateways.start(ORG, &Token("first".to_owned())).await.unwrap();
+    let alice = Visitor::join(&gateways, ALICE, IO).await;
+    ganymede.allocate(&brief(ORG, 2));
+    alice.write();
+    assert_eq!(alice.closed().await, 1012);
+    visitor::until("the place is free", async || gateways.epoch(ORG).is_none()).await;
+    assert!(ganymede.world().documents.is_empty());
 }
