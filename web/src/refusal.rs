@@ -5,7 +5,9 @@ use std::error::Error;
 use orrery_ganymede::{
     database::DatabaseError,
     orgs::{AddMemberError, ChangeMemberError, CreateOrgError, CreateProjectError, ProjectRoleError, RenameOrgError},
-    people::{Busy, CreateKeyError, OpenSessionError, SignInError, SignUpError, input::InvalidInput},
+    people::{
+        Busy, ChangePasswordError, CreateKeyError, OpenSessionError, SignInError, SignUpError, input::InvalidInput,
+    },
     pool::{DrainError, RegisterError, StartError},
     tokens::TokenError,
 };
@@ -65,6 +67,17 @@ impl From<SignInError> for ApiError {
             SignInError::Refused => Self::not_signed_in(error.to_string()),
             SignInError::Busy(busy) => busy.into(),
             SignInError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangePasswordError> for ApiError {
+    fn from(error: ChangePasswordError) -> Self {
+        match error {
+            ChangePasswordError::Invalid(invalid) => invalid.into(),
+            ChangePasswordError::Refused => Self::forbidden(error.to_string()),
+            ChangePasswordError::Busy(busy) => busy.into(),
+            ChangePasswordError::Database(error) => error.into(),
         }
     }
 }

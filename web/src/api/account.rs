@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use axum::{Json, extract::State, response::IntoResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use orrery_ganymede::{
-    people::{NewUser, SignInError, User},
+    people::{ChangePasswordError, NewUser, Scope, SignInError, User},
     tokens::AccessClaims,
 };
 use serde::Serialize;
@@ -31,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<GanymedeState> {
         .routes(routes!(sign_in))
         .routes(routes!(sign_out))
         .routes(routes!(me))
+        .routes(routes!(change_password))
         .routes(routes!(token))
 }
 
@@ -64,6 +65,22 @@ impl Form for SignIn {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (email, password) = (fields.text("email"), fields.text("password"));
         Some(Self { email: email?, password: password? })
+    }
+}
+
+#[derive(ToSchema)]
+struct NewPassword {
+    /// The one so far.
+    #[schema(format = Password, max_length = 1_000)]
+    password: String,
+    #[schema(format = Password, min_length = 8, max_length = 256)]
+    new_password: String,
+}
+
+impl Form for NewPassword {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (password, new_password) = (fields.text("password"), fields.text("new_password"));
+        Some(Self { password: password?, new_password: new_password? })
     }
 }
 
@@ -164,6 +181,35 @@ async fn sign_out(State(state): State<GanymedeState>, headers: HeaderMap) -> Res
 )]
 async fn me(caller: Caller) -> Json<Account> {
     Json(Account { user: caller.user.into() })
+}
+
+/// Gives the caller another password. Every session of theirs ends but the one that this opens.
+#[utoipa::path(
+    post,
+    path = "/api/auth/password",
+    tag = "account",
+    request_body = NewPassword,
+    responses(
+        (status = 200, description = "changed, and signed in anew", body = Account, headers(("Set-Cookie" = String))),
+        (status = 403, description = "the password so far is another", body = ErrorBody),
+    )
+)]
+async fn change_password(
+    State(state): State<GanymedeState>,
+    caller: Caller,
+    Body(form): Body<NewPassword>,
+) -> Result<SignedIn, ApiError> {
+    caller.may_make_credentials()?;
+    caller.needs(Scope::Admin)?;
+    let user = caller.user;
+    state.quotas.may_try(&user.email)?;
+    let changed = state.people.change_password(user.id, &form.password, &form.new_password).await;
+    changed.inspect_err(|error| {
+        if matches!(error, ChangePasswordError::Refused) {
+            state.quotas.failed(&user.email);
+        }
+    })?;
+    signed_in(&state, user, StatusCode::OK).await
 }
 
 /// A token for gateways, good for a few minutes. Not with an access token: it must not prolong itself.

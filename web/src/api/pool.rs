@@ -113,7 +113,7 @@ async fn revoke_gateway(
 ) -> Result<StatusCode, ApiError> {
     match state.pool.revoke(gateway).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
-        Err(error) if matches!(error, AnnounceError::UnknownGateway(_)) => Err(ApiError::not_found()),
+        Err(AnnounceError::UnknownGateway(_)) => Err(ApiError::not_found()),
         Err(error) => Err(error.into()),
     }
 }

@@ -50,7 +50,7 @@ mod tests {
     fn only_a_page_of_the_same_origin_is_ours() {
         let host = (header::HOST, "localhost:7000");
         let origin = |origin| (header::ORIGIN, origin);
-        check(&[host.clone()], true);
+        check(std::slice::from_ref(&host), true);
         check(&[host.clone(), origin("http://localhost:7000")], true);
         check(&[host.clone(), origin("https://orrery.example")], true);
         for other in ["http://localhost:7001", "http://uc-x.localhost:7000", "http://evil.test", "null", "", "https://"]

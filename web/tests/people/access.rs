@@ -10,7 +10,7 @@ use orrery_protocol::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::installation::{Installation, NOW_MS, Proof};
+use crate::installation::{Installation, NOW_MS, PASSWORD, Proof};
 
 /// Who asks. All but the first four and the administrator belong to the organization that is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,7 @@ const TABLE: &[(&str, &str, [u16; 8])] = &[
     ("POST",   "/api/auth/login",                       [200, 200, 200, 200, 200, 200, 200, 200]),
     ("POST",   "/api/auth/logout",                      [204, 204, 204, 204, 204, 204, 204, 204]),
     ("GET",    "/api/auth/me",                          [401, 200, 200, 200, 200, 200, 200, 200]),
+    ("POST",   "/api/auth/password",                    [401, 200, 200, 200, 200, 200, 200, 403]),
     ("POST",   "/api/auth/token",                       [401, 200, 200, 200, 200, 200, 200, 403]),
     ("GET",    "/api/api-keys",                         [401, 200, 200, 200, 200, 200, 200, 200]),
     ("POST",   "/api/api-keys",                         [401, 201, 201, 201, 201, 201, 201, 403]),
@@ -207,9 +208,8 @@ impl Place {
                 let email = format!("{}@example.org", Uuid::now_v7());
                 Some(json!({"email": email, "password": "a long password", "name": "New"}))
             }
-            ("POST", "/api/auth/login") => {
-                Some(json!({"email": "stranger@example.org", "password": crate::installation::PASSWORD}))
-            }
+            ("POST", "/api/auth/login") => Some(json!({"email": "stranger@example.org", "password": PASSWORD})),
+            ("POST", "/api/auth/password") => Some(json!({"password": PASSWORD, "new_password": PASSWORD})),
             ("POST", "/api/orgs/{org}/members") => Some(json!({"email": self.newcomer, "role": "member"})),
             ("POST", "/api/projects/{project}/members") => {
                 Some(json!({"email": "target@example.org", "role": "viewer"}))

@@ -84,6 +84,28 @@ async fn an_address_has_one_account() {
 }
 
 #[tokio::test]
+async fn another_password_ends_every_session_but_the_new_one() {
+    let installation = Installation::new().await;
+    let alice = installation.sign_up("alice").await;
+    let (here, elsewhere) = (installation.session(alice).await, installation.session(alice).await);
+    let change = async |old: &str, new: &str| {
+        let form = json!({"password": old, "new_password": new});
+        installation.post("/api/auth/password", &here, &form).await
+    };
+    change("not her password", "another password").await.refused(403, "FORBIDDEN");
+    let short = change(PASSWORD, "short").await.refused(400, "INVALID_INPUT");
+    assert_eq!(short["details"]["fields"], json!({"new_password": "is 8 to 256 characters"}));
+    installation.get("/api/auth/me", &elsewhere).await.expect(200);
+    let (anew, _) = cookie(&change(PASSWORD, "another password").await.expect(200));
+    for over in [&here, &elsewhere] {
+        installation.get("/api/auth/me", over).await.refused(401, "AUTHENTICATION_FAILED");
+    }
+    installation.get("/api/auth/me", &anew).await.expect(200);
+    let form = json!({"email": "alice@example.org", "password": PASSWORD});
+    installation.post("/api/auth/login", &Proof::None, &form).await.refused(401, "AUTHENTICATION_FAILED");
+}
+
+#[tokio::test]
 async fn a_key_is_shown_once_and_opens_what_its_scopes_say() {
     let installation = Installation::new().await;
     let alice = installation.sign_up("alice").await;
