@@ -64,7 +64,8 @@ impl Tenure {
         self.token.send_replace(token);
     }
 
-    /// Ganymede refused something as stale. The gateway stops serving at once; nothing more is sent under this epoch.
+    /// Nothing more will be stored under this epoch: Ganymede refused something as stale, or refuses for good. The gateway
+    /// stops serving at once.
     pub fn fence(&self) {
         self.fenced.send_replace(true);
     }

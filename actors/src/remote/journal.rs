@@ -33,6 +33,9 @@ const APPEND_MAX: Duration = Duration::from_secs(10);
 /// A failed append rests this long, doubled with each failure in a row, up to the cap; a random part of it is left out.
 const REST_MS_MIN: u64 = 50;
 const REST_MS_MAX: u64 = 2_000;
+/// So many refusals in a row, which takes seconds, and no repetition will help: the gateway and Ganymede disagree on what is
+/// stored. The tenure ends, and whoever serves next loads what there is.
+const REFUSALS_MAX: u32 = 8;
 /// How long what is queued is still tried after the gateway is gone.
 const LINGER_MAX: Duration = Duration::from_secs(10);
 /// A record beside its payload, at most, in bytes.
@@ -164,7 +167,7 @@ fn encode(tenure: &Tenure, batch: &[Append]) -> Option<Bytes> {
 
 /// `false` once the epoch is over.
 async fn append(client: &Client, tenure: &Tenure, body: Bytes) -> bool {
-    let mut failures: u32 = 0;
+    let (mut failures, mut refusals) = (0_u32, 0);
     loop {
         let sent = client.send_records::<Appended>("/gateway/data/append", tenure, body.clone());
         let error = match timeout(APPEND_MAX, sent).await {
@@ -177,6 +180,12 @@ async fn append(client: &Client, tenure: &Tenure, body: Bytes) -> bool {
             Err(_) => ControlError::Unavailable("no answer in time".to_owned()),
         };
         metrics::counter!("orrery_append_failures_total").increment(1);
+        refusals = if matches!(error, ControlError::Refused(_)) { refusals + 1 } else { 0 };
+        if refusals == REFUSALS_MAX {
+            tracing::error!(org = %tenure.org(), epoch = %tenure.epoch(), %error, "edits are refused; the gateway gives up");
+            tenure.fence();
+            return false;
+        }
         let rest_ms = (REST_MS_MIN << failures.min(16)).min(REST_MS_MAX);
         if failures.is_power_of_two() || failures == 0 {
             tracing::error!(org = %tenure.org(), epoch = %tenure.epoch(), %error, failures, "edits are not saved; retrying");

@@ -266,6 +266,16 @@ async fn a_stale_append_ends_the_tenure_and_is_never_confirmed() {
 }
 
 #[tokio::test]
+async fn what_is_refused_for_good_ends_the_tenure() {
+    let (ganymede, server, tenure, journal) = journal().await;
+    ganymede.world().faults.extend((0..8).map(|_| ControlError::Refused("a gap".to_owned())));
+    let (durable, hears) = mpsc::sync_channel(10);
+    append(&*journal, &key("a"), 1, &durable);
+    timeout(PATIENCE, tenure.until_fenced()).await.unwrap();
+    assert_eq!((hears.try_recv(), server.seen("/gateway/data/append").len()), (Err(mpsc::TryRecvError::Empty), 8));
+}
+
+#[tokio::test]
 async fn loading_sees_everything_appended_before() {
     let (ganymede, server, _tenure, journal) = journal().await;
     let held = server.appends.forget_permits(Semaphore::MAX_PERMITS);

@@ -70,7 +70,11 @@ async fn a_project_in_use_is_not_unloaded() {
     let ganymede = FakeGanymede::with(&brief(ORG, 1));
     let idle = IdleClocks { project_ms: 1_000, gateway_ms: 60_000 };
     let clock = Clock::new();
-    let gateways = serve(&ganymede, |config| (config.idle, config.clock) = (idle, clock)).await;
+    let change = |config: &mut GatewayConfig| {
+        (config.idle, config.clock) = (idle, clock);
+        config.lease.renew_ms = 100;
+    };
+    let gateways = serve(&ganymede, change).await;
     let [alice, bob] = [Visitor::join(&gateways, ALICE, IO).await, Visitor::join(&gateways, BOB, EUROPA).await];
     // Both came at the same time; Alice goes on when Bob is gone for doing nothing.
     let typing = async {
@@ -101,6 +105,8 @@ async fn a_gateway_that_must_not_shut_down_stays() {
     let ganymede = FakeGanymede::with(&brief(ORG, 1));
     let mut config = config(&ganymede);
     config.idle = IdleClocks { project_ms: 1_000, gateway_ms: 1_000 };
+    // The keeper looks at idleness when it renews, too.
+    config.lease.renew_ms = 100;
     let gateways = Gateways::new(config);
     gateways.serve(GatewayBrief { disable_shutdown: true, ..brief(ORG, 1) }).await.unwrap();
     let alice = Visitor::join(&gateways, ALICE, IO).await;
