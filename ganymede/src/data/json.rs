@@ -157,7 +157,9 @@ impl Data {
             size_bytes += pushed.len() as u64;
             boards.push(self.merge(org, project, pushed.into()).await?);
         }
-        self.inner.numbering.write_as(org, epoch, Form::Json, &self.inner.parts.fence)?;
+        if !boards.is_empty() {
+            self.inner.numbering.write_as(org, epoch, Form::Json, &self.inner.parts.fence)?;
+        }
         for board in boards {
             self.keep(epoch, board).await?;
         }

@@ -108,6 +108,7 @@ async fn a_gateway_keeps_to_one_form(scratch: Scratch) {
     data.append(&claims, append(&claims, 2)).await.unwrap();
     let mixed = data.push_json(&claims, boards([(*project, &one)])).await;
     assert!(matches!(mixed, Err(JsonError::Mixed(_))), "{mixed:?}");
+    data.push_json(&claims, secrets("no document")).await.unwrap();
     assert_eq!(archive.content(&archive.board()).await, entries([("a", "1"), ("b", "2")]));
 }
 

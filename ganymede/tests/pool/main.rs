@@ -14,3 +14,4 @@ mod starts;
 #[path = "../control_plane/support.rs"]
 mod support;
 mod world;
+mod writers;
