@@ -187,6 +187,13 @@ impl Gateways {
         self.places.look(org, |place| place?.brief.principal(user, project))
     }
 
+    /// Whether `principal` may still do what it might when it was looked up. To be asked once more after it has joined: a
+    /// change before that is seen here, a change after it by the room.
+    pub fn admits(&self, principal: &Principal) -> bool {
+        let now = self.principal(principal.org, principal.user, principal.project);
+        now.is_some_and(|now| now.role == principal.role)
+    }
+
     /// The organization that `project` belongs to, if it is served here.
     pub fn org_of(&self, project: ProjectId) -> Option<OrgId> {
         self.places.org_of(project)

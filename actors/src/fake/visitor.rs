@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use orrery_protocol::{
+    access::Principal,
     guard::PeerMessage,
     id::{DocumentKey, DocumentName, OrgId, PeerId, ProjectId, UserId},
     idle::IdleClocks,
@@ -69,6 +70,7 @@ pub(crate) struct Visitor {
     pub(crate) room: RoomHandle,
     pub(crate) peer: PeerId,
     pub(crate) outbox: Arc<Outbox>,
+    pub(crate) principal: Principal,
 }
 
 impl Visitor {
@@ -78,9 +80,9 @@ impl Visitor {
         let room = gateways.room(key(ORG, project)).await.unwrap();
         let peer = PeerId(PEERS.fetch_add(1, Ordering::Relaxed));
         let (socket, outbox) = pair().await;
-        let join = Arrival::Join(Join { peer, principal, extended: false }, outbox.clone());
+        let join = Arrival::Join(Join { peer, principal: principal.clone(), extended: false }, outbox.clone());
         assert!(room.inbox().push(&mut vec![join]));
-        Self { socket, room, peer, outbox }
+        Self { socket, room, peer, outbox, principal }
     }
 
     pub(crate) fn write(&self) {

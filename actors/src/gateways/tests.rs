@@ -162,11 +162,11 @@ async fn a_thousand_joins_during_a_release_never_land_on_a_dead_gateway() {
             };
             let (socket, outbox) = pair().await;
             let peer = PeerId(1_000_000 + number);
-            let arrival = Arrival::Join(Join { peer, principal, extended: false }, outbox.clone());
+            let arrival = Arrival::Join(Join { peer, principal: principal.clone(), extended: false }, outbox.clone());
             if !room.inbox().push(&mut vec![arrival]) {
                 return Ok(());
             }
-            let visitor = Visitor { socket, room, peer, outbox };
+            let visitor = Visitor { socket, room, peer, outbox, principal };
             assert_eq!(visitor.closed().await, 1012);
             Ok(())
         })

@@ -279,6 +279,17 @@ mod tests {
     }
 
     #[test]
+    fn every_flipped_bit_is_noticed() {
+        let mut body = Vec::new();
+        put_document(&mut body, EPOCH, &key("a"), &stored(Some(b"state"), &[b"one"], 2)).unwrap();
+        for bit in 0..body.len() * 8 {
+            let mut body = body.clone();
+            body[bit / 8] ^= 1 << (bit % 8);
+            assert!(read(&body, 50).is_err(), "{bit}");
+        }
+    }
+
+    #[test]
     fn a_record_above_the_limit_is_refused_as_soon_as_its_header_is_there() {
         let mut body = Vec::new();
         put_snapshot(&mut body, EPOCH, &key("a"), 1, &[0; 5000]).unwrap();

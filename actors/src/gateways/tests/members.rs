@@ -37,12 +37,13 @@ async fn a_member_who_was_on_the_way_in_when_removed_is_closed_too() {
     newer.members.retain(|member| member.user_id != BOB);
     gateways.refresh(newer);
     // The gateway has acted upon it.
+    assert!(!gateways.admits(&principal));
     until("the brief is known", async || gateways.inspect().await[0].1.version == 2).await;
     let (socket, outbox) = pair().await;
     let peer = PeerId(7);
-    let join = Arrival::Join(Join { peer, principal, extended: false }, outbox.clone());
+    let join = Arrival::Join(Join { peer, principal: principal.clone(), extended: false }, outbox.clone());
     assert!(room.inbox().push(&mut vec![join]));
-    assert_eq!(Visitor { socket, room, peer, outbox }.closed().await, 4401);
+    assert_eq!(Visitor { socket, room, peer, outbox, principal }.closed().await, 4401);
 }
 
 #[tokio::test]
@@ -54,6 +55,8 @@ async fn a_changed_role_closes_and_is_there_on_return() {
     newer.version = 2;
     newer.members[1].projects.insert(IO, Role::Viewer);
     gateways.refresh(newer.clone());
+    let principal = there.principal.clone();
+    assert!(!gateways.admits(&principal) && gateways.admits(&elsewhere.principal));
     assert_eq!(there.closed().await, 1012);
     assert!(elsewhere.is_open(), "the role in another project is what it was");
     let back = Visitor::join(&gateways, BOB, IO).await;
