@@ -1,7 +1,7 @@
 //! One peer's connection: reads the socket, guards what comes, hands it to the room; brings out what the socket did not
 //! take at once. Holds next to nothing while the peer is silent.
 
-use std::{cell::RefCell, io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use orrery_actors::{Arrival, Clock, Flushed, Outbox, RoomHandle};
 use orrery_protocol::{
@@ -11,18 +11,12 @@ use orrery_protocol::{
     room::{CloseCode, Fault, Join, Received},
     websocket::{Decoder, Inbound, WebSocketError, pong_frame},
 };
-use rustix::net::RecvFlags;
-use tokio::{io::Interest, net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, time::timeout};
 
-/// Bytes read at a time, into a buffer that all peers of a thread share.
-const READ_BYTES: usize = 64 << 10;
+use crate::tcp::{self, Read};
 
 /// How long a closing connection may take to bring out its close frame and hear the other's.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
-
-thread_local! {
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
-}
 
 /// What reading came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,12 +76,10 @@ impl Peer {
     }
 
     fn read(&mut self) -> Progress {
-        SCRATCH.with_borrow_mut(|scratch| match receive(self.outbox.stream(), scratch) {
-            Ok(Some(0)) => Progress::Ended,
-            Ok(Some(_)) if self.deaf => Progress::Open,
-            Ok(Some(read)) => self.understand(&scratch[..read]),
-            Ok(None) => Progress::Open,
-            Err(_) => Progress::Ended,
+        tcp::with_buffer(|buffer| match tcp::read(self.outbox.stream(), buffer) {
+            Read::Bytes(bytes) if !self.deaf => self.understand(bytes),
+            Read::Bytes(_) | Read::Nothing => Progress::Open,
+            Read::End => Progress::Ended,
         })
     }
 
@@ -193,22 +185,5 @@ impl Peer {
                 _ = self.outbox.stream().writable(), if flushed == Flushed::Pending => {}
             }
         }
-    }
-}
-
-/// Reads what is there; `None` if that is nothing. A read that leaves room in `buffer` has emptied the socket: noting it
-/// at once spares the system call that would only learn so.
-fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-    let mut got = None;
-    let whole = stream.try_io(Interest::READABLE, || {
-        let read = rustix::io::retry_on_intr(|| rustix::net::recv(stream, &mut *buffer, RecvFlags::empty()))?.0;
-        got = Some(read);
-        // To tokio, this says that the socket is not readable until it is heard of again.
-        if read > 0 && read < buffer.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-    });
-    match whole {
-        Ok(()) => Ok(got),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(got),
-        Err(error) => Err(error),
     }
 }

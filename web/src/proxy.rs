@@ -1,0 +1,180 @@
+//! Passes a request on to another process and its answer back, WebSockets included. Owns the connections to other
+//! processes and what travels over them; knows neither routes nor who is behind an address.
+//!
+//! Bodies are streamed both ways, never held. A WebSocket, once both ends agreed to it, leaves HTTP behind: two sockets and
+//! a [`relay`].
+
+mod headers;
+mod relay;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{body::Body, extract::Request, response::Response};
+use http::{HeaderValue, StatusCode, Uri, Version, header, uri::Authority, uri::Scheme};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+};
+use tokio::net::TcpStream;
+
+use self::{
+    headers::{is_websocket, say_websocket, say_who_asks, strip_hop_by_hop},
+    relay::{End, relay},
+};
+use crate::{public_url::PublicUrl, server::Connection, state::EdgeConfig};
+
+/// How long another process may take to accept a connection. It is near, or it is gone.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// A connection unused for this long is closed: before the other side does, so that no request meets a closing one.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+
+/// Unused connections kept to one process.
+const IDLE_CONNECTIONS_MAX: usize = 64;
+
+/// Silence on a connection after which the kernel asks whether the other end is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// Nobody listens there, or the connection broke before an answer came.
+    #[error("{address} does not answer")]
+    Unreachable {
+        /// The process that was asked.
+        address: Authority,
+        /// What became of the connection.
+        source: hyper_util::client::legacy::Error,
+    },
+    /// The request names no path, so it is none that can be passed on.
+    #[error("the request has no path")]
+    NoPath,
+    /// The answer agrees to an upgrade that nobody asked for.
+    #[error("{address} answers with an upgrade that was not asked for")]
+    UnaskedUpgrade {
+        /// The process that was asked.
+        address: Authority,
+    },
+}
+
+/// Which process is asked, and under which name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Where it listens: `host:port`.
+    pub address: Authority,
+    /// Whether it sees the `Host` that the client named. Otherwise it sees its own address.
+    pub keep_host: bool,
+}
+
+/// In the extensions of an answer that another process gave.
+#[derive(Debug, Clone, Copy)]
+pub struct Forwarded;
+
+/// Connections to other processes; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    client: Client<HttpConnector, Body>,
+    /// How clients reach us, and whom to believe about them.
+    edge: Arc<EdgeConfig>,
+}
+
+impl Proxy {
+    /// None yet.
+    pub fn new(edge: Arc<EdgeConfig>) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_MAX));
+        connector.set_keepalive(Some(KEEP_ALIVE));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_MAX)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .build(connector);
+        Self { client, edge }
+    }
+
+    /// Passes `request` on to `upstream`, with the path and query that its URI has. A WebSocket goes on by itself after the
+    /// answer, counting as one of our connections for as long as it is open.
+    ///
+    /// # Errors
+    /// There is no answer to pass back. What was sent of the request may have been acted on.
+    pub async fn forward(&self, upstream: &Upstream, request: Request) -> Result<Response, ProxyError> {
+        let (mut request, asker) = self.onward(upstream, request)?;
+        let address = || upstream.address.clone();
+        if asker.upgrade.is_some() {
+            say_websocket(request.headers_mut());
+        }
+        let answer = self.client.request(request).await;
+        let mut answer = answer.map_err(|source| ProxyError::Unreachable { address: address(), source })?;
+        let upgraded = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let websocket = is_websocket(answer.headers());
+        strip_hop_by_hop(answer.headers_mut());
+        if upgraded {
+            let unasked = || ProxyError::UnaskedUpgrade { address: address() };
+            let client = asker.upgrade.filter(|_| websocket).ok_or_else(unasked)?;
+            say_websocket(answer.headers_mut());
+            tokio::spawn(connect(client, hyper::upgrade::on(&mut answer), asker.connection));
+        }
+        answer.extensions_mut().insert(Forwarded);
+        Ok(answer.map(Body::new))
+    }
+
+    /// The request as the other process gets it, and what stays here.
+    fn onward(&self, upstream: &Upstream, request: Request) -> Result<(Request, Asker), ProxyError> {
+        let scheme = if self.edge.public_url.as_ref().is_some_and(PublicUrl::is_tls) { "https" } else { "http" };
+        let (mut head, body) = request.into_parts();
+        let path = head.uri.path_and_query().filter(|path| path.as_str().starts_with('/'));
+        let path = path.cloned().ok_or(ProxyError::NoPath)?;
+        let connection = head.extensions.remove::<Connection>();
+        let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| is_websocket(&head.headers));
+        strip_hop_by_hop(&mut head.headers);
+        let peer = connection.as_ref().map(|connection| connection.remote.ip().to_canonical());
+        let trusted = peer.is_some_and(|peer| self.edge.trusted_proxies.contains(&peer));
+        say_who_asks(&mut head.headers, peer, trusted, scheme);
+        if !upstream.keep_host {
+            let host = HeaderValue::try_from(upstream.address.as_str()).expect("an authority is visible ASCII");
+            head.headers.insert(header::HOST, host);
+        }
+        let uri = Uri::builder().scheme(Scheme::HTTP).authority(upstream.address.clone()).path_and_query(path);
+        let mut onward = Request::new(body);
+        *onward.method_mut() = head.method;
+        *onward.uri_mut() = uri.build().expect("scheme, authority and path are all there");
+        *onward.version_mut() = Version::HTTP_11;
+        *onward.headers_mut() = head.headers;
+        Ok((onward, Asker { upgrade, connection }))
+    }
+}
+
+/// What does not travel.
+struct Asker {
+    /// Of a client that wants a WebSocket.
+    upgrade: Option<OnUpgrade>,
+    connection: Option<Connection>,
+}
+
+/// Joins two ends that both agreed to a WebSocket.
+async fn connect(client: OnUpgrade, upstream: OnUpgrade, held: Option<Connection>) {
+    let (client, upstream) = match tokio::try_join!(client, upstream) {
+        Ok(ends) => ends,
+        Err(error) => return tracing::debug!(%error, "an end was gone before the WebSocket began"),
+    };
+    let (Some(client), Some(upstream)) = (end(client), end(upstream)) else {
+        return tracing::error!("an upgraded connection is not a TCP socket");
+    };
+    // A task of its own: what the upgrade needed ends with this one.
+    tokio::spawn(async move {
+        metrics::gauge!("orrery_proxied_sockets").increment(1.0);
+        relay(client, upstream).await;
+        metrics::gauge!("orrery_proxied_sockets").decrement(1.0);
+        drop(held);
+    });
+}
+
+fn end(upgraded: Upgraded) -> Option<End> {
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    Some(End { stream: parts.io.into_inner(), read: parts.read_buf })
+}
+
+#[cfg(test)]
+mod tests;
