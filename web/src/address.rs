@@ -2,14 +2,14 @@
 //!
 //! - `Host: org-{org}.{domain}`: the organization's own host; it serves gateway routes only.
 //! - `/-/gw/org-{org}/...`: the same without DNS; the prefix is taken off before routing.
-//! - anything else is the bare form: the control plane's host, where a gateway route takes the org from the token.
+//! - anything else is the bare form: the control plane's host, where the project of a gateway route names the organization.
 
 use http::uri::{PathAndQuery, Uri};
 use orrery_protocol::id::OrgId;
 
 const PATH_PREFIX: &str = "/-/gw/";
 
-/// The organization that the address names. A token for another one is refused with 404.
+/// The organization that the address names. To its gateway nothing of another one exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrgHint(pub OrgId);
 
@@ -49,6 +49,12 @@ impl Address {
             Err(_) => Self::Unknown,
         }
     }
+}
+
+/// The path form of `uri` for another process, whatever domain that one has; `None` if it has no path.
+pub(crate) fn gateway_path(org: OrgId, uri: &Uri) -> Option<Uri> {
+    let path = uri.path_and_query().filter(|path| path.as_str().starts_with('/'))?;
+    format!("{PATH_PREFIX}org-{org}{path}").parse().ok()
 }
 
 /// `x` of `x.{domain}:{port}`; `None` for the domain itself and for every other host.
@@ -113,6 +119,17 @@ mod tests {
         check("localhost", "/-/gw/ORG/collab", "localhost", "unknown");
         check("localhost", "/-/gw/", "localhost", "unknown");
         check("localhost", "/-/gwx", "localhost", "bare");
+    }
+
+    #[test]
+    fn the_path_form_is_read_as_it_was_written() {
+        let org: OrgId = ORG.parse().unwrap();
+        for target in ["/", "/collab/p/board?token=t", "/a%2Fb?x", "//"] {
+            let onward = gateway_path(org, &target.parse().unwrap()).unwrap();
+            check("127.0.0.1:7101", &onward.to_string(), "localhost", target);
+        }
+        assert_eq!(gateway_path(org, &Uri::from_static("*")), None);
+        assert_eq!(gateway_path(org, &Uri::from_static("example.org:443")), None, "CONNECT");
     }
 
     #[test]

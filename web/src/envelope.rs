@@ -16,8 +16,11 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::{
-    address::Address,
+    address::{Address, OrgHint},
+    dispatch::Dispatch,
     error::{ApiError, ErrorCode},
+    internal,
+    proxy::Forwarded,
     state::EdgeConfig,
 };
 
@@ -42,14 +45,14 @@ pub struct RequestId(pub Uuid);
 #[derive(Clone)]
 pub struct Site {
     bare: Router,
-    gateway: Router,
+    gateways: Dispatch,
     edge: Arc<EdgeConfig>,
 }
 
 impl Site {
-    /// `bare` answers on the control plane's own host; `gateway` on an organization's host or path prefix.
-    pub fn new(bare: Router, gateway: Router, edge: Arc<EdgeConfig>) -> Self {
-        Self { bare, gateway, edge }
+    /// `bare` answers on the process's own host; `gateways` on an organization's host or path prefix.
+    pub fn new(bare: Router, gateways: impl Into<Dispatch>, edge: Arc<EdgeConfig>) -> Self {
+        Self { bare, gateways: gateways.into(), edge }
     }
 
     /// The edge's configuration.
@@ -76,8 +79,11 @@ impl Site {
                 ApiError::new(ErrorCode::Unavailable("TIMED_OUT"), "no answer in time").retry_after(1).into_response()
             }
         };
-        write_error_body(&mut response, id);
-        write_headers(&mut response, id);
+        // What another process answered is whole: its own status, headers and request id.
+        if response.extensions().get::<Forwarded>().is_none() {
+            write_error_body(&mut response, id);
+            write_headers(&mut response, id);
+        }
         let (status, took) = (response.status().as_u16(), started.elapsed());
         metrics::counter!("orrery_http_requests_total", "status" => status.to_string()).increment(1);
         metrics::histogram!("orrery_http_request_seconds").record(took);
@@ -86,23 +92,25 @@ impl Site {
     }
 
     async fn route(&self, mut request: Request) -> Response {
-        if claimed_length(request.headers()) > self.edge.limits.body_bytes_max as u64 {
-            return ApiError::new(ErrorCode::TooLarge, "the request body is too large").into_response();
-        }
         let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let host = host.or(request.uri().authority().map(|authority| authority.as_str()));
-        let router = match Address::of(host, request.uri(), &self.edge.domain) {
-            Address::Bare => self.bare.clone(),
-            Address::Gateway(org, uri) => {
+        let address = Address::of(host, request.uri(), &self.edge.domain);
+        let limits = &self.edge.limits;
+        let documents = address == Address::Bare && request.uri().path().starts_with(internal::DATA_PREFIX);
+        let bytes_max = if documents { limits.data_bytes_max } else { limits.body_bytes_max };
+        if claimed_length(request.headers()) > bytes_max as u64 {
+            return ApiError::new(ErrorCode::TooLarge, "the request body is too large").into_response();
+        }
+        match address {
+            Address::Bare => match self.bare.clone().oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Address::Gateway(OrgHint(org), uri) => {
                 *request.uri_mut() = uri;
-                request.extensions_mut().insert(org);
-                self.gateway.clone()
+                self.gateways.answer(org, request).await
             }
-            Address::Unknown => return ApiError::not_found().into_response(),
-        };
-        match router.oneshot(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
+            Address::Unknown => ApiError::not_found().into_response(),
         }
     }
 }
