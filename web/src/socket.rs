@@ -16,10 +16,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use orrery_actors::{Clock, Gateways, OpenError, RoomHandle};
+use orrery_actors::{Clock, RoomHandle};
 use orrery_protocol::{
-    access::Principal,
-    id::{DocumentKey, DocumentName, PeerId, ProjectId},
+    id::{DocumentKey, InvalidId, PeerId},
     limits::WireLimits,
     room::Join,
 };
@@ -29,9 +28,10 @@ use tokio::net::TcpStream;
 
 use crate::{
     address::OrgHint,
+    admission::{admit, authenticate},
     error::{ApiError, ErrorCode},
     server::Connection,
-    state::AppState,
+    state::GatewayState,
 };
 use peer::Peer;
 
@@ -41,7 +41,6 @@ const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// What sockets need of the process.
 #[derive(Clone)]
 pub struct Sockets {
-    gateways: Gateways,
     limits: Arc<WireLimits>,
     peers_max: usize,
     clock: Clock,
@@ -49,10 +48,17 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Sockets that lead into rooms of `gateways`, of at most `peers_max` peers each.
-    pub fn new(gateways: Gateways, limits: WireLimits, peers_max: usize, clock: Clock) -> Self {
-        Self { gateways, limits: Arc::new(limits), peers_max, clock, next_peer: Arc::default() }
+    /// Sockets that lead into rooms of at most `peers_max` peers each.
+    pub fn new(limits: WireLimits, peers_max: usize, clock: Clock) -> Self {
+        Self { limits: Arc::new(limits), peers_max, clock, next_peer: Arc::default() }
     }
+}
+
+/// `/collab/{project}/{document}`. By name: on the bare way here the path was matched once before.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Place {
+    project: String,
+    document: String,
 }
 
 /// `?token=ACCESS&ext=1`.
@@ -64,23 +70,27 @@ pub(crate) struct Params {
 
 /// `GET /collab/{project}/{document}`.
 pub(crate) async fn enter(
-    State(state): State<AppState>,
-    Path((project, document)): Path<(String, String)>,
+    State(state): State<GatewayState>,
+    Path(Place { project, document }): Path<Place>,
     Query(params): Query<Params>,
-    org: Option<Extension<OrgHint>>,
+    named: Option<Extension<OrgHint>>,
     Extension(connection): Extension<Connection>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let principal = authenticate(&state, params.token.as_deref(), request.headers())?;
-    let key = locate(&principal, &project, &document, org.map(|Extension(hint)| hint))?;
+    let access = authenticate(&state.verifier, params.token.as_deref(), request.headers())?;
+    let project = project.parse().map_err(|_| ApiError::not_found())?;
+    let principal = admit(&state.gateways, &access, named.map(|Extension(hint)| hint), project)?;
+    let document = document.parse().map_err(|error: InvalidId| ApiError::invalid("document", error.to_string()))?;
     let accept = accept_key(request.headers())?;
     let upgrade = request.extensions().get::<OnUpgrade>().cloned().ok_or_else(not_an_upgrade)?;
     let sockets = &state.sockets;
-    let room = sockets.gateways.room(key.clone()).await.map_err(|error| refusal(&error))?;
+    let key = DocumentKey { org: principal.org, project, document };
+    let room = state.gateways.room(key.clone()).await?;
     if room.visitors() > sockets.peers_max {
         return Err(ApiError::new(ErrorCode::RateLimited, "the document has as many peers as it may").retry_after(5));
     }
     let peer = PeerId(sockets.next_peer.fetch_add(1, Ordering::Relaxed));
+    // A socket outlives its token: what ends it is the end of the membership, which the room is told.
     let join = Join { peer, principal, extended: params.ext.as_deref() == Some("1") };
     tokio::spawn(run(upgrade, room, join, sockets.clone(), key, connection));
     let headers = [
@@ -89,31 +99,6 @@ pub(crate) async fn enter(
         (header::SEC_WEBSOCKET_ACCEPT, accept),
     ];
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
-}
-
-fn authenticate(state: &AppState, param: Option<&str>, headers: &HeaderMap) -> Result<Principal, ApiError> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let token = param.or(bearer).ok_or_else(|| ApiError::new(ErrorCode::AuthenticationFailed, "no access token"))?;
-    let access = state.tokens.verify(token);
-    // A socket outlives its token: what ends it is the end of the membership, which the room is told.
-    access
-        .map(|access| access.principal)
-        .map_err(|error| ApiError::new(ErrorCode::AuthenticationFailed, error.to_string()))
-}
-
-/// Where the address leads, as far as `principal` may see it.
-fn locate(principal: &Principal, project: &str, document: &str, org: Option<OrgHint>) -> Result<DocumentKey, ApiError> {
-    let project: ProjectId = project.parse().map_err(|_| ApiError::not_found())?;
-    if org.is_some_and(|OrgHint(org)| org != principal.org) {
-        return Err(ApiError::not_found());
-    }
-    if project != principal.project {
-        return Err(ApiError::new(ErrorCode::Forbidden, "the access token is for another project"));
-    }
-    let document: DocumentName = document
-        .parse()
-        .map_err(|error: orrery_protocol::id::InvalidId| ApiError::invalid("document", error.to_string()))?;
-    Ok(DocumentKey { org: principal.org, project, document })
 }
 
 fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, ApiError> {
@@ -135,22 +120,6 @@ fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, ApiError> {
 
 fn not_an_upgrade() -> ApiError {
     ApiError::invalid("upgrade", "this address speaks WebSocket")
-}
-
-fn refusal(error: &OpenError) -> ApiError {
-    let text = error.to_string();
-    match error {
-        OpenError::TooManyDocuments(_) => ApiError::new(ErrorCode::RateLimited, text).retry_after(30),
-        // What storage says may name files; it is in the log.
-        OpenError::Storage(_) => {
-            ApiError::new(ErrorCode::Unavailable("STORAGE_UNAVAILABLE"), "the document cannot be loaded now")
-                .retry_after(5)
-        }
-        OpenError::Resting { retry_ms } => {
-            ApiError::new(ErrorCode::Unavailable("DOCUMENT_FAILED"), text).retry_after(retry_ms.div_ceil(1000))
-        }
-        OpenError::Stopping => ApiError::new(ErrorCode::Unavailable("STOPPING"), text).retry_after(1),
-    }
 }
 
 /// Takes the socket over from HTTP. The peer gets a task of its own: what the upgrade needed ends with this one.

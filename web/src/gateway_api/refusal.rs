@@ -1,0 +1,82 @@
+//! What a gateway's refusals are over HTTP. Handlers say `?`.
+
+use orrery_actors::{CommandError, ControlError, OpenError, ServeError};
+use orrery_protocol::command::Refusal;
+
+use crate::{
+    dispatch::{moving, not_running},
+    error::{ApiError, ErrorCode},
+};
+
+impl From<OpenError> for ApiError {
+    fn from(error: OpenError) -> Self {
+        let text = error.to_string();
+        match error {
+            OpenError::NotServing => not_running(),
+            OpenError::Moving => moving(),
+            OpenError::UnknownProject => Self::not_found(),
+            OpenError::TooManyDocuments(_) => Self::new(ErrorCode::RateLimited, text).retry_after(30),
+            // What storage says may name files; it is in the log.
+            OpenError::Storage(_) => {
+                Self::new(ErrorCode::Unavailable("STORAGE_UNAVAILABLE"), "the document cannot be loaded now")
+                    .retry_after(5)
+            }
+            OpenError::Resting { retry_ms } => {
+                Self::new(ErrorCode::Unavailable("DOCUMENT_FAILED"), text).retry_after(retry_ms.div_ceil(1000))
+            }
+            OpenError::Stopping => Self::new(ErrorCode::Unavailable("STOPPING"), text).retry_after(1),
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let text = refusal.to_string();
+        match refusal {
+            Refusal::Unknown(_) => Self::new(ErrorCode::UnknownCommand, text),
+            Refusal::Invalid { field, problem } => Self::invalid(&field, problem),
+            Refusal::Forbidden(_) => Self::forbidden(text),
+            Refusal::KeyReused => Self::new(ErrorCode::Conflict, text),
+            Refusal::Busy => Self::new(ErrorCode::RateLimited, text).retry_after(1),
+        }
+    }
+}
+
+impl From<CommandError> for ApiError {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Closed(error) => error.into(),
+            CommandError::Refused(refusal) => refusal.into(),
+            // The epoch that is over is the gateway's, not the member's.
+            CommandError::Failed(ControlError::Stale) => moving(),
+            CommandError::Failed(error @ (ControlError::Refused(_) | ControlError::Unavailable(_))) => {
+                unreachable_ganymede(&error)
+            }
+        }
+    }
+}
+
+impl From<ServeError> for ApiError {
+    fn from(error: ServeError) -> Self {
+        let text = error.to_string();
+        match error {
+            ServeError::Stopping => OpenError::Stopping.into(),
+            ServeError::Stale(_) | ServeError::Control(ControlError::Stale) => Self::new(ErrorCode::StaleEpoch, text),
+            ServeError::Released => Self::new(ErrorCode::Conflict, text),
+            ServeError::NoFreeSlot(_) => Self::new(ErrorCode::Unavailable("POOL_EXHAUSTED"), text).retry_after(5),
+            ServeError::OtherOrganization(_) => Self::not_signed_in("the handshake is for another organization"),
+            ServeError::Control(ControlError::Refused(_)) => Self::not_signed_in("Ganymede refuses the handshake"),
+            ServeError::Control(error @ ControlError::Unavailable(_)) => unreachable_ganymede(&error),
+            ServeError::Failed(_) => {
+                tracing::error!(%error, "an organization cannot be served");
+                Self::new(ErrorCode::Internal, "something went wrong on our side")
+            }
+        }
+    }
+}
+
+/// Its words may name hosts; they are in the log.
+fn unreachable_ganymede(error: &ControlError) -> ApiError {
+    tracing::warn!(%error, "Ganymede does not do what is needed");
+    ApiError::new(ErrorCode::Unavailable("GANYMEDE_UNREACHABLE"), "the control plane does not answer").retry_after(1)
+}
