@@ -1,0 +1,116 @@
+//! Documents on their way to Ganymede and back. Our own gateways speak records; others may speak JSON.
+
+mod body;
+
+use std::time::SystemTime;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, header};
+use orrery_ganymede::{
+    clock,
+    data::{DataBody, GatewayState, PushBody},
+};
+use orrery_protocol::control::{Appended, Pull, Pushed, RECORDS_CONTENT_TYPE};
+use serde_json::json;
+
+use self::body::read_records;
+use super::caller::Serving;
+use crate::{
+    error::{ApiError, ErrorCode},
+    message::{Message, whole_body},
+    state::GanymedeState,
+};
+
+const JSON_CONTENT_TYPE: &str = "application/json";
+
+/// What is stored: records, or JSON if that is asked for. For an organization of which nothing is stored, it is always JSON.
+pub(super) async fn pull(
+    State(state): State<GanymedeState>,
+    caller: Serving,
+    headers: HeaderMap,
+    Message(pull): Message<Pull>,
+) -> Result<Response, ApiError> {
+    caller.may_see(pull.organization_id)?;
+    if is(&headers, header::ACCEPT, JSON_CONTENT_TYPE) {
+        return Ok(Json(state.data.pull_json(&caller.0).await?).into_response());
+    }
+    let records = state.data.pull(&caller.0, &pull).await?;
+    if records.is_empty() {
+        return Ok(Json(json!({"success": true, "timestamp": null, "data": null})).into_response());
+    }
+    Ok(([(header::CONTENT_TYPE, RECORDS_CONTENT_TYPE)], records).into_response())
+}
+
+/// Updates, answered when they are durable.
+pub(super) async fn append(
+    State(state): State<GanymedeState>,
+    Serving(claims): Serving,
+    request: Request,
+) -> Result<Json<Appended>, ApiError> {
+    if !carries(request.headers(), RECORDS_CONTENT_TYPE) {
+        return Err(not_understood());
+    }
+    let records = read_records(request, state.process.edge.limits.data_bytes_max).await?;
+    Ok(Json(state.data.append(&claims, records).await?))
+}
+
+/// Snapshots, or boards as JSON; answered when they are durable.
+pub(super) async fn push(
+    State(state): State<GanymedeState>,
+    caller: Serving,
+    request: Request,
+) -> Result<Json<Pushed>, ApiError> {
+    if is(request.headers(), header::CONTENT_TYPE, JSON_CONTENT_TYPE) {
+        return push_json(&state, &caller, request).await.map(Json);
+    }
+    if !carries(request.headers(), RECORDS_CONTENT_TYPE) {
+        return Err(not_understood());
+    }
+    let records = read_records(request, state.process.edge.limits.data_bytes_max).await?;
+    Ok(Json(state.data.push(&caller.0, records).await?))
+}
+
+async fn push_json(state: &GanymedeState, caller: &Serving, request: Request) -> Result<Pushed, ApiError> {
+    let PushBody { organization_id, gateway_id, data } = Message::read(&whole_body(request, &()).await?)?;
+    caller.may_see(organization_id)?;
+    if let Some(gateway) = gateway_id {
+        caller.speaks_for(gateway)?;
+    }
+    match only_shutdown(&data) {
+        // What our own gateways keep beside documents; those travel as records.
+        Some(disabled) => {
+            state.data.disable_shutdown(&caller.0, disabled).await?;
+            Ok(Pushed { success: true, stored_at: clock::iso8601(SystemTime::now()), size_bytes: 0 })
+        }
+        None => Ok(state.data.push_json(&caller.0, data).await?),
+    }
+}
+
+/// Whether the gateway shall keep serving, if that is all that `data` says.
+fn only_shutdown(data: &DataBody) -> Option<bool> {
+    let disabled = data.gateway_state.as_ref()?.disable_shutdown?;
+    let alone = GatewayState { disable_shutdown: Some(disabled), ..GatewayState::default() };
+    let says_no_more = data.yjs_state.is_empty() && data.gateway_state.as_ref() == Some(&alone);
+    says_no_more.then_some(disabled)
+}
+
+/// Whether a header names this media type, whatever its parameters.
+fn is(headers: &HeaderMap, name: HeaderName, media_type: &str) -> bool {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    let mut types = values.flat_map(|value| value.split(',')).filter_map(|value| value.split(';').next());
+    types.any(|named| named.trim().eq_ignore_ascii_case(media_type))
+}
+
+/// Whether the body is of this media type, or of none that is named.
+fn carries(headers: &HeaderMap, media_type: &str) -> bool {
+    !headers.contains_key(header::CONTENT_TYPE) || is(headers, header::CONTENT_TYPE, media_type)
+}
+
+fn not_understood() -> ApiError {
+    let text = format!("the body must be {RECORDS_CONTENT_TYPE}");
+    ApiError::new(ErrorCode::UnsupportedMediaType, text)
+}

@@ -1,0 +1,150 @@
+//! What the pool's and the data's refusals of a gateway are over HTTP. Handlers say `?`.
+
+use std::error::Error;
+
+use orrery_ganymede::{
+    data::{AppendError, JsonError, MixedForms, PullError, PushError},
+    pool::{AnnounceError, ConfigError, RenewError, StaleEpoch, StopError, UnknownGateway},
+    store::SnapshotError,
+};
+
+use crate::error::{ApiError, ErrorCode};
+
+impl From<StaleEpoch> for ApiError {
+    fn from(error: StaleEpoch) -> Self {
+        Self::new(ErrorCode::StaleEpoch, error.to_string())
+    }
+}
+
+impl From<UnknownGateway> for ApiError {
+    /// The token was ours; its gateway is registered no longer.
+    fn from(_: UnknownGateway) -> Self {
+        Self::not_signed_in("the gateway is not registered any more")
+    }
+}
+
+impl From<AnnounceError> for ApiError {
+    fn from(error: AnnounceError) -> Self {
+        let text = error.to_string();
+        match error {
+            AnnounceError::UnknownGateway(unknown) => unknown.into(),
+            AnnounceError::Slots(_) => Self::invalid("slots", text),
+            AnnounceError::Listen(_) => Self::invalid("listen", text),
+            AnnounceError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfigError> for ApiError {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Token(error) => error.into(),
+            ConfigError::HandshakeOver => Self::not_signed_in(error.to_string()),
+            ConfigError::Stale(stale) => stale.into(),
+            ConfigError::UnknownGateway(unknown) => unknown.into(),
+            ConfigError::UnknownOrg(_) => Self::not_found(),
+            ConfigError::State(error) => defect(&error),
+            ConfigError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<RenewError> for ApiError {
+    fn from(error: RenewError) -> Self {
+        match error {
+            RenewError::Stale(stale) => stale.into(),
+            RenewError::Token(error) => defect(&error),
+            RenewError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<StopError> for ApiError {
+    fn from(error: StopError) -> Self {
+        match error {
+            StopError::Stale(stale) => stale.into(),
+            StopError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<AppendError> for ApiError {
+    fn from(error: AppendError) -> Self {
+        let text = error.to_string();
+        match error {
+            AppendError::Stale(stale) => stale.into(),
+            AppendError::Refused { .. } => Self::invalid("records", text),
+            AppendError::Gap { .. } => Self::new(ErrorCode::Conflict, text),
+            AppendError::Mixed(mixed) => mixed.into(),
+            AppendError::Load(_) | AppendError::Dropped(_) => storage_unavailable(&error),
+        }
+    }
+}
+
+impl From<PushError> for ApiError {
+    fn from(error: PushError) -> Self {
+        let text = error.to_string();
+        match error {
+            PushError::Stale(stale) => stale.into(),
+            PushError::Refused { .. } => Self::invalid("records", text),
+            PushError::Mixed(mixed) => mixed.into(),
+            PushError::Snapshot(error) => error.into(),
+        }
+    }
+}
+
+impl From<PullError> for ApiError {
+    fn from(error: PullError) -> Self {
+        match error {
+            PullError::Stale(stale) => stale.into(),
+            PullError::NoProject => Self::invalid("project", "is missing"),
+            PullError::Load(_) => storage_unavailable(&error),
+            PullError::TooLarge(_) => defect(&error),
+            PullError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<JsonError> for ApiError {
+    fn from(error: JsonError) -> Self {
+        let text = error.to_string();
+        match error {
+            JsonError::Stale(stale) => stale.into(),
+            JsonError::UnknownProject(_) | JsonError::Malformed(_) => Self::invalid("data.yjs_state", text),
+            JsonError::Mixed(mixed) => mixed.into(),
+            JsonError::Snapshot(error) => error.into(),
+            JsonError::Load(_) | JsonError::Dropped(_) => storage_unavailable(&error),
+            JsonError::Unreadable { .. } | JsonError::State(_) => defect(&error),
+            JsonError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<SnapshotError> for ApiError {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Ahead { .. } | SnapshotError::Unreadable(_) | SnapshotError::TooLarge(_) => {
+                Self::invalid("records", error.to_string())
+            }
+            SnapshotError::Read(_) | SnapshotError::Closed(_) => storage_unavailable(&error),
+        }
+    }
+}
+
+impl From<MixedForms> for ApiError {
+    fn from(error: MixedForms) -> Self {
+        Self::new(ErrorCode::Conflict, error.to_string())
+    }
+}
+
+/// Its words may name files; they are in the log.
+fn storage_unavailable(error: &dyn Error) -> ApiError {
+    tracing::error!(%error, "documents cannot be stored or read");
+    ApiError::new(ErrorCode::Unavailable("STORAGE_UNAVAILABLE"), "documents cannot be stored or read now")
+        .retry_after(1)
+}
+
+fn defect(error: &dyn Error) -> ApiError {
+    tracing::error!(%error, "damaged");
+    ApiError::new(ErrorCode::Internal, "something went wrong on our side")
+}
