@@ -172,8 +172,8 @@ mod tests {
     /// Writers of every epoch on many threads: once an epoch is open, nothing of an older one is queued any more.
     #[test]
     fn nothing_of_an_old_epoch_is_queued_after_the_next_one_opened() {
-        const EPOCHS: u64 = 300;
-        const WRITERS: u64 = 8;
+        const EPOCHS: u64 = 100;
+        const WRITERS: u64 = 4;
         let fence = Fence::new();
         let newest = AtomicU64::new(0);
         let ended = AtomicBool::new(false);

@@ -17,6 +17,9 @@ use super::{
 };
 use crate::database::DatabaseError;
 
+/// How long it can be looked up who served an organization.
+const HISTORY_MS: u64 = 30 * 24 * 3600 * 1000;
+
 /// Most passes that are under way at once.
 const PASSES_MAX: usize = 8;
 
@@ -40,7 +43,7 @@ impl Pool {
         if self.inner.local.get().is_none() {
             self.inner.table.retire_local().await?;
         }
-        Ok(())
+        self.inner.table.forget_ended(self.now_ms().saturating_sub(HISTORY_MS)).await
     }
 
     async fn resume(&self, open: &Allocated) -> Result<(), DatabaseError> {

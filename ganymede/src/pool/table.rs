@@ -268,6 +268,13 @@ impl Table {
         Ok(())
     }
 
+    /// Removes allocations that ended before `before_ms` and that nobody waits for.
+    pub(super) async fn forget_ended(&self, before_ms: u64) -> Result<(), DatabaseError> {
+        let delete = sqlx::query("DELETE FROM allocations WHERE ended_at < $1 AND failover = 0");
+        delete.bind(stored(before_ms)).execute(self.database.sqlx()).await?;
+        Ok(())
+    }
+
     /// Nothing is put into this slot until its gateway announces itself again.
     pub(super) async fn lose_slot(&self, slot: SlotId) -> Result<(), DatabaseError> {
         let update = sqlx::query("UPDATE slots SET ready = 0 WHERE id = $1").bind(i64::from(slot.0));

@@ -18,6 +18,7 @@ on_both!(
     a_shutdown_is_a_restart_to_those_who_were_served,
     a_closed_pool_allocates_nothing,
     a_process_without_a_gateway_offers_no_slots_of_its_own,
+    what_ended_long_ago_is_forgotten,
 );
 
 async fn local(world: &World, slots: u16) {
@@ -136,4 +137,28 @@ async fn a_process_without_a_gateway_offers_no_slots_of_its_own(scratch: Scratch
     assert_eq!(world.pool.slots().await.unwrap(), []);
     let refused = world.pool.start(org).await;
     assert!(matches!(refused, Err(StartError::PoolExhausted { .. })), "{refused:?}");
+}
+
+async fn what_ended_long_ago_is_forgotten(scratch: Scratch) {
+    let world = World::new(scratch).await;
+    let (idle, lost) = (world.org().await, world.org().await);
+    world.gateway(1).await;
+    let first = world.pool.start(idle).await.unwrap();
+    world.pool.stop(&world.claims(&first)).await.unwrap();
+    world.pool.start(lost).await.unwrap();
+    world.clock.pass(LEASE * 2);
+    world.pool.reap().await.unwrap();
+    let kept = async || {
+        let count = sqlx::query("SELECT org_id FROM allocations").fetch_all(world.scratch.database.sqlx());
+        count.await.unwrap().len()
+    };
+    world.clock.pass(Duration::from_secs(29 * 24 * 3600));
+    world.pool.recover().await.unwrap();
+    assert_eq!(kept().await, 2);
+    world.clock.pass(Duration::from_secs(2 * 24 * 3600));
+    world.pool.recover().await.unwrap();
+    assert_eq!(kept().await, 1, "who lost its gateway is still to be served");
+    world.gateway(1).await;
+    let next = world.pool.start(idle).await.unwrap();
+    assert!(next.epoch > first.epoch, "an epoch outlives its allocation");
 }
