@@ -31,8 +31,9 @@ pub use commands::CommandError;
 use commands::Commands;
 use rooms::{Rooms, Waiter};
 
-/// When a departed member's connections are looked for again: one who was let in just before may have joined just after.
-const DEPARTED_AGAIN: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(20)];
+/// When the connections of a member whose role changed are looked for again: one who was let in just before may have joined
+/// just after.
+const RESEAT_AGAIN: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(20)];
 
 /// Why a room cannot be entered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -114,8 +115,8 @@ pub(crate) enum GatewayMessage {
     Kept(commands::Kept),
     /// Members, roles or projects changed.
     Refresh(Arc<GatewayBrief>),
-    /// Somebody was a member until a while ago.
-    Departed(UserId),
+    /// Somebody's role changed a while ago, or ended.
+    Reseat(UserId),
     /// Close everything, answer once all is on disk and no room is left.
     Drain(RpcReplyPort<()>),
     /// What may be observed.
@@ -177,7 +178,7 @@ impl Actor for GatewayActor {
             }
             GatewayMessage::Kept(kept) => state.commands.kept(kept),
             GatewayMessage::Refresh(brief) => state.refresh(brief, &myself),
-            GatewayMessage::Departed(user) => state.revoke(user),
+            GatewayMessage::Reseat(user) => state.rooms.reseat(user, &state.brief),
             GatewayMessage::Drain(reply) => state.rooms.drain(reply),
             GatewayMessage::Inspect(reply) => state.rooms.inspect(reply),
         }
@@ -206,24 +207,14 @@ impl GatewayState {
 
     /// Whoever may do less, or more, than when they came does not go on as they came.
     fn refresh(&mut self, brief: Arc<GatewayBrief>, myself: &ActorRef<GatewayMessage>) {
-        let BriefChanges { departed, reseated, closed } = brief.changes_since(&self.brief);
+        let BriefChanges { reseated, closed } = brief.changes_since(&self.brief);
         self.brief = brief;
-        for user in departed {
-            self.revoke(user);
-            for later in DEPARTED_AGAIN {
-                drop(myself.send_after(later, move || GatewayMessage::Departed(user)));
+        for user in reseated {
+            self.rooms.reseat(user, &self.brief);
+            for later in RESEAT_AGAIN {
+                drop(myself.send_after(later, move || GatewayMessage::Reseat(user)));
             }
         }
-        let mut projects: Vec<ProjectId> = reseated.into_iter().map(|(_, project)| project).chain(closed).collect();
-        projects.sort_unstable();
-        projects.dedup();
-        projects.into_iter().for_each(|project| self.rooms.unload(project));
-    }
-
-    /// Ends the connections of who is no member.
-    fn revoke(&self, user: UserId) {
-        if self.brief.members.iter().all(|member| member.user_id != user) {
-            self.rooms.revoke(user);
-        }
+        closed.into_iter().for_each(|project| self.rooms.unload(project));
     }
 }

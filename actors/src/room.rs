@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use metrics::{Counter, Histogram};
 use orrery_protocol::{
+    access::Role,
     id::{DocumentKey, PeerId, UserId},
     record::StoredDocument,
     room::{Broadcast, CloseCode, Effect, Input, Received, Room, RoomConfig, RoomReport},
@@ -44,8 +45,8 @@ pub(crate) enum RoomMessage {
     Loaded(Result<StoredDocument, JournalError>),
     /// The timer went off.
     Tick,
-    /// A member lost access.
-    Revoke(UserId),
+    /// A member has this role now, or none any more.
+    Role(UserId, Option<Role>),
     /// Close all peers, bring everything to disk, answer, stop.
     Drain(RpcReplyPort<()>),
     /// Stop: nobody is here, and everything is on disk.
@@ -235,7 +236,7 @@ impl Actor for RoomActor {
                 state.close_stuck(&myself);
                 state.handle(Input::Tick, &myself);
             }
-            RoomMessage::Revoke(user) => state.handle(Input::Revoke(user), &myself),
+            RoomMessage::Role(user, role) => state.handle(Input::Role(user, role), &myself),
             RoomMessage::Drain(reply) => {
                 state.draining = Some(reply);
                 state.handle(Input::Drain, &myself);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use orrery_protocol::{
+    control::GatewayBrief,
     id::{DocumentKey, ProjectId, UserId},
     record::StoredDocument,
 };
@@ -206,10 +207,11 @@ impl Rooms {
         }
     }
 
-    /// The member's connections end.
-    pub(super) fn revoke(&self, user: UserId) {
-        for actor in self.slots.values().filter_map(Slot::actor) {
-            drop(actor.cast(RoomMessage::Revoke(user)));
+    /// Connections of `user` end where they were made under another role than `brief` gives now.
+    pub(super) fn reseat(&self, user: UserId, brief: &GatewayBrief) {
+        for (key, slot) in &self.slots {
+            let role = brief.principal(user, key.project).map(|principal| principal.role);
+            slot.actor().into_iter().for_each(|actor| drop(actor.cast(RoomMessage::Role(user, role))));
         }
     }
 

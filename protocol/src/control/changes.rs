@@ -11,10 +11,8 @@ use crate::{
 /// What a gateway has to act upon.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BriefChanges {
-    /// Members no longer: they may do nothing here any more.
-    pub departed: Vec<UserId>,
-    /// Members who may do more or less in a project than before.
-    pub reseated: Vec<(UserId, ProjectId)>,
+    /// Who may do more or less in some project than before, or nothing any more.
+    pub reseated: Vec<UserId>,
     /// Projects no longer.
     pub closed: Vec<ProjectId>,
 }
@@ -26,30 +24,20 @@ impl GatewayBrief {
         let members: BTreeMap<UserId, &MemberBrief> =
             self.members.iter().map(|member| (member.user_id, member)).collect();
         let projects: BTreeSet<ProjectId> = self.projects.iter().map(|project| project.id).collect();
-        let mut changes = BriefChanges::default();
         let known = before.projects.iter().map(|project| project.id);
-        let (kept, closed) = known.partition(|project| projects.contains(project));
-        changes.closed = closed;
-        for old in &before.members {
-            match members.get(&old.user_id) {
-                Some(new) => changes.reseated.extend(reseated(old, new, &kept)),
-                None => changes.departed.push(old.user_id),
-            }
-        }
-        changes
+        let (kept, closed): (Vec<_>, Vec<_>) = known.partition(|project| projects.contains(project));
+        let reseated = |old: &&MemberBrief| members.get(&old.user_id).is_none_or(|new| is_reseated(old, new, &kept));
+        BriefChanges { reseated: before.members.iter().filter(reseated).map(|old| old.user_id).collect(), closed }
     }
 }
 
-/// In which projects the member's role is another. Looks at all of them only if the role in the organization changed.
-fn reseated(old: &MemberBrief, new: &MemberBrief, projects: &[ProjectId]) -> Vec<(UserId, ProjectId)> {
-    if (old.role, &old.projects) == (new.role, &new.projects) {
-        return Vec::new();
-    }
+/// Whether the member's role is another in some project. Looks at them only if something was given or taken.
+fn is_reseated(old: &MemberBrief, new: &MemberBrief, projects: &[ProjectId]) -> bool {
     let role = |member: &MemberBrief, project: &ProjectId| -> Role {
         effective_role(member.role, member.projects.get(project).copied())
     };
-    let changed = projects.iter().filter(|project| role(old, project) != role(new, project));
-    changed.map(|&project| (new.user_id, project)).collect()
+    (old.role, &old.projects) != (new.role, &new.projects)
+        && projects.iter().any(|project| role(old, project) != role(new, project))
 }
 
 #[cfg(test)]
@@ -105,16 +93,16 @@ mod tests {
         check(&[IO, EUROPA], &[alice, (BOB, OrgRole::Member, bob)], none());
         let carol = (UserId(Uuid::from_u128(12)), OrgRole::Member, [].as_slice());
         check(&[EUROPA, IO], &[carol, (BOB, OrgRole::Member, bob), alice], none());
-        check(&[IO, EUROPA], &[alice], BriefChanges { departed: vec![BOB], ..none() });
+        check(&[IO, EUROPA], &[alice], BriefChanges { reseated: vec![BOB], ..none() });
         check(&[EUROPA], &[alice, (BOB, OrgRole::Member, bob)], BriefChanges { closed: vec![IO], ..none() });
         // An editor unless the project says otherwise.
         let given = |projects, reseated| {
             check(&[IO, EUROPA], &[alice, (BOB, OrgRole::Member, projects)], BriefChanges { reseated, ..none() });
         };
-        given(&[], vec![(BOB, IO)]);
+        given(&[], vec![BOB]);
         given(&[(IO, Role::Viewer), (EUROPA, Role::Editor)], vec![]);
-        given(&[(IO, Role::Editor), (EUROPA, Role::Viewer)], vec![(BOB, IO), (BOB, EUROPA)]);
-        let reseated = vec![(BOB, IO), (BOB, EUROPA)];
+        given(&[(IO, Role::Editor), (EUROPA, Role::Viewer)], vec![BOB]);
+        let reseated = vec![BOB];
         check(&[IO, EUROPA], &[alice, (BOB, OrgRole::Admin, bob)], BriefChanges { reseated, ..none() });
         // An owner who becomes an admin may do the same in projects.
         check(&[IO, EUROPA], &[(ALICE, OrgRole::Admin, &[]), (BOB, OrgRole::Member, bob)], none());

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use crate::{
-    access::Principal,
+    access::{Principal, Role},
     guard::{Malformed, PeerMessage},
-    id::PeerId,
+    id::{PeerId, UserId},
     record::StoredDocument,
 };
 
@@ -93,8 +93,8 @@ pub enum Input {
     SnapshotFailed,
     /// The document as it is on disk, for a room that asked to be rebuilt.
     Reloaded(StoredDocument),
-    /// A member lost access.
-    Revoke(crate::id::UserId),
+    /// A member has this role now, or none any more. Connections that were made under another one end.
+    Role(UserId, Option<Role>),
     /// Take no more peers or updates, bring everything to disk, then say so.
     Drain,
     /// Time passed.

@@ -2,8 +2,9 @@
 
 use bytes::BytesMut;
 
-use super::{Broadcast, CloseCode, Effect, Phase, Room};
+use super::{Broadcast, CloseCode, Effect, Phase, Room, peer::Peer};
 use crate::{
+    access::Role,
     id::{PeerId, UserId},
     limits::RoomClocks,
     wire,
@@ -175,11 +176,16 @@ impl Room {
         }
     }
 
-    pub(super) fn revoke(&mut self, now_ms: u64, user: UserId, effects: &mut Vec<Effect>) {
-        let theirs: Vec<PeerId> =
-            self.peers.values().filter(|peer| peer.principal.user == user).map(|peer| peer.id).collect();
+    /// Whoever may do less, or more, than when they came does not go on as they came: they come back under the new role, or
+    /// not at all.
+    pub(super) fn reseat(&mut self, now_ms: u64, user: UserId, role: Option<Role>, effects: &mut Vec<Effect>) {
+        let elsewise = |peer: &&Peer| peer.principal.user == user && Some(peer.principal.role) != role;
+        let theirs: Vec<PeerId> = self.peers.values().filter(elsewise).map(|peer| peer.id).collect();
         for peer in theirs {
-            self.condemn(now_ms, peer, CloseCode::AccessEnded, "membership ended".to_owned(), effects);
+            match role {
+                Some(_) => self.close(now_ms, peer, CloseCode::Restarting, "role changed", effects),
+                None => self.condemn(now_ms, peer, CloseCode::AccessEnded, "membership ended".to_owned(), effects),
+            }
         }
     }
 

@@ -182,7 +182,7 @@ impl Room {
             | Input::SnapshotStored(_)
             | Input::SnapshotFailed
             | Input::Reloaded(_)
-            | Input::Revoke(_)
+            | Input::Role(..)
             | Input::Drain
             | Input::Tick => self.settle_answers(),
         }
@@ -195,7 +195,7 @@ impl Room {
             Input::SnapshotStored(seq) => self.snapshot_stored(now_ms, seq, effects),
             Input::SnapshotFailed => self.snapshot_failed(effects),
             Input::Reloaded(stored) => self.reloaded(now_ms, &stored, effects),
-            Input::Revoke(user) => self.revoke(now_ms, user, effects),
+            Input::Role(user, role) => self.reseat(now_ms, user, role, effects),
             Input::Drain => self.drain(now_ms, effects),
             Input::Tick => self.tick(now_ms, effects),
             Input::Backlogged(_) | Input::Overflowed(_) => {}

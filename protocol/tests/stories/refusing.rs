@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use orrery_protocol::{
+    access::Role,
     id::{DocumentName, UserId},
     room::{CloseCode, Input},
 };
@@ -130,9 +131,22 @@ fn a_member_who_lost_access_is_gone_with_all_connections() {
     scene.enter(BOB, EDITOR);
     scene.passes_ms(5_000);
     scene.enter(CAROL, member);
-    scene.handle(Input::Revoke(UserId(Uuid::from_u128(7))));
+    scene.handle(Input::Role(UserId(Uuid::from_u128(7)), None));
     scene.types(CAROL, 0, "one last word");
     scene.passes_ms(1_000);
     assert_eq!(scene.closed, [(ALICE, CloseCode::AccessEnded), (CAROL, CloseCode::AccessEnded)]);
     assert_eq!((scene.person(BOB).text(), scene.room.report().peers), (String::new(), 1));
+}
+
+#[test]
+fn a_member_whose_role_changed_comes_back_under_the_new_one() {
+    let mut scene = Scene::board();
+    let user = UserId(Uuid::from_u128(7));
+    scene.enter(ALICE, Entrance { user: 7, ..EDITOR });
+    scene.enter(BOB, EDITOR);
+    scene.handle(Input::Role(user, Some(Role::Editor)));
+    assert_eq!(scene.closed, [], "it is the one they came with");
+    scene.handle(Input::Role(user, Some(Role::Viewer)));
+    assert_eq!(scene.closed, [(ALICE, CloseCode::Restarting)]);
+    assert_eq!(scene.room.report().peers, 1);
 }

@@ -49,9 +49,19 @@ impl Peer {
         Self { outbox, room, id, decoder, limits, clock, arrivals: Vec::new(), bytes: 0, deaf: false }
     }
 
-    /// Serves the peer until it is gone. `read` came with the upgrade request.
-    pub(super) async fn run(mut self, join: Join, read: &[u8]) {
+    /// Enters the room.
+    pub(super) fn join(&mut self, join: Join) {
         self.tell(&mut vec![Arrival::Join(join, self.outbox.clone())]);
+    }
+
+    /// Understands nothing of what the peer says, and closes: it may come again as what it is now.
+    pub(super) fn turn_away(&mut self) {
+        self.deaf = true;
+        self.outbox.close(CloseCode::Restarting as u16, "role changed");
+    }
+
+    /// Serves the peer, which has joined, until it is gone. `read` came with the upgrade request.
+    pub(super) async fn run(mut self, read: &[u8]) {
         let mut progress = self.understand(read);
         loop {
             if !self.arrivals.is_empty() {
@@ -140,6 +150,10 @@ impl Peer {
             *paid = cost;
         }
         let mut arrivals = std::mem::take(&mut self.arrivals);
+        // A pong only says that somebody's computer is on.
+        if !arrivals.iter().all(|arrival| matches!(arrival, Arrival::Received(_, Received::Pong, _))) {
+            self.room.touch(self.clock.now_ms());
+        }
         self.tell(&mut arrivals);
     }
 
