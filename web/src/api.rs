@@ -9,6 +9,7 @@ mod account;
 mod input;
 mod keys;
 mod members;
+mod name;
 mod orgs;
 mod pool;
 mod projects;

@@ -14,6 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     input::{Body, Fields, Form},
+    name::NameText,
     shape::UserShape,
 };
 use crate::{
@@ -42,7 +43,7 @@ struct SignUp {
     #[schema(format = Password, min_length = 8, max_length = 256)]
     password: String,
     /// Shown to others.
-    #[schema(min_length = 1, max_length = 80)]
+    #[schema(value_type = NameText)]
     name: String,
 }
 

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, fmt::Display, str::FromStr};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use http::{HeaderMap, header, request::Parts};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
 use crate::{
     error::{ApiError, ErrorCode},
@@ -29,20 +28,6 @@ pub(crate) trait Form: Sized {
     /// Takes its fields. `None` if one of them is missing or wrong, which `fields` then knows: read them all first, so
     /// that all problems are told together.
     fn read(fields: &mut Fields) -> Option<Self>;
-}
-
-/// The name of something. Every form that has nothing else.
-#[derive(ToSchema)]
-pub(crate) struct Name {
-    /// 1 to 80 visible characters.
-    #[schema(min_length = 1, max_length = 80)]
-    pub(crate) name: String,
-}
-
-impl Form for Name {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { name: fields.text("name")? })
-    }
 }
 
 /// The fields of a JSON object that nobody has taken yet, and what was wrong with those that were.

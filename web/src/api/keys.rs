@@ -9,6 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     input::{Body, Fields, Form, Ids},
+    name::NameText,
     shape::KeyShape,
 };
 use crate::{
@@ -24,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<GanymedeState> {
 
 #[derive(ToSchema)]
 struct KeyForm {
-    #[schema(min_length = 1, max_length = 80)]
+    #[schema(value_type = NameText)]
     name: String,
     /// What it may be used for; everything, if absent.
     #[schema(value_type = Option<Vec<ScopeName>>, nullable = false, min_items = 1)]

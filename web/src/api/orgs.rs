@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    input::{Body, Ids, Name},
+    input::{Body, Ids},
+    name::Name,
     shape::OrgShape,
 };
 use crate::{

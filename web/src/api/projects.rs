@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    input::{Body, Fields, Form, Ids, Name},
+    input::{Body, Fields, Form, Ids},
+    name::Name,
     reach::GatewayReach,
     shape::{ProjectMemberShape, ProjectShape},
 };

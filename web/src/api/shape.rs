@@ -169,7 +169,8 @@ pub(super) struct SlotShape {
     gateway_id: Uuid,
     /// Where its gateway listens; `null` for the one in Ganymede's own process.
     listen: Option<String>,
-    organization_id: Option<Uuid>,
+    /// The organization in it.
+    org: Option<Uuid>,
     epoch: Option<u64>,
     /// How far the allocation has come.
     step: Option<String>,
@@ -189,7 +190,7 @@ impl From<SlotReport> for SlotShape {
             state: state.as_str(),
             gateway_id: gateway.0,
             listen,
-            organization_id: organization_id.map(|org| org.0),
+            org: organization_id.map(|org| org.0),
             epoch: epoch.map(|epoch| epoch.0),
             step: step.map(|step| step.to_string()),
             since: since.map(iso8601),

@@ -26,9 +26,11 @@ enum Asker {
     Administrator,
     /// The owner, with an API key of scope `read`.
     ReadOnlyKey,
+    /// Whoever holds the signing keys; no user.
+    Operator,
 }
 
-const ASKERS: [Asker; 8] = [
+const ASKERS: [Asker; 9] = [
     Asker::Anonymous,
     Asker::Stranger,
     Asker::Viewer,
@@ -37,51 +39,52 @@ const ASKERS: [Asker; 8] = [
     Asker::Owner,
     Asker::Administrator,
     Asker::ReadOnlyKey,
+    Asker::Operator,
 ];
 
 /// What each of [`ASKERS`] is answered, in their order.
 #[rustfmt::skip]
-const TABLE: &[(&str, &str, [u16; 8])] = &[
-    //                                                  anon stra view memb admi owne Admi read
-    ("GET",    "/",                                     [200, 200, 200, 200, 200, 200, 200, 200]),
-    ("GET",    "/start.css",                            [200, 200, 200, 200, 200, 200, 200, 200]),
-    ("GET",    "/board.mjs",                            [200, 200, 200, 200, 200, 200, 200, 200]),
-    ("GET",    "/openapi.json",                         [200, 200, 200, 200, 200, 200, 200, 200]),
-    ("GET",    "/api/health",                           [200, 200, 200, 200, 200, 200, 200, 200]),
-    ("GET",    "/metrics",                              [200, 200, 200, 200, 200, 200, 200, 200]),
-    ("GET",    "/.well-known/jwks.json",                [200, 200, 200, 200, 200, 200, 200, 200]),
-    ("POST",   "/api/auth/signup",                      [201, 201, 201, 201, 201, 201, 201, 201]),
-    ("POST",   "/api/auth/login",                       [200, 200, 200, 200, 200, 200, 200, 200]),
-    ("POST",   "/api/auth/logout",                      [204, 204, 204, 204, 204, 204, 204, 204]),
-    ("GET",    "/api/auth/me",                          [401, 200, 200, 200, 200, 200, 200, 200]),
-    ("POST",   "/api/auth/password",                    [401, 200, 200, 200, 200, 200, 200, 403]),
-    ("POST",   "/api/auth/token",                       [401, 200, 200, 200, 200, 200, 200, 403]),
-    ("GET",    "/api/api-keys",                         [401, 200, 200, 200, 200, 200, 200, 200]),
-    ("POST",   "/api/api-keys",                         [401, 201, 201, 201, 201, 201, 201, 403]),
-    ("DELETE", "/api/api-keys/{key}",                   [401, 204, 204, 204, 204, 204, 204, 403]),
-    ("GET",    "/api/orgs",                             [401, 200, 200, 200, 200, 200, 200, 200]),
-    ("POST",   "/api/orgs",                             [401, 201, 201, 201, 201, 201, 201, 403]),
-    ("GET",    "/api/orgs/{org}",                       [401, 404, 200, 200, 200, 200, 404, 200]),
-    ("PATCH",  "/api/orgs/{org}",                       [401, 404, 403, 403, 403, 200, 404, 403]),
-    ("GET",    "/api/orgs/{org}/members",               [401, 404, 200, 200, 200, 200, 404, 200]),
-    ("POST",   "/api/orgs/{org}/members",               [401, 404, 403, 403, 201, 201, 404, 403]),
-    ("PATCH",  "/api/orgs/{org}/members/{user}",        [401, 404, 403, 403, 200, 200, 404, 403]),
-    ("DELETE", "/api/orgs/{org}/members/{user}",        [401, 404, 403, 403, 204, 204, 404, 403]),
-    ("GET",    "/api/orgs/{org}/projects",              [401, 404, 200, 200, 200, 200, 404, 200]),
-    ("POST",   "/api/orgs/{org}/projects",              [401, 404, 201, 201, 201, 201, 404, 403]),
-    ("GET",    "/api/projects/{project}",               [401, 404, 200, 200, 200, 200, 404, 200]),
-    ("PATCH",  "/api/projects/{project}",               [401, 404, 403, 403, 200, 200, 404, 403]),
-    ("DELETE", "/api/projects/{project}",               [401, 404, 403, 403, 204, 204, 404, 403]),
-    ("GET",    "/api/projects/{project}/members",       [401, 404, 200, 200, 200, 200, 404, 200]),
-    ("POST",   "/api/projects/{project}/members",       [401, 404, 403, 403, 201, 201, 404, 403]),
-    ("DELETE", "/api/projects/{project}/members/{user}", [401, 404, 403, 403, 204, 204, 404, 403]),
-    ("POST",   "/projects/{project}/start",             [401, 404, 200, 200, 200, 200, 404, 403]),
-    ("POST",   "/projects/{project}/stop",              [401, 404, 403, 200, 200, 200, 404, 403]),
-    ("POST",   "/gateway/start",                        [401, 404, 200, 200, 200, 200, 404, 403]),
-    ("GET",    "/api/pool",                             [401, 403, 403, 403, 403, 403, 200, 403]),
-    ("POST",   "/api/pool/slots/{slot}/drain",          [401, 403, 403, 403, 403, 403, 404, 403]),
-    ("POST",   "/api/pool/gateways",                    [401, 403, 403, 403, 403, 403, 201, 403]),
-    ("DELETE", "/api/pool/gateways/{gateway}",          [401, 403, 403, 403, 403, 403, 404, 403]),
+const TABLE: &[(&str, &str, [u16; 9])] = &[
+    //                                                  anon stra view memb admi owne Admi read oper
+    ("GET",    "/",                                     [200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/start.css",                            [200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/board.mjs",                            [200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/openapi.json",                         [200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/api/health",                           [200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/metrics",                              [200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/.well-known/jwks.json",                [200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("POST",   "/api/auth/signup",                      [201, 201, 201, 201, 201, 201, 201, 201, 201]),
+    ("POST",   "/api/auth/login",                       [200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("POST",   "/api/auth/logout",                      [204, 204, 204, 204, 204, 204, 204, 204, 204]),
+    ("GET",    "/api/auth/me",                          [401, 200, 200, 200, 200, 200, 200, 200, 401]),
+    ("POST",   "/api/auth/password",                    [401, 200, 200, 200, 200, 200, 200, 403, 401]),
+    ("POST",   "/api/auth/token",                       [401, 200, 200, 200, 200, 200, 200, 403, 401]),
+    ("GET",    "/api/api-keys",                         [401, 200, 200, 200, 200, 200, 200, 200, 401]),
+    ("POST",   "/api/api-keys",                         [401, 201, 201, 201, 201, 201, 201, 403, 401]),
+    ("DELETE", "/api/api-keys/{key}",                   [401, 204, 204, 204, 204, 204, 204, 403, 401]),
+    ("GET",    "/api/orgs",                             [401, 200, 200, 200, 200, 200, 200, 200, 401]),
+    ("POST",   "/api/orgs",                             [401, 201, 201, 201, 201, 201, 201, 403, 401]),
+    ("GET",    "/api/orgs/{org}",                       [401, 404, 200, 200, 200, 200, 404, 200, 401]),
+    ("PATCH",  "/api/orgs/{org}",                       [401, 404, 403, 403, 403, 200, 404, 403, 401]),
+    ("GET",    "/api/orgs/{org}/members",               [401, 404, 200, 200, 200, 200, 404, 200, 401]),
+    ("POST",   "/api/orgs/{org}/members",               [401, 404, 403, 403, 201, 201, 404, 403, 401]),
+    ("PATCH",  "/api/orgs/{org}/members/{user}",        [401, 404, 403, 403, 200, 200, 404, 403, 401]),
+    ("DELETE", "/api/orgs/{org}/members/{user}",        [401, 404, 403, 403, 204, 204, 404, 403, 401]),
+    ("GET",    "/api/orgs/{org}/projects",              [401, 404, 200, 200, 200, 200, 404, 200, 401]),
+    ("POST",   "/api/orgs/{org}/projects",              [401, 404, 201, 201, 201, 201, 404, 403, 401]),
+    ("GET",    "/api/projects/{project}",               [401, 404, 200, 200, 200, 200, 404, 200, 401]),
+    ("PATCH",  "/api/projects/{project}",               [401, 404, 403, 403, 200, 200, 404, 403, 401]),
+    ("DELETE", "/api/projects/{project}",               [401, 404, 403, 403, 204, 204, 404, 403, 401]),
+    ("GET",    "/api/projects/{project}/members",       [401, 404, 200, 200, 200, 200, 404, 200, 401]),
+    ("POST",   "/api/projects/{project}/members",       [401, 404, 403, 403, 201, 201, 404, 403, 401]),
+    ("DELETE", "/api/projects/{project}/members/{user}", [401, 404, 403, 403, 204, 204, 404, 403, 401]),
+    ("POST",   "/projects/{project}/start",             [401, 404, 200, 200, 200, 200, 404, 403, 401]),
+    ("POST",   "/projects/{project}/stop",              [401, 404, 403, 200, 200, 200, 404, 403, 401]),
+    ("POST",   "/gateway/start",                        [401, 404, 200, 200, 200, 200, 404, 403, 401]),
+    ("GET",    "/api/pool",                             [401, 403, 403, 403, 403, 403, 200, 403, 200]),
+    ("POST",   "/api/pool/slots/{slot}/drain",          [401, 403, 403, 403, 403, 403, 404, 403, 404]),
+    ("POST",   "/api/pool/gateways",                    [401, 403, 403, 403, 403, 403, 201, 403, 201]),
+    ("DELETE", "/api/pool/gateways/{gateway}",          [401, 403, 403, 403, 403, 403, 404, 403, 404]),
 ];
 
 #[tokio::test]
@@ -143,7 +146,7 @@ impl Scene {
 
     fn user(&self, asker: Asker, place: &Place) -> Option<UserId> {
         match asker {
-            Asker::Anonymous => None,
+            Asker::Anonymous | Asker::Operator => None,
             Asker::Stranger => Some(self.stranger),
             Asker::Viewer => Some(self.viewer),
             Asker::Member => Some(self.member),
@@ -156,6 +159,7 @@ impl Scene {
 
 async fn proof(installation: &Installation, asker: Asker, user: Option<UserId>) -> Proof {
     match user {
+        None if asker == Asker::Operator => installation.operator(),
         None => Proof::None,
         Some(user) if asker == Asker::ReadOnlyKey => installation.key(user, [Scope::Read]).await,
         Some(user) => installation.session(user).await,

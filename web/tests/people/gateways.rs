@@ -39,9 +39,9 @@ async fn starting_a_project_says_where_its_gateway_is() {
 
     let pool = slots(&installation, &alice).await;
     assert_eq!(pool.iter().map(|slot| &slot["state"]).collect::<Vec<_>>(), ["allocated", "ready", "ready"]);
-    assert_eq!((&pool[0]["organization_id"], &pool[0]["step"]), (&json!(org), &json!("serving")));
+    assert_eq!((&pool[0]["org"], &pool[0]["step"]), (&json!(org), &json!("serving")));
     assert!(pool[0]["since"].is_string() && pool[0]["epoch"].is_u64());
-    assert_eq!((&pool[1]["organization_id"], &pool[1]["epoch"]), (&json!(null), &json!(null)));
+    assert_eq!((&pool[1]["org"], &pool[1]["epoch"]), (&json!(null), &json!(null)));
 
     let stopped = installation.post(&format!("/projects/{project}/stop"), &alice, &json!({})).await.expect(200).json();
     assert_eq!(stopped["project"]["active"], json!(false));

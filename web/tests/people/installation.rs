@@ -64,6 +64,7 @@ pub(crate) struct Installation {
     pub(crate) orgs: Orgs,
     pub(crate) pool: Pool,
     pub(crate) routes: Routes,
+    tokens: Arc<TokenKeys>,
     site: Site,
     _data: TempDir,
 }
@@ -134,10 +135,10 @@ impl Installation {
             pool: pool.clone(),
             routes: routes.clone(),
             data: Data::new(parts),
-            tokens,
+            tokens: tokens.clone(),
             quotas: Arc::new(Quotas::new(&rates)),
         };
-        Self { people, orgs, pool, routes, site: routes::ganymede(state, None), _data: data }
+        Self { people, orgs, pool, routes, tokens, site: routes::ganymede(state, None), _data: data }
     }
 
     /// Somebody with an account `{name}@example.org`.
@@ -164,6 +165,10 @@ impl Installation {
             }
         }
         Proof::Bearer(self.people.create_key(now_ms(), user, new).await.unwrap().1.expose().to_owned())
+    }
+
+    pub(crate) fn operator(&self) -> Proof {
+        Proof::Bearer(self.tokens.sign_operator(SystemTime::now()).unwrap().0)
     }
 
     pub(crate) async fn join(&self, org: OrgId, user: UserId, role: OrgRole) {
