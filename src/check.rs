@@ -1,17 +1,15 @@
 //! `orrery check`: the effective configuration, and whether what it names can be used. Changes nothing.
 
-use std::{net::TcpListener, path::Path, process::ExitCode};
+use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use orrery_ganymede::tokens::TokenKeys;
+use orrery_ganymede::{database::Database, state_key::StateKey, tokens::TokenKeys};
 use serde::Serialize;
 
-use crate::{
-    cli::ConfigArgs,
-    config::Config,
-    data::{DataFolder, First},
-    output,
-};
+use crate::{cli::ConfigArgs, config::Config, data::DataFolder, output};
+
+/// How long a control plane may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -28,7 +26,7 @@ struct Check {
 
 pub(crate) fn run(args: &ConfigArgs, json: bool) -> anyhow::Result<ExitCode> {
     let config = Config::of_process(args)?;
-    let checks = checks(&config);
+    let checks = checks(&config)?;
     let ok = checks.iter().all(|check| check.ok);
     if json {
         output::json(&Report { config: &config, checks })?;
@@ -42,14 +40,37 @@ pub(crate) fn run(args: &ConfigArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn checks(config: &Config) -> Vec<Check> {
-    [("data folder", data_folder(&config.data)), ("signing keys", keys(&config.data)), ("listen", listen(config))]
-        .into_iter()
-        .map(|(name, result)| match result {
-            Ok(detail) => Check { name, ok: true, detail },
-            Err(error) => Check { name, ok: false, detail: format!("{error:#}") },
-        })
-        .collect()
+fn checks(config: &Config) -> anyhow::Result<Vec<Check>> {
+    let mut results =
+        vec![("data folder", data_folder(&config.data)), ("keys", keys(&config.data)), ("listen", listen(config))];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    results.push(("data base", runtime.block_on(database(config))));
+    if !config.gateway.ganymede_url.is_empty() {
+        results.push(("control plane", runtime.block_on(control_plane(&config.gateway.ganymede_url))));
+    }
+    let check = |(name, result): (_, anyhow::Result<String>)| match result {
+        Ok(detail) => Check { name, ok: true, detail },
+        Err(error) => Check { name, ok: false, detail: format!("{error:#}") },
+    };
+    Ok(results.into_iter().map(check).collect())
+}
+
+/// A file is not opened: it may be in use, and opening one makes it.
+async fn database(config: &Config) -> anyhow::Result<String> {
+    let url = config.database_url()?;
+    if let Some(path) = url.sqlite_path() {
+        return Ok(if path.exists() { format!("{} is there", path.display()) } else { "will be made".to_owned() });
+    }
+    let database = Database::open(&url).await?;
+    database.check().await?;
+    database.close().await;
+    Ok("answers".to_owned())
+}
+
+async fn control_plane(url: &str) -> anyhow::Result<String> {
+    let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+    let answer = client.get(format!("{}/api/health", url.trim_end_matches('/'))).send().await?;
+    Ok(format!("answers {}", answer.status()))
 }
 
 fn data_folder(data: &Path) -> anyhow::Result<String> {
@@ -65,10 +86,10 @@ fn data_folder(data: &Path) -> anyhow::Result<String> {
 
 fn keys(data: &Path) -> anyhow::Result<String> {
     if !TokenKeys::path(data).exists() {
-        return Ok("`orrery up` will make them".to_owned());
+        return Ok("none yet: `orrery up` makes them by itself, `orrery keys create` for every other role".to_owned());
     }
     TokenKeys::load(data)?;
-    First::load(data)?;
+    StateKey::load(data)?;
     Ok("readable".to_owned())
 }
 

@@ -1,12 +1,8 @@
 //! The command line. Owns names and help texts; what a flag means is in the configuration.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use orrery_protocol::{
-    access::Role,
-    id::{OrgId, ProjectId, UserId},
-};
 use toml::{Table, Value};
 
 use crate::config::LogFormat;
@@ -26,8 +22,14 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run everything in one process, with its data on this machine.
     Up(ConfigArgs),
-    /// Sign an access token with this data folder's key, and print a client that uses it.
-    Token(TokenArgs),
+    /// Run the control plane alone: accounts, allocation, durable storage. Gateways announce themselves.
+    Ganymede(ConfigArgs),
+    /// Run gateways alone, for a control plane elsewhere.
+    Gateway(ConfigArgs),
+    /// Look at the gateway pool and change it, through the control plane.
+    Pool(PoolArgs),
+    /// The keys of a data folder: what signs tokens and what seals the state of gateways.
+    Keys(KeysArgs),
     /// Print the effective configuration and test every dependency it names.
     Check(ConfigArgs),
     /// Say what is installed on this machine and what to do about the rest.
@@ -72,63 +74,84 @@ impl ConfigArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct TokenArgs {
-    /// Organization [default: the first one of this data folder].
-    #[arg(long, value_name = "UUID")]
-    pub(crate) org: Option<OrgId>,
-    /// Project [default: the first one of this data folder].
-    #[arg(long, value_name = "UUID")]
-    pub(crate) project: Option<ProjectId>,
-    /// User [default: the first one of this data folder].
-    #[arg(long, value_name = "UUID")]
-    pub(crate) user: Option<UserId>,
-    /// The name that other members see.
-    #[arg(long, default_value = "Local administrator", value_parser = display_name)]
-    pub(crate) name: String,
-    /// viewer, editor or admin.
-    #[arg(long, default_value = "editor")]
-    pub(crate) role: Role,
-    /// How long it is valid: a number and s, m, h or d.
-    #[arg(long, default_value = "12h", value_parser = duration)]
-    pub(crate) ttl: Duration,
-    /// Data folder [default: the platform's].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<String>,
-    /// Configuration file (TOML).
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+pub(crate) struct PoolArgs {
+    #[command(subcommand)]
+    pub(crate) command: PoolCommand,
+    /// The control plane [default: the one that serves from the data folder].
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// An administrator's API key [default: the data folder's own keys open its control plane].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) api_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
-impl TokenArgs {
-    /// The configuration flags among them.
-    pub(crate) fn config_args(&self) -> ConfigArgs {
+#[derive(Debug, Subcommand)]
+pub(crate) enum PoolCommand {
+    /// Start this many gateway processes on this machine.
+    Create {
+        /// How many.
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=100))]
+        count: u16,
+    },
+    /// Every slot: its state, and which organization it serves.
+    List,
+    /// How many slots are in which state.
+    Status,
+    /// Move what a slot serves to another one.
+    Drain {
+        /// The slot's number, as `list` prints it.
+        slot: u32,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysArgs {
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make the keys of a data folder that has none.
+    Create,
+    /// Sign with a new key from the next start on. Tokens of the old ones stay valid until they expire.
+    Rotate,
+    /// The names of the signing keys, the one that signs first.
+    List,
+}
+
+/// Which data folder.
+#[derive(Debug, Args)]
+struct Place {
+    /// Data folder [default: the platform's].
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<String>,
+    /// Configuration file (TOML).
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    fn config_args(&self) -> ConfigArgs {
         ConfigArgs { config: self.config.clone(), data: self.data.clone(), ..ConfigArgs::default() }
     }
 }
 
-/// `90s`, `30m`, `12h`, `7d`; at least a second and at most a year.
-fn duration(text: &str) -> Result<Duration, String> {
-    const YEAR_S: u64 = 365 * 86_400;
-    let unit_s = match text.chars().last() {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 3_600,
-        Some('d') => 86_400,
-        Some(_) | None => return Err("a number and s, m, h or d, such as 12h".to_owned()),
-    };
-    let number: u64 = text[..text.len() - 1].parse().map_err(|_| "a whole number before the unit, such as 12h")?;
-    match number.saturating_mul(unit_s) {
-        seconds @ 1..=YEAR_S => Ok(Duration::from_secs(seconds)),
-        _ => Err("from 1s to 365d".to_owned()),
+impl PoolArgs {
+    /// The configuration flags among them.
+    pub(crate) fn config_args(&self) -> ConfigArgs {
+        self.place.config_args()
     }
 }
 
-fn display_name(text: &str) -> Result<String, String> {
-    let visible = !text.trim().is_empty() && !text.chars().any(char::is_control);
-    if visible && text.chars().count() <= 80 {
-        Ok(text.to_owned())
-    } else {
-        Err("1 to 80 visible characters".to_owned())
+impl KeysArgs {
+    /// The configuration flags among them.
+    pub(crate) fn config_args(&self) -> ConfigArgs {
+        self.place.config_args()
     }
 }
 
@@ -141,23 +164,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn durations_have_a_unit_and_an_end() {
-        for (text, seconds) in [("1s", 1), ("30m", 1_800), ("12h", 43_200), ("365d", 31_536_000)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for bad in ["", "12", "h", "0s", "366d", "-1h", "1.5h", "18446744073709551615d", "5ü"] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn names_are_visible() {
-        assert!(display_name("Ada Lovelace").is_ok());
-        for bad in ["", "  ", "a\nb", &"x".repeat(81)] {
-            assert!(display_name(bad).is_err(), "{bad:?}");
-        }
     }
 }

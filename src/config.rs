@@ -1,14 +1,25 @@
 //! The configuration: defaults < file < environment < flags. Owns every key and every rule about its value; the limits
 //! themselves are declared where they are checked.
 
-use std::{fmt, fs, net::SocketAddr, path::PathBuf};
+use std::{
+    fmt, fs,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
-use orrery_ganymede::store::StoreLimits;
-use orrery_protocol::limits::{GatewayLimits, RoomClocks, RoomLimits, WireLimits};
-use orrery_web::limits::HttpLimits;
-use serde::{Deserialize, Serialize};
+use orrery_ganymede::{database::DatabaseUrl, people::PasswordHashing, store::StoreLimits};
+use orrery_protocol::{
+    idle::IdleClocks,
+    lease::LeaseClocks,
+    limits::{GatewayLimits, RoomClocks, RoomLimits, WireLimits},
+};
+use orrery_web::{
+    limits::{HttpLimits, RateLimits},
+    public_url::PublicUrl,
+};
+use serde::{Deserialize, Serialize, Serializer};
 use toml::Table;
 
 use crate::cli::ConfigArgs;
@@ -28,7 +39,13 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     /// Domain below which organizations have their host names.
     pub(crate) domain: String,
-    /// Gateways that may be live at once.
+    /// How people reach the control plane from outside, if that differs from `listen`; empty if not.
+    pub(crate) public_url: String,
+    /// Proxies in front of us, whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<IpAddr>,
+    /// Where accounts and allocations are kept: `postgres://...`, or empty for a file in the data folder.
+    pub(crate) database: Secret,
+    /// Organizations that this process may serve at once.
     pub(crate) slots: u16,
     /// Form of the log lines on stderr.
     pub(crate) log_format: LogFormat,
@@ -36,10 +53,78 @@ pub(crate) struct Config {
     pub(crate) log_filter: String,
     /// Clocks of a room.
     pub(crate) clocks: RoomClocks,
+    /// How a gateway process reaches its control plane.
+    pub(crate) gateway: GatewayRole,
+    /// When a gateway gives up what nobody uses.
+    pub(crate) idle: IdleClocks,
+    /// When a gateway renews its lease.
+    pub(crate) lease: LeaseClocks,
     /// What may be how large.
     pub(crate) limits: Limits,
+    /// The cost of passwords.
+    pub(crate) passwords: PasswordHashing,
+    /// Clocks of allocation.
+    pub(crate) pool: PoolClocks,
     /// Sizes and clocks of the embedded store.
     pub(crate) store: StoreLimits,
+    /// Lives of tokens.
+    pub(crate) tokens: TokenLives,
+}
+
+/// The `[gateway]` table: what only `orrery gateway` needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GatewayRole {
+    /// The control plane, as this process reaches it.
+    pub(crate) ganymede_url: String,
+    /// The pool token that the control plane gave for this process.
+    pub(crate) token: Secret,
+    /// Where the control plane reaches this process; empty for the address that it listens on.
+    pub(crate) advertise: String,
+}
+
+/// The `[pool]` table, in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PoolClocks {
+    /// How long a gateway may serve after its last renewal.
+    pub(crate) lease_ms: u64,
+    /// How long a gateway may take to start serving an organization.
+    pub(crate) start_timeout_ms: u64,
+    /// How long a gateway may take to flush and release an organization.
+    pub(crate) stop_timeout_ms: u64,
+}
+
+/// The `[tokens]` table, in seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenLives {
+    /// Access tokens of people.
+    pub(crate) access_ttl_s: u64,
+}
+
+/// A text that is never shown: not by `orrery check`, not in a log.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// The text itself, for whoever needs it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(if self.0.is_empty() { "" } else { "(set)" })
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
 }
 
 /// The `[limits]` tables.
@@ -48,6 +133,7 @@ pub(crate) struct Config {
 pub(crate) struct Limits {
     pub(crate) gateway: GatewayLimits,
     pub(crate) http: HttpLimits,
+    pub(crate) rates: RateLimits,
     pub(crate) room: RoomLimits,
     pub(crate) wire: WireLimits,
 }
@@ -100,13 +186,38 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 7000)),
             data: environment.data_folder(),
             domain: "localhost".to_owned(),
+            public_url: String::new(),
+            trusted_proxies: Vec::new(),
+            database: Secret::default(),
             slots: 3,
             log_format: LogFormat::Text,
             // ractor keeps a span for each actor, which would be entered for each message.
             log_filter: "info,ractor=warn".to_owned(),
             clocks: RoomClocks::default(),
+            gateway: GatewayRole::default(),
+            idle: IdleClocks::default(),
+            lease: LeaseClocks::default(),
             limits: Limits::default(),
+            passwords: PasswordHashing::default(),
+            pool: PoolClocks { lease_ms: 15_000, start_timeout_ms: 10_000, stop_timeout_ms: 20_000 },
             store: StoreLimits::default(),
+            tokens: TokenLives { access_ttl_s: 900 },
+        }
+    }
+
+    /// Where accounts and allocations are kept.
+    pub(crate) fn database_url(&self) -> anyhow::Result<DatabaseUrl> {
+        match self.database.expose() {
+            "" => Ok(DatabaseUrl::sqlite(self.data.join("ganymede.db"))),
+            url => url.parse().context("database"),
+        }
+    }
+
+    /// How people reach the control plane, if that is not where it listens.
+    pub(crate) fn public_url(&self) -> anyhow::Result<Option<PublicUrl>> {
+        match self.public_url.as_str() {
+            "" => Ok(None),
+            url => Ok(Some(url.parse().context("public_url")?)),
         }
     }
 
@@ -114,6 +225,11 @@ impl Config {
         ensure!(!self.data.as_os_str().is_empty(), "data: no home folder is known; name a data folder");
         ensure!((1..=1000).contains(&self.slots), "slots: from 1 to 1000");
         check_domain(&self.domain)?;
+        self.database_url()?;
+        self.public_url()?;
+        layers::check_positive(&Table::try_from(&self.pool)?, "pool")?;
+        layers::check_positive(&Table::try_from(&self.lease)?, "lease")?;
+        layers::check_positive(&Table::try_from(&self.tokens)?, "tokens")?;
         layers::check_positive(&Table::try_from(&self.limits)?, "limits")
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! lock             held by the process that serves from this folder
-//! first.json       the first organization, project and user (0600)
 //! running.json     where that process is reached; left behind by a kill, rewritten by the next start (0600)
-//! keys/  store/    of Ganymede
+//! keys/  store/  ganymede.db    of Ganymede
+//! gateways/        logs of the gateway processes that `orrery pool create` started
 //! ```
 
 use std::{
@@ -17,24 +17,13 @@ use std::{
 
 use anyhow::{Context, bail};
 use orrery_ganymede::private_file;
-use orrery_protocol::id::{OrgId, ProjectId, UserId};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 /// A data folder that this process alone uses, for as long as it holds this.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
     _lock: File,
-}
-
-/// Who there is before anybody signed up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct First {
-    pub(crate) org: OrgId,
-    pub(crate) project: ProjectId,
-    pub(crate) user: UserId,
 }
 
 /// Where the process that serves from this folder is reached.
@@ -65,18 +54,6 @@ impl DataFolder {
         &self.path
     }
 
-    /// The first organization, project and user, made once.
-    pub(crate) fn first_or_create(&self) -> anyhow::Result<First> {
-        let path = First::path(&self.path);
-        if !path.exists() {
-            let first =
-                First { org: OrgId(Uuid::now_v7()), project: ProjectId(Uuid::now_v7()), user: UserId(Uuid::now_v7()) };
-            private_file::create(&path, &serde_json::to_vec_pretty(&first)?)
-                .with_context(|| path.display().to_string())?;
-        }
-        First::load(&self.path)
-    }
-
     /// Tells other commands on this machine where we are reached.
     pub(crate) fn announce(&self, reach: &Reach) -> anyhow::Result<()> {
         let path = Reach::path(&self.path);
@@ -87,18 +64,6 @@ impl DataFolder {
     /// Takes the announcement back.
     pub(crate) fn withdraw(&self) {
         fs::remove_file(Reach::path(&self.path)).ok();
-    }
-}
-
-impl First {
-    fn path(data: &Path) -> PathBuf {
-        data.join("first.json")
-    }
-
-    /// As `orrery up` made it.
-    pub(crate) fn load(data: &Path) -> anyhow::Result<Self> {
-        read(&Self::path(data))?
-            .with_context(|| format!("{} was never used; start `orrery up` with this data folder once", data.display()))
     }
 }
 
@@ -117,18 +82,8 @@ impl Reach {
         format!("http://{}", self.near())
     }
 
-    /// What a stock client takes as its server URL, before `/{project}`.
-    pub(crate) fn ws_url(&self, org: OrgId) -> String {
-        if self.domain == "localhost" {
-            // The path form: it needs no name to resolve.
-            format!("ws://{}/-/gw/org-{org}/collab", self.near())
-        } else {
-            format!("ws://org-{org}.{}:{}/collab", self.domain, self.listen.port())
-        }
-    }
-
     /// The address as this machine reaches it: "any address" is one to listen on, not one to connect to.
-    fn near(&self) -> SocketAddr {
+    pub(crate) fn near(&self) -> SocketAddr {
         let mut near = self.listen;
         match near.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => near.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -153,22 +108,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_has_one_user_and_one_first_organization() {
+    fn a_folder_has_one_user() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("a/b");
         let folder = DataFolder::open(&path).unwrap();
         let second = DataFolder::open(&path).unwrap_err().to_string();
         assert_eq!(second, format!("data folder {} is locked by another process", path.display()));
-        let first = folder.first_or_create().unwrap();
         drop(folder);
-        assert_eq!(DataFolder::open(&path).unwrap().first_or_create().unwrap(), first);
-        assert_eq!(First::load(&path).unwrap(), first);
-    }
-
-    #[test]
-    fn an_unused_folder_says_what_to_do() {
-        let place = tempfile::tempdir().unwrap();
-        assert!(First::load(place.path()).unwrap_err().to_string().contains("orrery up"));
+        DataFolder::open(&path).unwrap();
     }
 
     #[test]
@@ -182,13 +129,9 @@ mod tests {
 
     #[test]
     fn urls_can_be_connected_to() {
-        let org: OrgId = "018f4c1e-2b7a-7c3d-9e4f-5a6b7c8d9e0f".parse().unwrap();
-        let reach = |listen: &str, domain: &str| Reach { listen: listen.parse().unwrap(), domain: domain.to_owned() };
-        let local = reach("0.0.0.0:7000", "localhost");
-        assert_eq!(local.url(), "http://127.0.0.1:7000");
-        assert_eq!(local.ws_url(org), format!("ws://127.0.0.1:7000/-/gw/org-{org}/collab"));
-        assert_eq!(reach("[::]:1", "localhost").url(), "http://[::1]:1");
-        assert_eq!(reach("10.0.0.1:80", "team.example").ws_url(org), format!("ws://org-{org}.team.example:80/collab"));
+        let reach = |listen: &str| Reach { listen: listen.parse().unwrap(), domain: "localhost".to_owned() };
+        assert_eq!(reach("0.0.0.0:7000").url(), "http://127.0.0.1:7000");
+        assert_eq!(reach("[::]:1").url(), "http://[::1]:1");
     }
 
     #[test]

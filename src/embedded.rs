@@ -1,75 +1,145 @@
-//! The embedded store as a gateway's journal and as a part of `/api/health`. Only translation.
+//! Ganymede and gateways in one process: what they ask each other over HTTP elsewhere are direct calls here. Only
+//! translation.
 
-use std::{collections::BTreeMap, error::Error};
+use std::{
+    error::Error,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use orrery_actors::{Append, GatewayReport, Gateways, Journal, JournalError};
-use orrery_ganymede::store::{self, Health, Store};
-use orrery_protocol::{document, id::DocumentKey, record::StoredDocument};
-use orrery_web::health::{Part, Parts, Status};
-
-/// The epoch of every organization while one process serves them all.
-const EPOCH: u64 = 1;
+use orrery_actors::{Append, Ask, ControlError, ControlPlane, Gateways, Journal, JournalError, ReleaseReason, Tenure};
+use orrery_ganymede::{
+    data::{Data, JsonError, StoreSnapshotError},
+    pool::{ConfigError, GatewayAddress, HostError, Pool, RenewError, SlotHost, StopError},
+    store,
+    tokens::GatewayClaims,
+};
+use orrery_protocol::{
+    control::{GatewayBrief, Lease, Start, Token},
+    document,
+    id::{DocumentKey, Epoch, GatewayId, OrgId},
+    record::StoredDocument,
+};
 
 /// How the store folds a document that nobody opens: through yrs, which it does not know.
 pub(crate) fn merge(snapshot: Option<&[u8]>, updates: &[Bytes]) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
     Ok(document::merge(snapshot, updates)?)
 }
 
-/// The store as a journal.
-pub(crate) struct StoreJournal(pub(crate) Store);
+/// Ganymede, as the gateways of the same process ask it.
+pub(crate) struct LocalControlPlane {
+    pool: Pool,
+    data: Data,
+    /// Known once the pool has taken this process in.
+    gateway: OnceLock<GatewayId>,
+}
+
+impl LocalControlPlane {
+    pub(crate) fn new(pool: Pool, data: Data) -> Self {
+        Self { pool, data, gateway: OnceLock::new() }
+    }
+
+    /// Who the gateways of this process are.
+    pub(crate) fn is_gateway(&self, gateway: GatewayId) {
+        self.gateway.set(gateway).ok();
+    }
+
+    fn gateway(&self) -> Result<GatewayId, ControlError> {
+        self.gateway.get().copied().ok_or_else(|| ControlError::Unavailable("this process is starting".to_owned()))
+    }
+
+    fn claims(&self, tenure: &Tenure) -> Result<GatewayClaims, ControlError> {
+        Ok(GatewayClaims { gateway: self.gateway()?, org: tenure.org(), epoch: tenure.epoch() })
+    }
+}
 
 #[async_trait]
-impl Journal for StoreJournal {
+impl ControlPlane for LocalControlPlane {
+    async fn config(&self, ask: Ask<'_>) -> Result<GatewayBrief, ControlError> {
+        let brief = match ask {
+            Ask::Handshake(Token(handshake)) => self.pool.handshake(self.gateway()?, handshake).await,
+            Ask::Again(tenure) => self.pool.brief(&self.claims(tenure)?).await,
+        };
+        brief.map_err(|error| match error {
+            ConfigError::Stale(_) => ControlError::Stale,
+            ConfigError::Database(error) => ControlError::Unavailable(error.to_string()),
+            other => ControlError::Refused(other.to_string()),
+        })
+    }
+
+    async fn renew(&self, tenure: &Tenure) -> Result<Lease, ControlError> {
+        self.pool.renew(&self.claims(tenure)?).await.map_err(|error| match error {
+            RenewError::Stale(_) => ControlError::Stale,
+            other => ControlError::Unavailable(other.to_string()),
+        })
+    }
+
+    async fn stop(&self, tenure: &Tenure) -> Result<(), ControlError> {
+        self.pool.stop(&self.claims(tenure)?).await.map_err(|error| match error {
+            StopError::Stale(_) => ControlError::Stale,
+            other => ControlError::Unavailable(other.to_string()),
+        })
+    }
+
+    async fn disable_shutdown(&self, tenure: &Tenure, disabled: bool) -> Result<(), ControlError> {
+        self.data.disable_shutdown(&self.claims(tenure)?, disabled).await.map_err(|error| match error {
+            JsonError::Stale(_) => ControlError::Stale,
+            other => ControlError::Unavailable(other.to_string()),
+        })
+    }
+
+    fn journal(&self, tenure: &Arc<Tenure>) -> Arc<dyn Journal> {
+        Arc::new(LocalJournal { data: self.data.clone(), tenure: tenure.clone() })
+    }
+}
+
+/// The store, under one epoch.
+struct LocalJournal {
+    data: Data,
+    tenure: Arc<Tenure>,
+}
+
+#[async_trait]
+impl Journal for LocalJournal {
     fn append(&self, append: Append) {
         let Append { key, first_seq, updates, durable } = append;
-        self.0.append(store::Append { key, epoch: EPOCH, first_seq, updates, durable });
+        let append = store::Append { key, epoch: self.tenure.epoch().0, first_seq, updates, durable };
+        if self.data.queue(append).is_err() {
+            self.tenure.fence();
+        }
     }
 
     async fn load(&self, key: &DocumentKey) -> Result<StoredDocument, JournalError> {
-        self.0.load(key).await.map_err(|error| JournalError(error.to_string()))
+        self.data.load(key).await.map_err(|error| JournalError(error.to_string()))
     }
 
     async fn store_snapshot(&self, key: &DocumentKey, covers_seq: u64, state: Bytes) -> Result<(), JournalError> {
-        self.0.store_snapshot(key, covers_seq, state).await.map_err(|error| JournalError(error.to_string()))
+        let stored = self.data.store_snapshot(key, self.tenure.epoch(), covers_seq, state).await;
+        if matches!(stored, Err(StoreSnapshotError::Stale(_))) {
+            self.tenure.fence();
+        }
+        stored.map_err(|error| JournalError(error.to_string()))
     }
 }
 
-/// What `/api/health` says of this process.
-pub(crate) struct OwnParts {
-    pub(crate) store: Store,
-    pub(crate) gateways: Gateways,
-}
+/// The gateways of this process, as the pool tells them what to do.
+pub(crate) struct LocalHost(pub(crate) Gateways);
 
 #[async_trait]
-impl Parts for OwnParts {
-    async fn parts(&self) -> BTreeMap<&'static str, Part> {
-        let gateways = self.gateways.inspect().await;
-        let ok = |detail: String| Part { status: Status::Ok, detail };
-        BTreeMap::from([
-            ("edge", ok("answers".to_owned())),
-            ("gateway", ok(describe(&gateways))),
-            ("store", describe_store(self.store.status().health)),
-        ])
+impl SlotHost for LocalHost {
+    async fn start(&self, _gateway: &GatewayAddress, _epoch: Epoch, start: Start) -> Result<(), HostError> {
+        let started = self.0.start(start.organization_id, &start.handshake).await;
+        started.map(drop).map_err(|error| HostError::Refused(error.to_string()))
     }
-}
 
-fn describe(gateways: &[GatewayReport]) -> String {
-    let rooms: usize = gateways.iter().map(|gateway| gateway.rooms.len()).sum();
-    let statuses = gateways.iter().flat_map(|gateway| &gateway.rooms);
-    let peers: usize = statuses.map(|(_, room)| room.report.peers).sum();
-    let resting: usize = gateways.iter().map(|gateway| gateway.resting).sum();
-    let failed = if resting == 0 { String::new() } else { format!(", {resting} failed and retried later") };
-    format!("{} organizations, {rooms} open documents, {peers} peers{failed}", gateways.len())
-}
+    async fn stop(&self, _gateway: &GatewayAddress, organization_id: OrgId, epoch: Epoch) -> Result<(), HostError> {
+        self.0.release(organization_id, epoch, ReleaseReason::Ordered).await;
+        Ok(())
+    }
 
-fn describe_store(health: Health) -> Part {
-    match health {
-        Health::Healthy => Part { status: Status::Ok, detail: "edits are saved".to_owned() },
-        Health::Degraded { error, attempts, .. } => Part {
-            status: Status::Degraded,
-            detail: format!("edits are accepted and not yet saved: {error} ({attempts} attempts)"),
-        },
+    async fn refresh(&self, _gateway: &GatewayAddress, organization_id: OrgId, _epoch: Epoch) -> Result<(), HostError> {
+        self.0.refetch(organization_id);
+        Ok(())
     }
 }

@@ -14,9 +14,13 @@ mod config;
 mod data;
 mod doctor;
 mod embedded;
+mod gateway;
+mod keys;
 mod logging;
 mod output;
-mod token;
+mod parts;
+mod pool;
+mod process;
 mod up;
 
 /// An idle connection costs half of what it does on glibc's allocator: connections come in crowds, and what their
@@ -28,8 +32,11 @@ fn main() -> ExitCode {
     // clap itself ends the process with 2 on wrong usage, and with 0 after --help and --version.
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Up(args) => up::run(&args, cli.json),
-        Command::Token(args) => token::run(&args, cli.json),
+        Command::Up(args) => up::run(up::Role::Everything, &args, cli.json),
+        Command::Ganymede(args) => up::run(up::Role::Ganymede, &args, cli.json),
+        Command::Gateway(args) => gateway::run(&args, cli.json),
+        Command::Pool(args) => pool::run(&args, cli.json),
+        Command::Keys(args) => keys::run(&args, cli.json),
         Command::Check(args) => check::run(&args, cli.json),
         Command::Doctor => doctor::run(cli.json),
     };

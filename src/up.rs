@@ -1,145 +1,274 @@
-//! `orrery up`: everything in one process. Only wiring: what is opened in which order, and closed in the reverse.
+//! `orrery up` and `orrery ganymede`: the control plane, with gateways in the same process or without. Only wiring: what
+//! is opened in which order, and closed in the reverse.
 
-use std::{
-    process::{self, ExitCode},
-    sync::Arc,
-};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use orrery_actors::{Clock, GatewayConfig, Gateways};
+use metrics_exporter_prometheus::PrometheusHandle;
+use orrery_actors::{Clock, ControlPlane, GatewayConfig, Gateways};
 use orrery_ganymede::{
+    clock,
+    data::{Data, DataParts, States},
+    database::Database,
+    orgs::Orgs,
+    people::People,
+    pool::{Fence, NoFaults, Pool, PoolLimits, PoolParts, RemoteHost, Routes},
+    state_key::StateKey,
     store::{Store, StoreOptions},
     tokens::TokenKeys,
 };
 use orrery_protocol::room::RoomConfig;
 use orrery_web::{
-    metrics, routes,
+    metrics,
+    rate::Quotas,
+    routes,
     server::Server,
     socket::Sockets,
-    state::{AppState, EdgeConfig},
+    state::{EdgeConfig, GanymedeState, GatewayState, ProcessState},
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde::Serialize;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::oneshot,
-};
+use tokio::sync::oneshot;
 
 use crate::{
     cli::ConfigArgs,
     config::Config,
     data::{DataFolder, Reach},
-    embedded::{self, OwnParts, StoreJournal},
-    logging, output,
+    embedded::{self, LocalControlPlane, LocalHost},
+    logging,
+    parts::OwnParts,
+    process::{Signals, announce, raise_open_files},
 };
 
-#[derive(Serialize)]
-struct Started {
-    url: String,
+/// Between two looks at leases and at organizations that lost their gateway.
+const LOOK_AFTER_EVERY: Duration = Duration::from_millis(500);
+/// Between two removals of sessions and keys that are over.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
+/// What the process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The control plane with gateways in the same process.
+    Everything,
+    /// The control plane alone.
+    Ganymede,
 }
 
-pub(crate) fn run(args: &ConfigArgs, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(role: Role, args: &ConfigArgs, json: bool) -> anyhow::Result<ExitCode> {
     let config = Config::of_process(args)?;
     logging::init(&config)?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config, json))?;
+    runtime.block_on(serve(role, config, json))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
-    let data = DataFolder::open(&config.data)?;
-    let tokens = Arc::new(TokenKeys::load_or_create(data.path())?);
-    data.first_or_create()?;
+/// The parts of the control plane, opened.
+struct Ganymede {
+    database: Database,
+    store: Store,
+    people: People,
+    orgs: Orgs,
+    routes: Routes,
+    tokens: Arc<TokenKeys>,
+    data: Data,
+    pool: Pool,
+}
+
+/// The gateways of this process.
+struct Local {
+    gateways: Gateways,
+    state: GatewayState,
+}
+
+async fn serve(role: Role, config: Config, json: bool) -> anyhow::Result<()> {
+    let folder = DataFolder::open(&config.data)?;
     let metrics = metrics::install()?;
-    let options = StoreOptions { limits: config.store.clone(), merge: Arc::new(embedded::merge) };
-    let (store, recovery) = Store::open(&data.path().join("store"), options)?;
-    tracing::info!(
-        segments = recovery.segments,
-        updates = recovery.records,
-        documents = recovery.documents,
-        took_ms = recovery.duration.as_millis(),
-        "store opened"
-    );
-    let clock = Clock::new();
-    let gateways = gateways(&config, &store, clock);
-    let peers_max = config.limits.room.peers_max;
-    let sockets = Sockets::new(gateways.clone(), config.limits.wire.clone(), peers_max, clock);
-    let edge = EdgeConfig { domain: config.domain.clone(), limits: config.limits.http.clone() };
-    let parts = Arc::new(OwnParts { store: store.clone(), gateways: gateways.clone() });
-    let state = AppState { tokens, sockets, edge: Arc::new(edge), parts, metrics };
+    let ganymede = Ganymede::open(role, &config, &folder).await?;
+    let process = process_state(&config, metrics)?;
+    let local = match role {
+        Role::Everything => Some(ganymede.open_gateways(&config, &process).await?),
+        Role::Ganymede => None,
+    };
+    let process = ProcessState { parts: Arc::new(ganymede.parts(local.as_ref())), ..process };
+    let state = ganymede.state(process);
+    ganymede.pool.recover().await?;
     // Until here a signal ends the process at once, which loses nothing.
-    let mut signals = Signals::listen()?;
-    let server = Server::bind(config.listen, routes::site(state))?;
+    let signals = Signals::listen()?;
+    let gateway = local.as_ref().map(|local| local.state.clone());
+    let server = Server::bind(config.listen, routes::ganymede(state, gateway))?;
 
     let reach = Reach { listen: server.address(), domain: config.domain };
-    data.announce(&reach)?;
+    folder.announce(&reach)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.run(async {
         stopped.await.ok();
     }));
-    tracing::info!(listen = %reach.listen, data = %data.path().display(), "serving");
+    // What was served when the last process ended is served before anybody is told that we are here. Gateways in other
+    // processes answer through the address that is open now.
+    ganymede.pool.failover().await?;
+    let housekeeping = ganymede.look_after();
+    tracing::info!(listen = %reach.listen, data = %folder.path().display(), "serving");
     announce(&reach, json)?;
 
-    signals.next().await;
-    tracing::info!("stopping");
-    tokio::spawn(async move {
-        signals.next().await;
-        tracing::error!("stopped before everything was flushed");
-        process::exit(1);
-    });
+    signals.stopping().await;
+    ganymede.pool.close();
     drop(stop);
     serving.await.context("the server")?;
-    gateways.shutdown().await;
-    store.close().await.context("the store")?;
-    data.withdraw();
+    housekeeping.abort();
+    if let Some(local) = &local {
+        local.gateways.shutdown().await;
+    }
+    ganymede.close().await?;
+    folder.withdraw();
     Ok(())
 }
 
-fn gateways(config: &Config, store: &Store, clock: Clock) -> Gateways {
-    let limits = &config.limits;
-    let room = RoomConfig { wire: limits.wire.clone(), room: limits.room.clone(), clocks: config.clocks.clone() };
-    let journal = Arc::new(StoreJournal(store.clone()));
-    Gateways::new(GatewayConfig { room, limits: limits.gateway.clone(), journal, clock })
+fn process_state(config: &Config, metrics: PrometheusHandle) -> anyhow::Result<ProcessState> {
+    let edge = EdgeConfig {
+        domain: config.domain.clone(),
+        public_url: config.public_url()?,
+        limits: config.limits.http.clone(),
+        rates: config.limits.rates.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+    };
+    Ok(ProcessState { edge: Arc::new(edge), parts: Arc::new(OwnParts::default()), metrics })
 }
 
-/// The last line of the start-up; as JSON it is one line too.
-fn announce(reach: &Reach, json: bool) -> anyhow::Result<()> {
-    let url = reach.url();
-    if json {
-        output::line(serde_json::to_string(&Started { url })?);
-    } else {
-        output::line(url);
+impl Ganymede {
+    async fn open(role: Role, config: &Config, folder: &DataFolder) -> anyhow::Result<Self> {
+        let (tokens, state_key) = keys(role, folder)?;
+        let database = Database::open(&config.database_url()?).await?;
+        let options = StoreOptions { limits: config.store.clone(), merge: Arc::new(embedded::merge) };
+        let (store, recovery) = Store::open(&folder.path().join("store"), options)?;
+        tracing::info!(
+            segments = recovery.segments,
+            updates = recovery.records,
+            documents = recovery.documents,
+            took_ms = recovery.duration.as_millis(),
+            "store opened"
+        );
+        let (people, orgs) = (People::new(database.clone(), &config.passwords)?, Orgs::new(database.clone()));
+        let (tokens, clock) = (Arc::new(tokens), clock::system());
+        let (routes, fence) = (Routes::new(), Fence::new());
+        let states = States::new(database.clone(), Arc::new(state_key));
+        let data = Data::new(DataParts {
+            store: store.clone(),
+            fence: fence.clone(),
+            orgs: orgs.clone(),
+            states: states.clone(),
+            clock: clock.clone(),
+        });
+        let pool = Pool::new(PoolParts {
+            database: database.clone(),
+            orgs: orgs.clone(),
+            states,
+            tokens: tokens.clone(),
+            routes: routes.clone(),
+            fence,
+            remote: Arc::new(RemoteHost::new(tokens.clone(), clock.clone())?),
+            clock,
+            limits: pool_limits(config),
+            faults: Arc::new(NoFaults),
+        });
+        Ok(Self { database, store, people, orgs, routes, tokens, data, pool })
     }
-    Ok(())
-}
 
-/// What asks us to stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("signals");
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    /// Makes this process a gateway with its slots.
+    async fn open_gateways(&self, config: &Config, process: &ProcessState) -> anyhow::Result<Local> {
+        let clock = Clock::new();
+        let control_plane = Arc::new(LocalControlPlane::new(self.pool.clone(), self.data.clone()));
+        let gateways = Gateways::new(gateway_config(config, control_plane.clone(), clock));
+        let gateway = self.pool.open_local(config.slots, Arc::new(LocalHost(gateways.clone()))).await?;
+        control_plane.is_gateway(gateway);
+        let sockets = Sockets::new(config.limits.wire.clone(), config.limits.room.peers_max, clock);
+        let state = GatewayState {
+            process: process.clone(),
+            gateway,
+            gateways: gateways.clone(),
+            sockets,
+            verifier: Arc::new(self.tokens.verifying().clone()),
+            control_plane,
+        };
+        Ok(Local { gateways, state })
     }
 
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    fn parts(&self, local: Option<&Local>) -> OwnParts {
+        OwnParts {
+            gateways: local.map(|local| local.gateways.clone()),
+            store: Some(self.store.clone()),
+            database: Some(self.database.clone()),
+            pool: Some(self.pool.clone()),
         }
     }
+
+    fn state(&self, process: ProcessState) -> GanymedeState {
+        let quotas = Arc::new(Quotas::new(&process.edge.rates));
+        GanymedeState {
+            process,
+            people: self.people.clone(),
+            orgs: self.orgs.clone(),
+            pool: self.pool.clone(),
+            routes: self.routes.clone(),
+            data: self.data.clone(),
+            tokens: self.tokens.clone(),
+            quotas,
+        }
+    }
+
+    /// Keeps leases, allocations and sessions true until it is aborted.
+    fn look_after(&self) -> tokio::task::JoinHandle<()> {
+        let (pool, people) = (self.pool.clone(), self.people.clone());
+        tokio::spawn(async move {
+            let sweep = async {
+                let mut every = tokio::time::interval(SWEEP_EVERY);
+                loop {
+                    every.tick().await;
+                    if let Err(error) = people.sweep(clock::unix_ms(std::time::SystemTime::now())).await {
+                        tracing::error!(%error, "sessions that are over cannot be removed; trying again");
+                    }
+                }
+            };
+            tokio::join!(pool.run(LOOK_AFTER_EVERY), sweep);
+        })
+    }
+
+    async fn close(self) -> anyhow::Result<()> {
+        self.pool.shutdown().await?;
+        self.store.close().await.context("the store")?;
+        self.database.close().await;
+        Ok(())
+    }
 }
 
-/// One descriptor per peer: the usual soft limit of 1,024 is far below what one process can serve.
-fn raise_open_files() {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current != maximum
-        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
-    {
-        tracing::warn!(%error, ?current, "the limit of open files stays");
+/// Only `orrery up` makes keys by itself.
+fn keys(role: Role, folder: &DataFolder) -> anyhow::Result<(TokenKeys, StateKey)> {
+    Ok(match role {
+        Role::Everything => (TokenKeys::load_or_create(folder.path())?, StateKey::load_or_create(folder.path())?),
+        Role::Ganymede => {
+            let load = || anyhow::Ok((TokenKeys::load(folder.path())?, StateKey::load(folder.path())?));
+            load().context("no keys to sign and seal with; `orrery keys create` makes them")?
+        }
+    })
+}
+
+/// What all gateways of a process are made with.
+pub(crate) fn gateway_config(config: &Config, control_plane: Arc<dyn ControlPlane>, clock: Clock) -> GatewayConfig {
+    let limits = &config.limits;
+    GatewayConfig {
+        room: RoomConfig { wire: limits.wire.clone(), room: limits.room.clone(), clocks: config.clocks.clone() },
+        limits: limits.gateway.clone(),
+        idle: config.idle.clone(),
+        lease: config.lease.clone(),
+        slots: config.slots,
+        control_plane,
+        clock,
+    }
+}
+
+fn pool_limits(config: &Config) -> PoolLimits {
+    PoolLimits {
+        lease: Duration::from_millis(config.pool.lease_ms),
+        start_timeout: Duration::from_millis(config.pool.start_timeout_ms),
+        stop_timeout: Duration::from_millis(config.pool.stop_timeout_ms),
+        ..PoolLimits::default()
     }
 }

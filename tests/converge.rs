@@ -1,9 +1,8 @@
 //! Everybody sees the same document, whoever wrote, left, came back or was cut off meanwhile.
 
 use serde_json::json;
-use uuid::Uuid;
 
-use crate::support::{Client, Clients, Grant, Random, Server};
+use crate::support::{Client, Clients, Random, Server};
 
 const NAMES: [&str; 9] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan"];
 
@@ -84,8 +83,8 @@ fn edits_survive_an_orderly_restart_and_a_kill() {
 fn documents_and_projects_never_mix() {
     let server = Server::start();
     let clients = Clients::start();
-    let other = Uuid::now_v7().to_string();
-    let (mine, theirs) = (server.access(), server.grant(Grant { project: Some(&other), ..Grant::default() }));
+    let administrator = server.administrator();
+    let (mine, theirs) = (server.access(), administrator.open(&administrator.project(server.org(), "Another")));
     let rooms: Vec<_> = [&mine, &theirs]
         .into_iter()
         .flat_map(|access| ["board", "doc:a", "doc:b"].map(|document| (access, document)))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use yrs::Map;
 
 use crate::support::{
-    Clients, Event, Grant, Heard, Peer, Random, Replica, Server, keys_of, saved_query, text_of, update, wait_for,
+    Clients, Event, Heard, Peer, Random, Replica, Server, keys_of, saved_query, text_of, update, wait_for,
 };
 
 const KILLS: u64 = 16;
@@ -100,7 +100,7 @@ fn a_malformed_update_is_never_confirmed() {
 #[test]
 fn a_refused_update_is_never_confirmed() {
     let server = Server::start();
-    let access = server.grant(Grant { role: Some("viewer"), ..Grant::default() });
+    let access = server.access_as("viewer");
     for more in ["", "&ext=1"] {
         let mut peer = Peer::join(&access, "board", more);
         let author = Replica::new();

@@ -1,5 +1,6 @@
 //! The whole system through its public face: the real binary, stock clients from npm, and raw frames. One file a promise.
 
+mod accounts;
 mod awareness;
 mod converge;
 mod differential;
@@ -7,6 +8,7 @@ mod durability;
 mod hostile;
 mod keepalive;
 mod permissions;
+mod pool;
 mod process;
 mod rooms;
 mod support;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
-    Access, Clients, Event, Grant, Heard, Peer, QUERY_AWARENESS, Replica, Response, Server, document, saved_query,
-    step1, step2, text_of, update, wait_for,
+    Access, Clients, Event, Heard, Peer, QUERY_AWARENESS, Replica, Response, Server, document, saved_query, step1,
+    step2, text_of, update, wait_for,
 };
 
 fn refused(url: &str, bearer: Option<&str>, status: u16, code: &str) -> Response {
@@ -17,7 +17,7 @@ fn refused(url: &str, bearer: Option<&str>, status: u16, code: &str) -> Response
 }
 
 fn viewer(server: &Server) -> Access {
-    server.grant(Grant { role: Some("viewer"), ..Grant::default() })
+    server.access_as("viewer")
 }
 
 #[test]
@@ -25,9 +25,9 @@ fn who_may_not_enter_is_told_before_the_upgrade() {
     let server = Server::start();
     let access = server.access();
     let (url, token) = (access.server_url(), access.token.as_str());
-    let stranger = Uuid::now_v7().to_string();
-    let elsewhere = server.grant(Grant { project: Some(&stranger), ..Grant::default() });
-    let abroad = server.grant(Grant { org: Some(&stranger), ..Grant::default() });
+    let stranger = server.person();
+    let (other_org, unknown) = (stranger.org("Elsewhere"), Uuid::now_v7());
+    let abroad = stranger.open(&stranger.project(&other_org, "Theirs"));
 
     let answer = refused(&format!("{url}/board"), None, 401, "AUTHENTICATION_FAILED");
     assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
@@ -35,8 +35,9 @@ fn who_may_not_enter_is_told_before_the_upgrade() {
     let mut forged = token.to_owned();
     forged.replace_range(token.len() - 6..token.len() - 3, if token.contains("AAA") { "BBB" } else { "AAA" });
     refused(&format!("{url}/board?token={forged}"), None, 401, "AUTHENTICATION_FAILED");
-    refused(&format!("{url}/board?token={}", elsewhere.token), None, 403, "FORBIDDEN");
     refused(&format!("{url}/board?token={}", abroad.token), None, 404, "NOT_FOUND");
+    refused(&format!("{}/{unknown}/board?token={token}", access.ws_url), None, 404, "NOT_FOUND");
+    refused(&format!("{}/{}/board?token={token}", access.ws_url, abroad.project), None, 404, "NOT_FOUND");
     refused(&format!("{}/not-a-project/board?token={token}", access.ws_url), None, 404, "NOT_FOUND");
     refused(&format!("{url}/doc:no%2Fslashes?token={token}"), None, 400, "INVALID_INPUT");
     refused(&format!("{url}/unknown?token={token}"), None, 400, "INVALID_INPUT");
@@ -48,8 +49,8 @@ fn who_may_not_enter_is_told_before_the_upgrade() {
 
 #[test]
 fn an_expired_token_is_refused() {
-    let server = Server::start();
-    let short = server.grant(Grant { ttl: Some("1s"), ..Grant::default() });
+    let server = Server::with(&[("ORRERY_TOKENS_ACCESS_TTL_S", "1")]);
+    let short = server.access();
     let url = format!("{}/board?token={}", short.server_url(), short.token);
     let answer = wait_for("the token expires", || Peer::connect(&url, None).err());
     assert_eq!(answer.status, 401);

@@ -72,7 +72,7 @@ fn nobody_else_reads_the_data() {
 }
 
 #[test]
-fn check_and_doctor_and_token_answer() {
+fn check_and_doctor_and_keys_and_pool_answer() {
     let server = Server::start();
     let data = server.data().to_str().expect("text");
     let json = |output: &Output| serde_json::from_slice::<Value>(&output.stdout).expect("JSON");
@@ -95,12 +95,17 @@ fn check_and_doctor_and_token_answer() {
     assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stdout));
     let config: toml::Table = String::from_utf8_lossy(&check.stdout).parse().expect("a configuration file");
     assert_eq!(config["data"].as_str(), Some(fresh));
-    let line = complaint(&run(&["token", "--data", fresh], &[]), 1);
-    assert!(line.contains("orrery up"), "{line}");
+    let line = complaint(&run(&["pool", "list", "--data", fresh], &[]), 1);
+    assert!(line.contains("--server"), "{line}");
+    let line = complaint(&run(&["ganymede", "--data", fresh, "--listen", "127.0.0.1:0"], &[]), 1);
+    assert!(line.contains("keys"), "{line}");
 
-    let program = run(&["token", "--data", data], &[]);
-    let text = String::from_utf8_lossy(&program.stdout).into_owned();
-    assert!(text.contains("new WebsocketProvider(") && text.contains(&server.address.to_string()), "{text}");
+    let status = json(&run(&["pool", "status", "--json", "--data", data], &[]));
+    assert_eq!((&status["total"], &status["ready"]), (&3.into(), &3.into()));
+    let before = json(&run(&["keys", "list", "--json", "--data", data], &[]));
+    let after = json(&run(&["keys", "rotate", "--json", "--data", data], &[]));
+    let (old, new) = (before["signing"].as_array().expect("keys"), after["signing"].as_array().expect("keys"));
+    assert_eq!((old.len(), new.len(), &new[1]), (1, 2, &old[0]));
 }
 
 #[test]

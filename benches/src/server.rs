@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
-use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -18,6 +18,9 @@ use tokio::process::{Child, Command};
 use crate::framing::{Framing, Hocuspocus, Plain};
 use crate::process;
 
+/// Of who signs up first at a server of ours.
+const EMAIL: &str = "load@example.org";
+const PASSWORD: &str = "only for this measurement";
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The servers that can be measured.
@@ -93,11 +96,13 @@ impl Places {
     }
 }
 
-/// What `orrery token --json` says.
-#[derive(Deserialize)]
-struct Admission {
+/// Who signed up first at a server of ours, and the way into a project.
+pub(crate) struct Admission {
+    /// Header lines that authenticate.
+    headers: String,
+    pub(crate) org: String,
+    pub(crate) project: String,
     ws_url: String,
-    project: String,
     token: String,
 }
 
@@ -128,7 +133,7 @@ impl Server {
         let mut server = Self { kind, child, pid, address, admission: None, _data: data };
         server.wait_until_open().await?;
         if kind == Kind::Orrery {
-            server.admission = Some(admit(&program, server._data.path()).await?);
+            server.admission = Some(admit(address).await?);
         }
         Ok(server)
     }
@@ -152,7 +157,7 @@ impl Server {
     /// The request path of a room's WebSocket.
     pub(crate) fn path(&self, room: &str) -> String {
         match (&self.admission, self.kind) {
-            (Some(Admission { ws_url, project, token }), _) => {
+            (Some(Admission { ws_url, project, token, .. }), _) => {
                 let base = ws_url.split_once("://").map_or(ws_url.as_str(), |(_, rest)| rest);
                 let base = base.find('/').map_or("", |at| &base[at..]);
                 format!("{}/{project}/doc:{room}?token={token}", base.trim_end_matches('/'))
@@ -172,22 +177,29 @@ impl Server {
         }
     }
 
+    /// Who signed up first, at a server of ours.
+    pub(crate) fn admission(&self) -> Result<&Admission> {
+        self.admission.as_ref().context("only our server has accounts")
+    }
+
+    /// One request to our API by who signed up first.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        ask(self.address, method, path, &self.admission()?.headers, body).await
+    }
+
+    /// One sign-in at our server.
+    pub(crate) async fn sign_in(&self) -> Result<()> {
+        let body = json!({"email": EMAIL, "password": PASSWORD});
+        ask(self.address, "POST", "/api/auth/login", "", Some(&body)).await.map(drop)
+    }
+
     /// Does what must be done before a room can be joined.
     pub(crate) async fn prepare(&self, room: &str) -> Result<()> {
         if self.kind != Kind::YSweet {
             return Ok(());
         }
-        let body = format!("{{\"docId\":\"{room}\"}}");
-        let request = format!(
-            "POST /doc/new HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-             Connection: close\r\n\r\n{body}",
-            self.address,
-            body.len()
-        );
-        let mut stream = TcpStream::connect(self.address).await?;
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
+        let body = json!({ "docId": room });
+        let answer = request(self.address, "POST", "/doc/new", "", Some(&body)).await?;
         ensure!(answer.starts_with("HTTP/1.1 200"), "y-sweet refused to make a document: {answer}");
         Ok(())
     }
@@ -213,7 +225,7 @@ fn arguments(command: &mut Command, kind: Kind, peers: &Path, data: &Path, port:
     match kind {
         Kind::Orrery => {
             let listen = format!("127.0.0.1:{port}");
-            command.args(["up", "--listen", &listen, "--data"]).arg(data);
+            command.args(["up", "--slots", "50", "--listen", &listen, "--data"]).arg(data);
         }
         Kind::YWebsocket => {
             command.arg(peers.join("node/node_modules/@y/websocket-server/src/server.js"));
@@ -237,9 +249,45 @@ fn arguments(command: &mut Command, kind: Kind, peers: &Path, data: &Path, port:
     }
 }
 
-/// Asks our server's data folder for a token.
-async fn admit(program: &Path, data: &Path) -> Result<Admission> {
-    let output = Command::new(program).args(["token", "--json", "--data"]).arg(data).output().await?;
-    ensure!(output.status.success(), "orrery token: {}", String::from_utf8_lossy(&output.stderr).trim());
-    serde_json::from_slice(&output.stdout).context("orrery token answered something else than expected")
+/// Signs up at our server and opens a project.
+async fn admit(address: SocketAddr) -> Result<Admission> {
+    let person = json!({"email": EMAIL, "password": PASSWORD, "name": "Load"});
+    let answer = request(address, "POST", "/api/auth/signup", "", Some(&person)).await?;
+    let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).context("no session")?;
+    let cookie = cookie.split(';').next().unwrap_or_default();
+    let headers = format!("Cookie: {cookie}\r\nOrigin: http://{address}\r\n");
+    let post = async |path: &str, body: Value| ask(address, "POST", path, &headers, Some(&body)).await;
+    let org = text(&post("/api/orgs", json!({"name": "Load"})).await?["org"]["id"])?;
+    let project = text(&post(&format!("/api/orgs/{org}/projects"), json!({"name": "Load"})).await?["project"]["id"])?;
+    let started = post(&format!("/projects/{project}/start"), json!({})).await?;
+    let token = text(&post("/api/auth/token", json!({})).await?["access_token"])?;
+    Ok(Admission { ws_url: text(&started["gateway"]["ws_url"])?, headers, org, project, token })
+}
+
+/// A text in an answer.
+pub(crate) fn text(value: &Value) -> Result<String> {
+    value.as_str().map(str::to_owned).with_context(|| format!("{value} is no text"))
+}
+
+/// One JSON request that succeeds; the answer's body.
+async fn ask(address: SocketAddr, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Result<Value> {
+    let answer = request(address, method, path, headers, body).await?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no body")?;
+    ensure!(head.starts_with("HTTP/1.1 2"), "{path} answered {answer}");
+    serde_json::from_str(body).with_context(|| format!("{path} answered {answer}"))
+}
+
+/// One request; the whole answer, head and body.
+async fn request(address: SocketAddr, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Result<String> {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
 }

@@ -97,6 +97,17 @@ fn what_check_prints_is_a_configuration_file() {
 }
 
 #[test]
+fn secrets_are_not_printed() {
+    let environment = [("ORRERY_GATEWAY_TOKEN", "canary"), ("ORRERY_DATABASE", "postgres://u:canary@h/d")];
+    let config = load("data = \"/d\"", environment, &[]).unwrap();
+    assert_eq!(config.gateway.token.expose(), "canary");
+    for printed in [toml::to_string(&config).unwrap(), serde_json::to_string(&config).unwrap(), format!("{config:?}")] {
+        assert!(!printed.contains("canary"), "{printed}");
+    }
+    check_refused("database = \"canary://h\"\ndata = \"/d\"", [], "database");
+}
+
+#[test]
 fn the_documentation_has_every_key_with_its_default() {
     let documentation = include_str!("../../docs/configuration.md");
     let table = Table::try_from(Config::defaults(&Environment::default())).unwrap();

@@ -18,6 +18,12 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// Itself, if it has this status.
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.body);
+        self
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
     }
@@ -34,12 +40,28 @@ impl Response {
     }
 }
 
+/// `GET path`.
 pub(super) fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Response {
+    request(address, "GET", path, headers, None)
+}
+
+/// One request, with a JSON body if there is one.
+pub(super) fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Response {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-    let mut head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
-    stream.write_all((head + "\r\n").as_bytes()).expect("it reads");
+    let body = body.map(Value::to_string).unwrap_or_default();
+    if !body.is_empty() {
+        head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    }
+    stream.write_all((head + "\r\n" + &body).as_bytes()).expect("it reads");
     let mut text = Vec::new();
     stream.read_to_end(&mut text).expect("it answers and closes");
     Response::parse(&String::from_utf8_lossy(&text))

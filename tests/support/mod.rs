@@ -3,6 +3,8 @@
 mod clients;
 mod http;
 mod peer;
+mod people;
+mod process;
 mod replica;
 mod server;
 mod wire;
@@ -15,8 +17,10 @@ use std::{
 pub(crate) use clients::{Client, Clients, node};
 pub(crate) use http::Response;
 pub(crate) use peer::{Event, Peer};
+pub(crate) use people::{Access, PASSWORD, Person};
+pub(crate) use process::{Process, run};
 pub(crate) use replica::{Replica, document, keys_of, text_of};
-pub(crate) use server::{Access, Grant, Server, run};
+pub(crate) use server::Server;
 pub(crate) use wire::{Heard, QUERY_AWARENESS, awareness, put_var_uint, saved_query, step1, step2, update};
 
 /// How long anything may take before a test gives up on it. Generous: the machine may be busy.

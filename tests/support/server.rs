@@ -1,208 +1,170 @@
-//! The real binary, started with a data folder of its own and stopped in every way a process can be.
+//! A control plane with a data folder of its own, its first people, and gateways beside it.
 
 use std::{
-    fs::{self, File},
-    io::{BufRead, BufReader},
-    net::SocketAddr,
+    ops::{Deref, DerefMut},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::OnceLock,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{http, http::Response, wait_for};
+use super::{
+    people::{Access, Person},
+    process::{Launch, Process, on_data, run},
+    wait_for,
+};
 
-/// Whom a token is for; what is not said is the data folder's first.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Grant<'a> {
-    pub(crate) role: Option<&'a str>,
-    pub(crate) user: Option<&'a str>,
-    pub(crate) project: Option<&'a str>,
-    pub(crate) org: Option<&'a str>,
-    pub(crate) ttl: Option<&'a str>,
+/// The first person, organization and project.
+struct First {
+    administrator: Person,
+    org: String,
+    project: String,
 }
 
-/// The way in, as `orrery token --json` gives it.
-#[derive(Debug, Clone)]
-pub(crate) struct Access {
-    pub(crate) ws_url: String,
-    pub(crate) project: String,
-    pub(crate) token: String,
-}
-
-impl Access {
-    /// What a stock client takes as its server URL.
-    pub(crate) fn server_url(&self) -> String {
-        format!("{}/{}", self.ws_url, self.project)
-    }
-}
-
-/// One `orrery up`. Killed when it goes out of scope.
+/// One `orrery up`, or one `orrery ganymede`.
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
+    folder: tempfile::TempDir,
     data: PathBuf,
-    environment: Vec<(String, String)>,
-    log: PathBuf,
-    pub(crate) address: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-/// Runs the binary to its end.
-pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    command().args(arguments).envs(environment.iter().copied()).output().expect("the binary runs")
-}
-
-/// The binary in an environment that says nothing.
-fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orrery"));
-    command.env_clear().env("HOME", "/nonexistent").stdin(Stdio::null());
-    command
+    first: OnceLock<First>,
 }
 
 impl Server {
-    /// Starts with every default.
+    /// Everything in one process, with every default.
     pub(crate) fn start() -> Self {
         Self::with(&[])
     }
 
-    /// Starts with these variables.
+    /// Everything in one process, with these variables.
     pub(crate) fn with(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
         Self::within(folder, data, environment)
     }
 
-    /// Starts on a data folder that is there already.
+    /// Everything in one process, on a data folder that is there already.
     pub(crate) fn within(folder: tempfile::TempDir, data: PathBuf, environment: &[(&str, &str)]) -> Self {
-        let environment: Vec<_> =
-            environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let log = folder.path().join("log");
-        let (child, address) = spawn(&data, "127.0.0.1:0", &environment, &log);
-        Self { child, data, environment, log, address, _folder: folder }
+        Self::launch("up", folder, data, environment)
     }
 
-    /// Starts again at the same address, after it ended.
-    pub(crate) fn start_again(&mut self) {
-        assert!(self.child.try_wait().expect("a child").is_some(), "it still runs");
-        let (child, address) = spawn(&self.data, &self.address.to_string(), &self.environment, &self.log);
-        assert_eq!(address, self.address);
-        self.child = child;
+    /// The control plane alone, without a gateway.
+    pub(crate) fn ganymede(environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().join("data");
+        let made = run(&["keys", "create", "--data", &data.to_string_lossy()], &[]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Self::launch("ganymede", folder, data, environment)
     }
 
-    /// `kill -9`, and waits until it is gone.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().expect("a child");
-        self.child.wait().expect("a child");
+    fn launch(role: &str, folder: tempfile::TempDir, data: PathBuf, environment: &[(&str, &str)]) -> Self {
+        // Tests ask more often than people do, and hash more passwords.
+        let mut environment = owned(environment);
+        let quick = [
+            "LIMITS_RATES_USER_PER_MINUTE=1000000",
+            "LIMITS_RATES_SIGN_IN_PER_MINUTE=1000000",
+            "PASSWORDS_MEMORY_KIB=64",
+        ];
+        environment.extend(
+            quick
+                .map(|it| it.split_once('=').map(|(key, value)| (format!("ORRERY_{key}"), value.to_owned())))
+                .into_iter()
+                .flatten(),
+        );
+        let launch = Launch { arguments: on_data(role, &data), environment, log: folder.path().join("log") };
+        Self { process: Process::start(launch), folder, data, first: OnceLock::new() }
     }
 
-    /// Asks it to stop.
-    pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(pid, signal).expect("it runs");
+    /// A gateway process with this many slots, announced at this control plane.
+    pub(crate) fn gateway(&self, slots: u16, environment: &[(&str, &str)]) -> Process {
+        let registered = self.administrator().post("/api/pool/gateways", json!({})).expect(201).json();
+        let text = |name: &str| registered[name].as_str().expect(name).to_owned();
+        let mut environment = owned(environment);
+        environment.extend([
+            ("ORRERY_GATEWAY_GANYMEDE_URL".to_owned(), format!("http://{}", self.address)),
+            ("ORRERY_GATEWAY_TOKEN".to_owned(), text("token")),
+            ("ORRERY_SLOTS".to_owned(), slots.to_string()),
+        ]);
+        let log = self.folder.path().join(format!("gateway-{}.log", text("gateway_id")));
+        let ready = self.slots("ready");
+        let process = Process::start(Launch { arguments: vec!["gateway".to_owned()], environment, log });
+        wait_for("its slots are ready", || (self.slots("ready") >= ready + usize::from(slots)).then_some(()));
+        process
     }
 
-    /// SIGTERM, and how it ended.
-    pub(crate) fn terminate(&mut self) -> ExitStatus {
-        self.signal(Signal::TERM);
-        self.ended()
+    /// What the pool says of every slot.
+    pub(crate) fn pool(&self) -> Vec<Value> {
+        let pool = self.administrator().get("/api/pool").expect(200).json();
+        pool["slots"].as_array().expect("slots").clone()
     }
 
-    /// Waits until it is gone.
-    pub(crate) fn ended(&mut self) -> ExitStatus {
-        wait_for("the server ends", || self.child.try_wait().expect("a child"))
+    /// How many slots are in this state.
+    pub(crate) fn slots(&self, state: &str) -> usize {
+        self.pool().iter().filter(|slot| slot["state"] == state).count()
     }
 
     pub(crate) fn data(&self) -> &Path {
         &self.data
     }
 
-    /// What it has logged so far.
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// An editor of the first project.
+    /// The administrator's way into the first project.
     pub(crate) fn access(&self) -> Access {
-        self.grant(Grant::default())
+        let first = self.first();
+        first.administrator.open(&first.project)
     }
 
-    /// A token signed on the server's machine.
-    pub(crate) fn grant(&self, grant: Grant<'_>) -> Access {
-        let data = self.data.to_string_lossy().into_owned();
-        let mut arguments = vec!["token", "--json", "--data", &data];
-        let Grant { role, user, project, org, ttl } = grant;
-        for (flag, value) in
-            [("--role", role), ("--user", user), ("--project", project), ("--org", org), ("--ttl", ttl)]
-        {
-            arguments.extend(value.map(|value| [flag, value]).into_iter().flatten());
-        }
-        let output = run(&arguments, &[]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let field = |name: &str| answer[name].as_str().expect(name).to_owned();
-        Access { ws_url: field("ws_url"), project: field("project"), token: field("token") }
+    /// The way into the first project of somebody new with this role in it.
+    pub(crate) fn access_as(&self, role: &str) -> Access {
+        let (First { administrator, org, project }, person) = (self.first(), self.person());
+        administrator.add_member(org, &person, "member");
+        administrator.set_project_role(project, &person, role);
+        person.open(project)
     }
 
-    /// `GET path`.
-    pub(crate) fn get(&self, path: &str) -> Response {
-        http::get(self.address, path, &[])
+    /// Who signed up first.
+    pub(crate) fn administrator(&self) -> &Person {
+        &self.first().administrator
     }
 
-    /// The sum over all labels of one metric.
-    pub(crate) fn metric(&self, name: &str) -> f64 {
-        let text = self.get("/metrics").body;
-        let value = |line: &str| {
-            let rest = line.strip_prefix(name)?;
-            let value = if rest.starts_with('{') { rest.split_once("} ")?.1 } else { rest.strip_prefix(' ')? };
-            value.parse::<f64>().ok()
-        };
-        text.lines().filter_map(value).sum()
+    /// The first organization.
+    pub(crate) fn org(&self) -> &str {
+        &self.first().org
     }
 
-    /// Its resident memory of its own, in KiB.
-    pub(crate) fn memory_kib(&self) -> u64 {
-        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id())).expect("it runs");
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:")).expect("a line of it");
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    /// The first project.
+    pub(crate) fn project(&self) -> &str {
+        &self.first().project
     }
-}
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-        if std::thread::panicking() {
-            let log = self.log();
-            let tail = log.len().saturating_sub(8_000);
-            eprintln!("--- the server's log ---\n{}", String::from_utf8_lossy(&log.as_bytes()[tail..]));
-        }
+    /// Somebody new, who is a member of nothing.
+    pub(crate) fn person(&self) -> Person {
+        self.first();
+        Person::new(self.address)
+    }
+
+    fn first(&self) -> &First {
+        self.first.get_or_init(|| {
+            let administrator = Person::new(self.address);
+            let org = administrator.org("First");
+            let project = administrator.project(&org, "First");
+            First { administrator, org, project }
+        })
     }
 }
 
-fn spawn(data: &Path, listen: &str, environment: &[(String, String)], log: &Path) -> (Child, SocketAddr) {
-    let log = File::options().create(true).append(true).open(log).expect("a log file");
-    let mut child = command()
-        .args(["up", "--listen", listen, "--data"])
-        .arg(data)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()
-        .expect("the binary starts");
-    let stdout = child.stdout.take().expect("it is piped");
-    let url = BufReader::new(stdout).lines().map_while(Result::ok).last_url();
-    let address = url.strip_prefix("http://").and_then(|address| address.parse().ok());
-    (child, address.unwrap_or_else(|| panic!("not a URL: {url:?}")))
-}
+impl Deref for Server {
+    type Target = Process;
 
-trait LastUrl {
-    fn last_url(self) -> String;
-}
-
-impl<I: Iterator<Item = String>> LastUrl for I {
-    /// The line that ends the start-up.
-    fn last_url(mut self) -> String {
-        self.find(|line| line.starts_with("http://")).expect("a URL once it serves")
+    fn deref(&self) -> &Process {
+        &self.process
     }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+fn owned(environment: &[(&str, &str)]) -> Vec<(String, String)> {
+    environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

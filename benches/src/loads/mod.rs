@@ -1,15 +1,18 @@
 //! The loads: one file per target, each with its own numbers at the top.
 
+mod allocation;
 mod burst;
 mod cursors;
 mod fan_out;
 mod fan_out_flood;
+mod hot_swap;
 mod idle;
 mod large_document;
 mod many_rooms;
 mod pace;
 mod reader;
 mod saved;
+mod sign_in;
 mod slow_reader;
 
 use std::collections::BTreeMap;
@@ -46,6 +49,12 @@ pub(crate) enum Load {
     CursorsNoEcho,
     /// Acknowledgement of what is on disk, at 1,000 updates/s.
     Saved,
+    /// Organizations get a gateway from a warm pool.
+    Allocation,
+    /// An organization moves between gateways while somebody types.
+    HotSwap,
+    /// People sign in, eight at once.
+    SignIn,
 }
 
 impl Load {
@@ -62,6 +71,9 @@ impl Load {
             Self::Cursors => "cursors",
             Self::CursorsNoEcho => "cursors-no-echo",
             Self::Saved => "saved",
+            Self::Allocation => "allocation",
+            Self::HotSwap => "hot-swap",
+            Self::SignIn => "sign-in",
         }
     }
 
@@ -77,6 +89,9 @@ impl Load {
             Self::SlowReader | Self::SlowReaderText => "growth of resident memory, MB",
             Self::Cursors | Self::CursorsNoEcho => "server CPU per delivered entry, us",
             Self::Saved => "until acknowledged as saved, p99 ms",
+            Self::Allocation => "until served, p99 ms",
+            Self::HotSwap => "write pause, p99 ms",
+            Self::SignIn => "server CPU per sign-in, ms",
         }
     }
 
@@ -85,8 +100,8 @@ impl Load {
         match self {
             // The floor would relay every repetition to everyone, without end.
             Self::Cursors => kind != Kind::Floor,
-            // Nobody else acknowledges what is on disk.
-            Self::Saved => kind == Kind::Orrery,
+            // Nobody else acknowledges what is on disk, has gateways that organizations move between, or accounts.
+            Self::Saved | Self::Allocation | Self::HotSwap | Self::SignIn => kind == Kind::Orrery,
             Self::FanOut
             | Self::FanOutFlood
             | Self::ManyRooms
@@ -113,6 +128,9 @@ impl Load {
             Self::Cursors => cursors::run(server, scale, cursors::Echo::Repeat).await,
             Self::CursorsNoEcho => cursors::run(server, scale, cursors::Echo::Silent).await,
             Self::Saved => saved::run(server, scale).await,
+            Self::Allocation => allocation::run(server, scale).await,
+            Self::HotSwap => hot_swap::run(server, scale).await,
+            Self::SignIn => sign_in::run(server, scale).await,
         }
     }
 }

@@ -1,0 +1,136 @@
+//! `orrery gateway`: organizations' gateways in a process of their own, for a control plane elsewhere. Only wiring.
+
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, ensure};
+use orrery_actors::{Clock, ControlPlane, Gateways, RemoteControlPlane, RemoteOptions};
+use orrery_ganymede::tokens::{Jwks, VerifyingKeys};
+use orrery_protocol::control::{Ready, Token};
+use orrery_web::{
+    metrics, routes,
+    server::Server,
+    socket::Sockets,
+    state::{EdgeConfig, GatewayState, ProcessState},
+};
+use tokio::{sync::oneshot, time::sleep};
+
+use crate::{
+    cli::ConfigArgs,
+    config::Config,
+    data::Reach,
+    logging,
+    parts::OwnParts,
+    process::{Signals, announce, raise_open_files},
+    up::gateway_config,
+};
+
+/// Between two attempts to reach the control plane when the process starts.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Between two announcements. The control plane takes a gateway that it has not heard of for longer as lost.
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(3);
+/// How long the control plane may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(crate) fn run(args: &ConfigArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let config = Config::of_process(args)?;
+    logging::init(&config)?;
+    raise_open_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config, json))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
+    let role = &config.gateway;
+    ensure!(!role.ganymede_url.is_empty(), "gateway.ganymede_url: say where the control plane is");
+    ensure!(
+        !role.token.expose().is_empty(),
+        "gateway.token: `orrery pool create` or POST /api/pool/gateways gives one"
+    );
+    let signals = Signals::listen()?;
+    let metrics = metrics::install()?;
+    let verifier = verifying_keys(&role.ganymede_url).await?;
+    let claims = verifier.pool(role.token.expose(), SystemTime::now()).context("gateway.token")?;
+    let control_plane = Arc::new(RemoteControlPlane::new(RemoteOptions {
+        url: role.ganymede_url.clone(),
+        gateway: claims.gateway,
+        pool_token: Token(role.token.expose().to_owned()),
+    })?);
+    let clock = Clock::new();
+    let gateways = Gateways::new(gateway_config(&config, control_plane.clone(), clock));
+    let parts = OwnParts { gateways: Some(gateways.clone()), ..OwnParts::default() };
+    let edge = EdgeConfig {
+        domain: config.domain.clone(),
+        public_url: config.public_url()?,
+        limits: config.limits.http.clone(),
+        rates: config.limits.rates.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+    };
+    let state = GatewayState {
+        process: ProcessState { edge: Arc::new(edge), parts: Arc::new(parts), metrics },
+        gateway: claims.gateway,
+        gateways: gateways.clone(),
+        sockets: Sockets::new(config.limits.wire.clone(), config.limits.room.peers_max, clock),
+        verifier: Arc::new(verifier),
+        control_plane: control_plane.clone() as Arc<dyn ControlPlane>,
+    };
+    let server = Server::bind(config.listen, routes::gateway(state))?;
+    let reach = Reach { listen: server.address(), domain: config.domain.clone() };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(server.run(async {
+        stopped.await.ok();
+    }));
+    let advertised = if role.advertise.is_empty() { reach.near().to_string() } else { role.advertise.clone() };
+    let ready = Ready { gateway_id: claims.gateway, slots: config.slots, listen: advertised };
+    let announcing = tokio::spawn(announce_again_and_again(control_plane, ready));
+    tracing::info!(listen = %reach.listen, gateway = %claims.gateway, slots = config.slots, "serving");
+    announce(&reach, json)?;
+
+    signals.stopping().await;
+    announcing.abort();
+    drop(stop);
+    serving.await.context("the server")?;
+    gateways.shutdown().await;
+    Ok(())
+}
+
+/// A control plane that was restarted, or had given this process up, learns that its slots can be allocated.
+async fn announce_again_and_again(control_plane: Arc<RemoteControlPlane>, ready: Ready) {
+    let mut reached = false;
+    loop {
+        match control_plane.announce(&ready).await {
+            Ok(()) => {
+                if !reached {
+                    tracing::info!("announced at the control plane");
+                }
+                reached = true;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the control plane was not told that this gateway is ready");
+                reached = false;
+            }
+        }
+        sleep(ANNOUNCE_EVERY).await;
+    }
+}
+
+/// The public keys of the control plane, once it answers.
+async fn verifying_keys(url: &str) -> anyhow::Result<VerifyingKeys> {
+    let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+    let address = format!("{}/.well-known/jwks.json", url.trim_end_matches('/'));
+    loop {
+        let fetched = async { client.get(&address).send().await?.error_for_status()?.bytes().await };
+        match fetched.await {
+            Ok(bytes) => {
+                let jwks: Jwks = serde_json::from_slice(&bytes).with_context(|| format!("{address} gave no keys"))?;
+                return Ok(VerifyingKeys::from_jwks(&jwks));
+            }
+            Err(error) => tracing::warn!(%error, "the control plane does not answer yet"),
+        }
+        sleep(RETRY_EVERY).await;
+    }
+}

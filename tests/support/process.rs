@@ -1,0 +1,157 @@
+//! One process of the real binary, stopped in every way a process can be.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::{http, http::Response, wait_for};
+
+/// How to start a process, and start it again.
+#[derive(Debug, Clone)]
+pub(crate) struct Launch {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) log: PathBuf,
+}
+
+/// A process that serves. Killed when it goes out of scope.
+pub(crate) struct Process {
+    child: Child,
+    launch: Launch,
+    pub(crate) address: SocketAddr,
+}
+
+/// Runs the binary to its end.
+pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    command().args(arguments).envs(environment.iter().copied()).output().expect("the binary runs")
+}
+
+/// The binary in an environment that says nothing.
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orrery"));
+    command.env_clear().env("HOME", "/nonexistent").stdin(Stdio::null());
+    command
+}
+
+impl Process {
+    /// Starts on a free port and waits until it serves.
+    pub(crate) fn start(launch: Launch) -> Self {
+        let (child, address) = spawn(&launch, "127.0.0.1:0");
+        Self { child, launch, address }
+    }
+
+    /// Starts again at the same address, after it ended.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.child.try_wait().expect("a child").is_some(), "it still runs");
+        let (child, address) = spawn(&self.launch, &self.address.to_string());
+        assert_eq!(address, self.address);
+        self.child = child;
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("a child");
+        self.child.wait().expect("a child");
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(pid, signal).expect("it runs");
+    }
+
+    /// SIGTERM, and how it ended.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// Waits until it is gone.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        wait_for("the process ends", || self.child.try_wait().expect("a child"))
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.launch.log).unwrap_or_default()
+    }
+
+    /// `GET path`.
+    pub(crate) fn get(&self, path: &str) -> Response {
+        http::get(self.address, path, &[])
+    }
+
+    /// `POST path` by nobody.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Response {
+        self.request("POST", path, &[], Some(body))
+    }
+
+    /// Any request.
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Response {
+        http::request(self.address, method, path, headers, body)
+    }
+
+    /// The sum over all labels of one metric.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").body;
+        let value = |line: &str| {
+            let rest = line.strip_prefix(name)?;
+            let value = if rest.starts_with('{') { rest.split_once("} ")?.1 } else { rest.strip_prefix(' ')? };
+            value.parse::<f64>().ok()
+        };
+        text.lines().filter_map(value).sum()
+    }
+
+    /// Its resident memory of its own, in KiB.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id())).expect("it runs");
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:")).expect("a line of it");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail = log.len().saturating_sub(8_000);
+            let name = &self.launch.arguments[0];
+            eprintln!("--- the log of {name} ---\n{}", String::from_utf8_lossy(&log.as_bytes()[tail..]));
+        }
+    }
+}
+
+/// Arguments that say where the data is.
+pub(crate) fn on_data(command: &str, data: &Path) -> Vec<String> {
+    [command, "--data", &data.to_string_lossy()].map(str::to_owned).to_vec()
+}
+
+fn spawn(launch: &Launch, listen: &str) -> (Child, SocketAddr) {
+    let log = File::options().create(true).append(true).open(&launch.log).expect("a log file");
+    let mut child = command()
+        .args(&launch.arguments)
+        .args(["--listen", listen])
+        .envs(launch.environment.iter().map(|(name, value)| (name, value)))
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .expect("the binary starts");
+    let stdout = child.stdout.take().expect("it is piped");
+    // The line that ends the start-up.
+    let url = BufReader::new(stdout).lines().map_while(Result::ok).find(|line| line.starts_with("http://"));
+    let address = url.as_deref().and_then(|url| url.strip_prefix("http://")?.parse().ok());
+    let address = address.unwrap_or_else(|| {
+        let log = fs::read_to_string(&launch.log).unwrap_or_default();
+        panic!("{:?} did not come to serve ({url:?}):\n{log}", launch.arguments)
+    });
+    (child, address)
+}
