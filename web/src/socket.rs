@@ -92,7 +92,7 @@ pub(crate) async fn enter(
     let peer = PeerId(sockets.next_peer.fetch_add(1, Ordering::Relaxed));
     // A socket outlives its token: what ends it is the end of the membership, which the room is told.
     let join = Join { peer, principal, extended: params.ext.as_deref() == Some("1") };
-    tokio::spawn(run(upgrade, room, join, sockets.clone(), key, connection));
+    tokio::spawn(run(upgrade, room, join, state.clone(), key, connection));
     let headers = [
         (header::UPGRADE, HeaderValue::from_static("websocket")),
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
@@ -123,7 +123,14 @@ fn not_an_upgrade() -> ApiError {
 }
 
 /// Takes the socket over from HTTP. The peer gets a task of its own: what the upgrade needed ends with this one.
-async fn run(upgrade: OnUpgrade, room: RoomHandle, join: Join, sockets: Sockets, key: DocumentKey, held: Connection) {
+async fn run(
+    upgrade: OnUpgrade,
+    room: RoomHandle,
+    join: Join,
+    state: GatewayState,
+    key: DocumentKey,
+    held: Connection,
+) {
     let Ok(upgraded) = upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
         tracing::error!("an upgraded connection is not a TCP socket");
@@ -132,11 +139,18 @@ async fn run(upgrade: OnUpgrade, room: RoomHandle, join: Join, sockets: Sockets,
     let id = join.peer;
     tracing::debug!(org = %key.org, project = %key.project, document = %key.document, peer = %id,
         user = %join.principal.user, role = %join.principal.role, "peer joined");
-    let peer = Peer::new(parts.io.into_inner(), room, id, sockets.limits, sockets.clock);
+    let GatewayState { gateways, sockets, .. } = state;
+    let principal = join.principal.clone();
+    let mut peer = Peer::new(parts.io.into_inner(), room, id, sockets.limits, sockets.clock);
+    peer.join(join);
+    if !gateways.admits(&principal) {
+        // What they may do changed on the way here; the room, which they had not joined yet, could not end it.
+        peer.turn_away();
+    }
     let read = parts.read_buf;
     tokio::spawn(async move {
         metrics::gauge!("orrery_peers").increment(1.0);
-        peer.run(join, &read).await;
+        peer.run(&read).await;
         metrics::gauge!("orrery_peers").decrement(1.0);
         tracing::debug!(peer = %id, "peer left");
         drop(held);

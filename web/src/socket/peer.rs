@@ -57,7 +57,7 @@ impl Peer {
     /// Understands nothing of what the peer says, and closes: it may come again as what it is now.
     pub(super) fn turn_away(&mut self) {
         self.deaf = true;
-        self.outbox.close(CloseCode::Restarting as u16, "role changed");
+        self.outbox.close(CloseCode::Restarting as u16, "access changed");
     }
 
     /// Serves the peer, which has joined, until it is gone. `read` came with the upgrade request.
