@@ -2,7 +2,7 @@
 //! processes and what travels over them; knows neither routes nor who is behind an address.
 //!
 //! Bodies are streamed both ways, never held. A WebSocket, once both ends agreed to it, leaves HTTP behind: two sockets and
-//! a [`relay`].
+//! a relay.
 
 mod headers;
 mod relay;
