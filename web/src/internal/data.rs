@@ -2,18 +2,13 @@
 
 mod body;
 
-use std::time::SystemTime;
-
 use axum::{
     Json,
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, header};
-use orrery_ganymede::{
-    clock,
-    data::{DataBody, GatewayState, PushBody},
-};
+use orrery_ganymede::data::PushBody;
 use orrery_protocol::control::{Appended, Pull, Pushed, RECORDS_CONTENT_TYPE};
 use serde_json::json;
 
@@ -80,22 +75,7 @@ async fn push_json(state: &GanymedeState, caller: &Serving, request: Request) ->
     if let Some(gateway) = gateway_id {
         caller.speaks_for(gateway)?;
     }
-    match only_shutdown(&data) {
-        // What our own gateways keep beside documents; those travel as records.
-        Some(disabled) => {
-            state.data.disable_shutdown(&caller.0, disabled).await?;
-            Ok(Pushed { success: true, stored_at: clock::iso8601(SystemTime::now()), size_bytes: 0 })
-        }
-        None => Ok(state.data.push_json(&caller.0, data).await?),
-    }
-}
-
-/// Whether the gateway shall keep serving, if that is all that `data` says.
-fn only_shutdown(data: &DataBody) -> Option<bool> {
-    let disabled = data.gateway_state.as_ref()?.disable_shutdown?;
-    let alone = GatewayState { disable_shutdown: Some(disabled), ..GatewayState::default() };
-    let says_no_more = data.yjs_state.is_empty() && data.gateway_state.as_ref() == Some(&alone);
-    says_no_more.then_some(disabled)
+    Ok(state.data.push_json(&caller.0, data).await?)
 }
 
 /// Whether a header names this media type, whatever its parameters.
