@@ -199,7 +199,7 @@ impl Config {
             lease: LeaseClocks::default(),
             limits: Limits::default(),
             passwords: PasswordHashing::default(),
-            pool: PoolClocks { lease_ms: 15_000, start_timeout_ms: 10_000, stop_timeout_ms: 20_000 },
+            pool: PoolClocks { lease_ms: 15_000, start_timeout_ms: 10_000, stop_timeout_ms: 10_000 },
             store: StoreLimits::default(),
             tokens: TokenLives { access_ttl_s: 900 },
         }

@@ -89,7 +89,7 @@ async fn serve(role: Role, config: Config, json: bool) -> anyhow::Result<()> {
         Role::Ganymede => None,
     };
     let process = ProcessState { parts: Arc::new(ganymede.parts(local.as_ref())), ..process };
-    let state = ganymede.state(process);
+    let state = ganymede.state(&config, process);
     ganymede.pool.recover().await?;
     // Until here a signal ends the process at once, which loses nothing.
     let signals = Signals::listen()?;
@@ -200,7 +200,7 @@ impl Ganymede {
         }
     }
 
-    fn state(&self, process: ProcessState) -> GanymedeState {
+    fn state(&self, config: &Config, process: ProcessState) -> GanymedeState {
         let quotas = Arc::new(Quotas::new(&process.edge.rates));
         GanymedeState {
             process,
@@ -210,6 +210,7 @@ impl Ganymede {
             routes: self.routes.clone(),
             data: self.data.clone(),
             tokens: self.tokens.clone(),
+            access_ttl: Duration::from_secs(config.tokens.access_ttl_s),
             quotas,
         }
     }

@@ -58,7 +58,7 @@ impl Default for RateLimits {
             address_per_minute: per_minute(3_000),
             sign_in_per_minute: per_minute(60),
             failed_sign_in_per_minute: per_minute(10),
-            user_per_minute: per_minute(100),
+            user_per_minute: per_minute(600),
             key_per_minute: per_minute(100),
         }
     }

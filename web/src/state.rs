@@ -6,7 +6,7 @@
 //! GatewayState    the rooms of the organizations that are served in this process
 //! ```
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -56,6 +56,8 @@ pub struct GanymedeState {
     pub data: Data,
     /// Signs and verifies.
     pub tokens: Arc<TokenKeys>,
+    /// How long an access token opens sockets.
+    pub access_ttl: Duration,
     /// How much each caller has asked lately.
     pub quotas: Arc<Quotas>,
 }

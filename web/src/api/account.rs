@@ -223,7 +223,7 @@ async fn change_password(
 async fn token(State(state): State<GanymedeState>, caller: Caller) -> Result<Json<AccessToken>, ApiError> {
     caller.may_make_credentials()?;
     let claims = AccessClaims { user: caller.user.id, name: caller.user.name };
-    let token = state.tokens.sign_access(&claims, SystemTime::now(), AccessClaims::TTL);
+    let token = state.tokens.sign_access(&claims, SystemTime::now(), state.access_ttl);
     let token = token.map_err(|error| unavailable("SIGNING_KEYS", &error))?;
-    Ok(Json(AccessToken { access_token: token.0, expires_in: AccessClaims::TTL.as_secs() }))
+    Ok(Json(AccessToken { access_token: token.0, expires_in: state.access_ttl.as_secs() }))
 }

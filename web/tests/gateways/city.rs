@@ -135,6 +135,7 @@ impl City {
             routes: routes.clone(),
             data: Data::new(documents),
             tokens: tokens.clone(),
+            access_ttl: Duration::from_secs(60),
             quotas: Arc::new(Quotas::new(&RateLimits::default())),
         };
         let site = routes::ganymede(state, None);

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, OnceLock},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -136,6 +136,7 @@ impl Installation {
             routes: routes.clone(),
             data: Data::new(parts),
             tokens: tokens.clone(),
+            access_ttl: Duration::from_secs(60),
             quotas: Arc::new(Quotas::new(&rates)),
         };
         Self { people, orgs, pool, routes, tokens, site: routes::ganymede(state, None), _data: data }
