@@ -76,24 +76,34 @@ fn typists<'a>(clients: &'a Clients, access: &Access, how_many: usize) -> Vec<Cl
     let typist = |number: usize| {
         let name = format!("typist {number}");
         let client = clients.open(&name, access, &format!("doc:{}", number % 3));
-        client.order("typeOn", json!({ "everyMs": 20, "asking": false }));
+        client.order("typeOn", json!({ "everyMs": 20, "asking": number % 2 == 1 }));
         client
     };
     (0..how_many).map(typist).collect()
 }
 
-/// Everything that was confirmed is there for whoever comes now, and everything typed gets confirmed.
+/// Waits until a typist is connected and has typed that much more.
+fn types_on(typist: &Client<'_>, lines: u64) {
+    typist.is_synced();
+    let typed = || typist.order("typed", json!({})).as_u64().expect("a number");
+    let before = typed();
+    wait_for("it types", || (typed() >= before + lines).then_some(()));
+}
+
+/// Everything that was confirmed is there for whoever comes now, and so is everything that was typed.
 fn nothing_is_lost(clients: &Clients, access: &Access, typists: &[Client<'_>]) {
     for typist in typists {
         typist.order("stop", json!({}));
         typist.is_synced();
-        typist.is_confirmed();
     }
     for (number, typist) in typists.iter().enumerate() {
         let reader = clients.open(&format!("reader {number}"), access, &format!("doc:{}", number % 3));
         reader.lacks_nothing_of(&typist.confirmed());
+        clients.converge(&[typist, &reader]);
         reader.leave();
     }
+    let confirmed: u64 = typists.iter().filter_map(|typist| typist.confirmed()["clock"].as_u64()).sum();
+    assert!(confirmed > 0, "nothing was ever confirmed");
 }
 
 #[test]
@@ -104,7 +114,7 @@ fn an_organization_moves_twenty_times_while_people_type() {
     let typists = typists(&clients, &access, 10);
     for number in 0..MOVES {
         let slot = slot_of(&server, org).expect("it is served")["slot"].clone();
-        typists[0].order("confirmedTo", json!({ "clock": 10 * (number + 1) }));
+        types_on(&typists[0], 10);
         server.administrator().post(&format!("/api/pool/slots/{slot}/drain"), json!({})).expect(200);
         let moved = slot_of(&server, org).expect("it is served again");
         assert_ne!(moved["slot"], slot);
@@ -141,8 +151,8 @@ fn nothing_acknowledged_is_lost_when_a_gateway_is_killed() {
     let mut gateways: Vec<Process> = (0..2).map(|_| server.gateway(1, &BRISK)).collect();
     let (clients, access) = (Clients::start(), server.access());
     let typists = typists(&clients, &access, 10);
-    for kill in 0..3 {
-        typists[0].order("confirmedTo", json!({ "clock": 30 * (kill + 1) }));
+    for _ in 0..3 {
+        types_on(&typists[0], 30);
         let address = slot_of(&server, server.org()).expect("it is served")["listen"].clone();
         let serving = gateways
             .iter_mut()
@@ -164,8 +174,8 @@ fn nothing_acknowledged_is_lost_when_ganymede_is_killed() {
     let _gateways: Vec<Process> = (0..2).map(|_| server.gateway(1, &BRISK)).collect();
     let (clients, access) = (Clients::start(), server.access());
     let typists = typists(&clients, &access, 10);
-    for kill in 0..3 {
-        typists[0].order("confirmedTo", json!({ "clock": 30 * (kill + 1) }));
+    for _ in 0..3 {
+        types_on(&typists[0], 30);
         server.kill();
         server.start_again();
     }
@@ -178,7 +188,7 @@ fn a_gateway_that_slept_past_its_lease_writes_nothing_more() {
     let gateways: Vec<Process> = (0..2).map(|_| server.gateway(1, &BRISK)).collect();
     let (clients, access) = (Clients::start(), server.access());
     let typists = typists(&clients, &access, 4);
-    typists[0].order("confirmedTo", json!({ "clock": 30 }));
+    types_on(&typists[0], 30);
     let before = slot_of(&server, server.org()).expect("it is served");
     let address = before["listen"].as_str().expect("an address").to_owned();
     let sleeper = gateways.iter().find(|it| address.contains(&it.address.to_string())).expect("one of ours serves");
@@ -199,7 +209,7 @@ fn a_terminated_gateway_hands_its_organization_on() {
     let mut gateways: Vec<Process> = (0..2).map(|_| server.gateway(1, &BRISK)).collect();
     let (clients, access) = (Clients::start(), server.access());
     let typists = typists(&clients, &access, 4);
-    typists[0].order("confirmedTo", json!({ "clock": 30 }));
+    types_on(&typists[0], 30);
     let before = slot_of(&server, server.org()).expect("it is served");
     let address = before["listen"].as_str().expect("an address").to_owned();
     let serving = gateways.iter_mut().find(|it| address.contains(&it.address.to_string())).expect("one of ours serves");

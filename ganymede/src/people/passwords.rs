@@ -19,7 +19,8 @@ pub struct PasswordHashing {
     pub memory_kib: u32,
     /// Passes over that memory.
     pub iterations: u32,
-    /// Hashes at once. One for each core if absent.
+    /// Hashes at once. One for each core if absent, which is what a configuration always means.
+    #[serde(skip)]
     pub concurrent_max: Option<NonZeroUsize>,
     /// Hashes that wait for their turn. Beyond: [`Busy`].
     pub waiting_max: usize,
