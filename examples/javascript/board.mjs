@@ -24,10 +24,10 @@ async function api(method, path, body) {
 
 async function signIn() {
   try {
-    await api('POST', '/api/auth/login', { email, password })
-  } catch (error) {
-    if (error.code !== 'AUTHENTICATION_FAILED') throw error
     await api('POST', '/api/auth/signup', { email, password, name: email.split('@')[0] })
+  } catch (error) {
+    if (error.code !== 'CONFLICT') throw error
+    await api('POST', '/api/auth/login', { email, password })
   }
 }
 
