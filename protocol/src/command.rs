@@ -1,11 +1,13 @@
 //! Commands: what members ask of server-owned state, `POST /collab/event`. Owns how they are written, who may give them,
 //! and that one given twice under one key is done once; knows neither HTTP nor what carries them out.
 
+mod container;
 mod desk;
 
 use serde_json::{Map, Value, json};
 
 use crate::access::Permission;
+pub use container::{Authority, ContainerCommand, NewContainer, NewLimits};
 pub use desk::{Admission, Answer, Desk, IdempotencyKey, InvalidIdempotencyKey, Ticket};
 
 /// One command, of a closed set.
@@ -44,6 +46,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    fn unknown(kind: &str) -> Self {
+        Self::Unknown(kind.chars().take(80).collect())
+    }
+
     fn invalid(field: &str, problem: &'static str) -> Self {
         // A field's name may be the peer's own, and long.
         Self::Invalid { field: field.chars().take(80).collect(), problem }
@@ -56,16 +62,14 @@ impl Command {
     /// # Errors
     /// It is no event, of no known type, or a field is missing, wrong or unknown.
     pub fn parse(event: &Value) -> Result<Self, Refusal> {
-        let event = event.as_object().ok_or(Refusal::invalid("event", "must be an object"))?;
-        let kind = event.get("type").ok_or(Refusal::invalid("type", "is missing"))?;
-        let kind = kind.as_str().ok_or(Refusal::invalid("type", "must be a string"))?;
+        let (kind, event) = kind_of(event)?;
         match kind {
             "gateway:disable-shutdown" => {
                 let [disabled] = fields(event, ["disabled"])?;
                 let disabled = disabled.as_bool().ok_or(Refusal::invalid("disabled", "must be true or false"))?;
                 Ok(Self::DisableShutdown { disabled })
             }
-            _ => Err(Refusal::Unknown(kind.chars().take(80).collect())),
+            _ => Err(Refusal::unknown(kind)),
         }
     }
 
@@ -91,17 +95,37 @@ impl Command {
     }
 }
 
+/// An event's type, and its fields.
+fn kind_of(event: &Value) -> Result<(&str, &Map<String, Value>), Refusal> {
+    let event = event.as_object().ok_or(Refusal::invalid("event", "must be an object"))?;
+    let kind = event.get("type").ok_or(Refusal::invalid("type", "is missing"))?;
+    Ok((kind.as_str().ok_or(Refusal::invalid("type", "must be a string"))?, event))
+}
+
 /// The fields that an event of a type has beside `type`: all of them, and no others, so that a misspelt one is never
 /// silently ignored.
 fn fields<'a, const N: usize>(event: &'a Map<String, Value>, names: [&str; N]) -> Result<[&'a Value; N], Refusal> {
-    if let Some(other) = event.keys().find(|key| *key != "type" && !names.contains(&key.as_str())) {
+    optional_fields(event, names, []).map(|(found, [])| found)
+}
+
+/// What of an event was asked for: fields that it must have, and fields that it may.
+type Found<'a, const N: usize, const M: usize> = ([&'a Value; N], [Option<&'a Value>; M]);
+
+/// The same with fields that may be missing or null.
+fn optional_fields<'a, const N: usize, const M: usize>(
+    event: &'a Map<String, Value>,
+    names: [&str; N],
+    optional: [&str; M],
+) -> Result<Found<'a, N, M>, Refusal> {
+    let known = |key: &str| key == "type" || names.contains(&key) || optional.contains(&key);
+    if let Some(other) = event.keys().find(|key| !known(key)) {
         return Err(Refusal::invalid(other, "is unknown"));
     }
     let mut found = [&Value::Null; N];
     for (slot, name) in found.iter_mut().zip(names) {
         *slot = event.get(name).ok_or(Refusal::invalid(name, "is missing"))?;
     }
-    Ok(found)
+    Ok((found, optional.map(|name| event.get(name).filter(|value| !value.is_null()))))
 }
 
 #[cfg(test)]

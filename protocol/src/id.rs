@@ -1,11 +1,14 @@
 //! Identities. Owns how ids are written, parsed and bounded; knows nothing of what they name.
 
+mod container;
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::limits;
+pub use container::{ContainerId, LABEL_BYTES_MAX, Slug};
 
 /// A text that is not the id it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

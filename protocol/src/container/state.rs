@@ -1,0 +1,111 @@
+//! All containers of a project, and what one input changes of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    Container, ContainerClocks, Entry, ResourceBounds, Site, Unreadable, Vitals,
+    values::{self, ROOT},
+};
+use crate::{
+    document::system::{self, Fields},
+    id::ContainerId,
+    image::ImageRegistry,
+};
+
+/// The containers of one project.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Containers {
+    entries: BTreeMap<ContainerId, Entry>,
+}
+
+/// What containers of a project live under.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// What they can be made from.
+    pub images: ImageRegistry,
+    /// Where they are reached.
+    pub site: Site,
+    /// How long what may last.
+    pub clocks: ContainerClocks,
+    /// What one of them may have.
+    pub bounds: ResourceBounds,
+    /// Most containers of one project, those that are being deleted among them.
+    pub containers_max: usize,
+}
+
+/// What one input changes: data, to be applied to the state it was decided on and to no other.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[must_use]
+pub struct Change {
+    /// Containers as they are from now on; `None` for one that is forgotten.
+    entries: BTreeMap<ContainerId, Option<Entry>>,
+    /// What the sender is answered.
+    pub result: Value,
+    /// What a container said of its host: for whoever looks, never for a document.
+    pub live: Option<(ContainerId, Value)>,
+}
+
+impl Containers {
+    /// The containers in a `system` document, and what of it cannot be read. That stays in the document as it is.
+    pub fn read(values: &Fields) -> (Self, Vec<Unreadable>) {
+        let (containers, unreadable) = values::read_all(values);
+        let entry = |(id, container)| (id, Entry { container, vitals: Vitals::default() });
+        (Self { entries: containers.into_iter().map(entry).collect() }, unreadable)
+    }
+
+    /// One container, with what is known of it beside the document.
+    pub fn get(&self, id: ContainerId) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    /// All of them, by id.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// Takes a change over and returns what it writes: what the system document does in one transaction.
+    pub fn apply(&mut self, change: Change) -> Vec<system::Change> {
+        let mut writes = Vec::new();
+        for (id, entry) in change.entries {
+            let known = self.entries.get(&id).map(|entry| &entry.container);
+            let wanted = entry.as_ref().map(|entry| &entry.container);
+            if known != wanted {
+                let path = vec![ROOT.to_owned(), id.to_string()];
+                writes.push(system::Change { path, value: wanted.map(values::value_of) });
+            }
+            match entry {
+                Some(entry) => drop(self.entries.insert(id, entry)),
+                None => drop(self.entries.remove(&id)),
+            }
+        }
+        writes
+    }
+}
+
+impl Change {
+    /// Whether nothing is written and nothing is known that was not.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The containers that it leaves, and how.
+    pub fn containers(&self) -> impl Iterator<Item = &Container> {
+        self.entries.values().flatten().map(|entry| &entry.container)
+    }
+
+    pub(super) fn answering(result: Value) -> Self {
+        Self { result, ..Self::default() }
+    }
+
+    pub(super) fn put(&mut self, before: Option<&Entry>, after: Entry) {
+        if before != Some(&after) {
+            self.entries.insert(after.container.id, Some(after));
+        }
+    }
+
+    pub(super) fn forget(&mut self, id: ContainerId) {
+        self.entries.insert(id, None);
+    }
+}
