@@ -1,8 +1,8 @@
 //! What can go wrong with the store: one struct per fact, one enum per operation.
 
-use std::{io, path::PathBuf};
+use std::{error::Error, io, path::PathBuf};
 
-use orrery_protocol::record::PayloadTooLarge;
+use orrery_protocol::{id::DocumentKey, record::PayloadTooLarge};
 
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,17 @@ impl FileError {
     }
 }
 
-/// A file whose bytes are not those that were written and acknowledged.
+/// An object of an object storage that could not be read or written now.
+#[derive(Debug, thiserror::Error)]
+#[error("{object}: {source}")]
+pub struct ObjectError {
+    /// The object.
+    pub object: String,
+    /// What the service said, or why it could not be asked.
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+/// A file or an object whose bytes are not those that were written and acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is damaged at byte {offset}: {reason}", path.display())]
 pub struct Corruption {
@@ -39,6 +49,9 @@ pub enum ReadError {
     /// The system refused.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The service that keeps snapshots is away, or refused.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
     /// The bytes are damaged.
     #[error(transparent)]
     Corrupt(#[from] Corruption),
@@ -62,12 +75,40 @@ pub enum OpenError {
     /// The system refused.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The service that keeps snapshots is away, or refused.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// It keeps its snapshots in another place than is configured.
+    #[error("the snapshots of {} are in {place}, which is not what is configured", folder.display())]
+    SnapshotsElsewhere {
+        /// The store's folder.
+        folder: PathBuf,
+        /// Where its snapshots are.
+        place: String,
+    },
+    /// Another store went on from the snapshots there, or they never were this one's.
+    #[error("{place} belongs to another store than {}", folder.display())]
+    NotOwner {
+        /// The store's folder.
+        folder: PathBuf,
+        /// Where its snapshots should be.
+        place: String,
+    },
+    /// A snapshot could not be brought from the folder to where snapshots are to be. It is still in the folder.
+    #[error("the snapshot of {key} could not be moved: {error}")]
+    NotMoved {
+        /// The document.
+        key: DocumentKey,
+        /// Why not.
+        error: Box<SnapshotError>,
+    },
 }
 
 impl From<ReadError> for OpenError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::File(error) => Self::File(error),
+            ReadError::Object(error) => Self::Object(error),
             ReadError::Corrupt(error) => Self::Corrupt(error),
         }
     }

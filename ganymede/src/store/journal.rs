@@ -19,14 +19,14 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
     Append,
-    archive::Job,
+    archive::{Fold, Job},
     error::{CloseError, LoadError, ReadError, SnapshotError},
     inbox::Inbox,
     index::{Document, Index, Refused},
     options::StoreLimits,
     plan::Plan,
     recover::Lock,
-    snapshot::Snapshots,
+    shelf::SnapshotShelf,
     status::{Health, Shared},
     upkeep::Upkeep,
     writer::{Writer, now_ms},
@@ -78,7 +78,7 @@ pub(super) struct Journal {
     pub(super) archive_thread: JoinHandle<()>,
     pub(super) shared: Arc<Shared>,
     pub(super) limits: StoreLimits,
-    pub(super) snapshots: Snapshots,
+    pub(super) shelf: Arc<dyn SnapshotShelf>,
     pub(super) index: Index,
     pub(super) writer: Writer,
     pub(super) upkeep: Upkeep,
@@ -188,7 +188,7 @@ impl Journal {
             match self.look_up(key) {
                 Ok(_) => return Ok(()),
                 Err(ReadError::Corrupt(error)) => return Err(Refused::Unreadable(error.to_string())),
-                Err(ReadError::File(error)) => {
+                Err(error @ (ReadError::File(_) | ReadError::Object(_))) => {
                     self.shared.failed(&error);
                     if self.inbox.pause(backoff.next()) {
                         return Err(Refused::Unreadable(error.to_string()));
@@ -201,7 +201,7 @@ impl Journal {
     /// Enters a document that only has a snapshot, or nothing, into the index.
     fn look_up(&mut self, key: &Arc<DocumentKey>) -> Result<&mut Document, ReadError> {
         if !self.index.documents.contains_key(key) {
-            let covered = self.snapshots.covered(key)?;
+            let covered = self.shelf.covered(key)?;
             self.index.documents.insert(Arc::clone(key), Document::new(covered));
         }
         Ok(self.index.documents.get_mut(key).expect("it was just entered"))
@@ -274,7 +274,8 @@ impl Journal {
         let segments = self.writer.segments_from(first.segment);
         let records = document.records.iter().copied().collect();
         let stamp = self.stamp(key, document.durable());
-        Some(Job::Fold { plan: Plan { key: Arc::clone(key), covered: document.covered, records, segments }, stamp })
+        let plan = Plan { key: Arc::clone(key), covered: document.covered, records, segments };
+        Some(Job::Fold(Fold { plan, stamp }))
     }
 
     fn store(&mut self, snapshot: NewSnapshot) {

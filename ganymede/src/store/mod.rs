@@ -6,27 +6,37 @@
 //!  load ────┼──> inbox ──> validate, one write + fsync for all ──┐
 //!  snapshot ┘                │            acknowledge            │
 //!                            │ journal/{n}.log, shared by all documents
-//!                            └── snapshots, folds ──> inbox ──> verify, documents/{org}/{project}/{document}.snap
+//!                            └── snapshots, folds ──> inbox ──> verify, put on the shelf: files or objects
 //!                                         <── covered ─────────────────┘ then old segments go
 //! ```
 //!
 //! - An append is acknowledged after the fsync of its write, in order; one fsync serves every document.
 //! - The journal's thread alone owns the index and the segments; it reads no document and writes no snapshot.
-//! - What a snapshot covers is forgotten only after that snapshot is on disk and was read back.
+//! - What a snapshot covers is forgotten only after that snapshot is where it is kept and was read back.
 //! - A document nobody opens is *folded*: its snapshot and updates become a new snapshot, so that it holds no old segment.
+//! - The journal is local and decides what is acknowledged. A service that keeps snapshots may be away for as long as the
+//!   disk has room for the journal.
 //! - A failing disk loses nothing: everything is retried for ever, nothing is acknowledged meanwhile, and the status says so.
 
+mod adopt;
 mod archive;
 mod disk;
 mod error;
+mod files;
 mod inbox;
 mod index;
 mod journal;
+#[cfg(feature = "object-storage")]
+mod objects;
 mod options;
+mod outage;
 mod plan;
 mod recover;
+#[cfg(feature = "object-storage")]
+mod s3;
 mod scan;
 mod segment;
+mod shelf;
 mod snapshot;
 mod status;
 mod upkeep;
@@ -50,21 +60,25 @@ use tokio::{
     task::spawn_blocking,
 };
 
+#[cfg(feature = "object-storage")]
+pub use self::shelf::S3Place;
 use self::{
     archive::Archive,
     disk::{Disk, RealDisk},
     inbox::Inbox,
     journal::{Ask, Batch, Journal, NewSnapshot, Request},
+    outage::Outage,
     recover::{Folder, Recovered},
-    snapshot::Snapshots,
+    shelf::SnapshotShelf,
     status::Shared,
     upkeep::Upkeep,
     writer::Writer,
 };
 pub use self::{
-    error::{CloseError, Closed, Corruption, FileError, LoadError, OpenError, ReadError, SnapshotError},
+    error::{CloseError, Closed, Corruption, FileError, LoadError, ObjectError, OpenError, ReadError, SnapshotError},
     options::{Merge, StoreLimits, StoreOptions},
     recover::{Cut, Recovery},
+    shelf::SnapshotPlace,
     status::{Health, StoreStatus},
 };
 
@@ -111,7 +125,7 @@ pub struct Store {
 struct Inner {
     inbox: Arc<Inbox<Request>>,
     shared: Arc<Shared>,
-    snapshots: Snapshots,
+    shelf: Arc<dyn SnapshotShelf>,
     loads: Semaphore,
     snapshot_permits: Arc<Semaphore>,
 }
@@ -134,18 +148,35 @@ impl Store {
     /// # Errors
     /// If another process has it, if it is not writable, or if something acknowledged cannot be read; then nothing is changed.
     pub fn open(folder: &Path, options: StoreOptions) -> Result<(Self, Recovery), OpenError> {
-        Self::open_on(Arc::new(RealDisk), folder, options)
+        Self::open_at(folder, &SnapshotPlace::Folder, options)
     }
 
-    fn open_on(disk: Arc<dyn Disk>, path: &Path, options: StoreOptions) -> Result<(Self, Recovery), OpenError> {
+    /// Opens the store in `folder` with its snapshots at `place`. See [`Store::open`].
+    ///
+    /// A folder without documents goes on from the snapshots that are there, and from then on no other folder may. One with
+    /// documents brings its own there, if nobody else's are.
+    ///
+    /// # Errors
+    /// Also if the service does not answer, or if the snapshots there belong to another folder.
+    pub fn open_at(folder: &Path, place: &SnapshotPlace, options: StoreOptions) -> Result<(Self, Recovery), OpenError> {
+        Self::open_on(Arc::new(RealDisk), folder, options, |folder| shelf::open(folder, place))
+    }
+
+    fn open_on(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        options: StoreOptions,
+        open_shelf: impl FnOnce(&Path) -> Result<Arc<dyn SnapshotShelf>, OpenError>,
+    ) -> Result<(Self, Recovery), OpenError> {
         let StoreOptions { limits, merge } = options;
         let folder = Folder::open(path)?;
-        let Recovered { index, held, recovery } = folder.recover(&*disk)?;
-        let Folder { lock, journal: journal_folder, snapshots } = folder;
+        let shelf = open_shelf(path)?;
+        let Recovered { index, held, recovery } = folder.recover(&*disk, &*shelf)?;
+        let Folder { lock, journal: journal_folder } = folder;
         let inner = Inner {
             inbox: Arc::new(Inbox::new()),
             shared: Arc::new(Shared::new()),
-            snapshots: snapshots.clone(),
+            shelf: Arc::clone(&shelf),
             loads: Semaphore::new(limits.loads_max.max(1)),
             snapshot_permits: Arc::new(Semaphore::new(limits.snapshots_queued_max.max(1))),
         };
@@ -153,7 +184,9 @@ impl Store {
         let archive = Archive {
             inbox: Arc::clone(&archive_inbox),
             journal: Arc::clone(&inner.inbox),
-            snapshots: snapshots.clone(),
+            shelf: Arc::clone(&shelf),
+            outage: Outage::new(limits.retry_delay_max()),
+            waiting: None,
             merge,
             shared: Arc::clone(&inner.shared),
         };
@@ -168,7 +201,7 @@ impl Store {
             archive_thread,
             shared: Arc::clone(&inner.shared),
             limits,
-            snapshots,
+            shelf,
             index,
             writer,
             upkeep: Upkeep::default(),
@@ -199,8 +232,8 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         self.ask(Ask::Load { key: Arc::new(key.clone()), reply })?;
         let plan = answer.await.map_err(|_| Closed)??;
-        let snapshots = self.inner.snapshots.clone();
-        let read = spawn_blocking(move || plan.read(&snapshots)).await.map_err(|_| Closed)?;
+        let shelf = Arc::clone(&self.inner.shelf);
+        let read = spawn_blocking(move || plan.read(&*shelf)).await.map_err(|_| Closed)?;
         Ok(read?)
     }
 

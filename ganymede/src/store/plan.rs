@@ -13,7 +13,7 @@ use super::{
     error::{Corruption, ReadError},
     index::Location,
     segment::Segment,
-    snapshot::Snapshots,
+    shelf::SnapshotShelf,
 };
 
 /// Records closer together than this are read with one call.
@@ -32,9 +32,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Blocks on the disk.
-    pub(super) fn read(&self, snapshots: &Snapshots) -> Result<StoredDocument, ReadError> {
-        let (covered, snapshot) = snapshots.read(&self.key)?.map_or((0, None), |(seq, state)| (seq, Some(state)));
+    /// Blocks on the disk, and on whatever keeps the snapshots.
+    pub(super) fn read(&self, shelf: &dyn SnapshotShelf) -> Result<StoredDocument, ReadError> {
+        let (covered, snapshot) = shelf.read(&self.key)?.map_or((0, None), |(seq, state)| (seq, Some(state)));
         if covered < self.covered {
             let reason = format!("its snapshot covers update {covered}, a newer one covered {}", self.covered);
             return Err(Corruption { path: self.key.to_string().into(), offset: 0, reason }.into());

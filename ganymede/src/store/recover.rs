@@ -21,7 +21,7 @@ use super::{
     index::{Document, Index, Location},
     scan::{End, scan},
     segment::{self, Segment},
-    snapshot::Snapshots,
+    shelf::SnapshotShelf,
     writer::Held,
 };
 
@@ -65,7 +65,6 @@ impl Drop for Lock {
 pub(super) struct Folder {
     pub(super) lock: Lock,
     pub(super) journal: PathBuf,
-    pub(super) snapshots: Snapshots,
 }
 
 /// All that a store needs to know before it runs.
@@ -96,12 +95,12 @@ impl Folder {
         let probe = journal.join("probe.new");
         File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(|error| refusal(&probe, error))?;
         sync_folder(path).map_err(FileError::at(path))?;
-        Ok(Self { lock, journal, snapshots: Snapshots::new(documents) })
+        Ok(Self { lock, journal })
     }
 
     /// Reads the journal, cuts a torn tail, and makes what it found durable: the process before may have been killed between a
     /// write and its fsync, and what is handed out now must not vanish later.
-    pub(super) fn recover(&self, disk: &dyn Disk) -> Result<Recovered, OpenError> {
+    pub(super) fn recover(&self, disk: &dyn Disk, shelf: &dyn SnapshotShelf) -> Result<Recovered, OpenError> {
         let started = Instant::now();
         let mut found = Found::default();
         let mut segments = self.open_segments()?;
@@ -113,7 +112,7 @@ impl Folder {
             lens.push(len);
             cut = cut.or(torn);
         }
-        let (index, live) = found.into_index(&self.snapshots, &segments)?;
+        let (index, live) = found.into_index(shelf, &segments)?;
         // Everything is understood; from here on files change.
         if let Some(last) = segments.last() {
             self.settle(last, &cut)?;
@@ -259,12 +258,12 @@ impl Found {
     /// Leaves out what snapshots cover, and counts what is left in each segment.
     fn into_index(
         mut self,
-        snapshots: &Snapshots,
+        shelf: &dyn SnapshotShelf,
         segments: &[Segment],
     ) -> Result<(Index, HashMap<u64, u64>), ReadError> {
         let mut live = HashMap::new();
         for (key, run) in self.documents {
-            let covered = snapshots.covered(&key)?;
+            let covered = shelf.covered(&key)?;
             if run.first_seq > covered + 1 {
                 let first = run.records[0];
                 let segment = segments.iter().find(|segment| segment.number() == first.segment);

@@ -1,6 +1,7 @@
 //! How the store is doing, for health checks and metrics. Owns the numbers that other threads may see.
 
 use std::{
+    error::Error,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -8,12 +9,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Whether updates reach the disk.
+/// Whether what must be written can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// They do.
+    /// It can.
     Healthy,
-    /// They do not. Nothing is acknowledged; every attempt writes what is queued again.
+    /// It cannot. Nothing of it is acknowledged; attempts go on.
     Degraded {
         /// Since when.
         since: SystemTime,
@@ -24,11 +25,26 @@ pub enum Health {
     },
 }
 
+impl Health {
+    /// Counts a failed attempt.
+    fn fail(&mut self, error: &dyn Error) -> u64 {
+        let (since, before) = match self {
+            Self::Healthy => (SystemTime::now(), 0),
+            Self::Degraded { since, attempts, .. } => (*since, *attempts),
+        };
+        *self = Self::Degraded { since, error: error.to_string(), attempts: before + 1 };
+        before + 1
+    }
+}
+
 /// How the store is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreStatus {
     /// Whether updates reach the disk.
     pub health: Health,
+    /// Whether a service that keeps snapshots can be reached. While it cannot, updates are saved as ever, the journal grows
+    /// and attempts go on.
+    pub snapshots: Health,
     /// Bytes of updates appended and not yet durable.
     pub queued_bytes: usize,
     /// Files of the journal.
@@ -50,6 +66,7 @@ pub struct StoreStatus {
 #[derive(Debug)]
 pub(super) struct Shared {
     health: Mutex<Health>,
+    snapshots: Mutex<Health>,
     pub(super) queued_bytes: AtomicUsize,
     pub(super) segments: AtomicUsize,
     pub(super) journal_bytes: AtomicU64,
@@ -64,6 +81,7 @@ impl Shared {
     pub(super) const fn new() -> Self {
         Self {
             health: Mutex::new(Health::Healthy),
+            snapshots: Mutex::new(Health::Healthy),
             queued_bytes: AtomicUsize::new(0),
             segments: AtomicUsize::new(0),
             journal_bytes: AtomicU64::new(0),
@@ -78,6 +96,7 @@ impl Shared {
     pub(super) fn status(&self) -> StoreStatus {
         StoreStatus {
             health: self.health.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            snapshots: self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             queued_bytes: self.queued_bytes.load(Relaxed),
             segments: self.segments.load(Relaxed),
             journal_bytes: self.journal_bytes.load(Relaxed),
@@ -126,20 +145,29 @@ impl Shared {
     }
 
     /// One failed attempt. Only the first of a row is worth a warning.
-    pub(super) fn failed(&self, error: &dyn std::error::Error) {
+    pub(super) fn failed(&self, error: &dyn Error) {
         metrics::counter!("orrery_store_write_failures_total").increment(1);
         metrics::gauge!("orrery_store_degraded").set(1.0);
-        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, attempts) = match &*health {
-            Health::Healthy => (SystemTime::now(), 0),
-            Health::Degraded { since, attempts, .. } => (*since, *attempts),
-        };
-        if attempts == 0 {
-            tracing::error!(%error, "the store cannot write; updates are kept in memory and retried");
-        } else {
-            tracing::debug!(%error, attempts, "the store still cannot write");
+        match self.health.lock().unwrap_or_else(PoisonError::into_inner).fail(error) {
+            1 => tracing::error!(%error, "the store cannot write; updates are kept in memory and retried"),
+            attempts => tracing::debug!(%error, attempts, "the store still cannot write"),
         }
-        *health = Health::Degraded { since, error: error.to_string(), attempts: attempts + 1 };
+    }
+
+    /// One failed attempt to reach the service that keeps snapshots.
+    pub(super) fn snapshots_failed(&self, error: &dyn Error) {
+        metrics::counter!("orrery_store_snapshot_failures_total").increment(1);
+        metrics::gauge!("orrery_store_snapshots_degraded").set(1.0);
+        match self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).fail(error) {
+            1 => tracing::error!(%error, "snapshots cannot be stored; updates are saved in the journal, which grows"),
+            attempts => tracing::debug!(%error, attempts, "snapshots still cannot be stored"),
+        }
+    }
+
+    pub(super) fn snapshots_recovered(&self) {
+        tracing::info!("snapshots are stored again");
+        metrics::gauge!("orrery_store_snapshots_degraded").set(0.0);
+        *self.snapshots.lock().unwrap_or_else(PoisonError::into_inner) = Health::Healthy;
     }
 
     pub(super) fn folded(&self) {

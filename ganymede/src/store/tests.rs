@@ -56,6 +56,10 @@ fn options() -> StoreOptions {
     StoreOptions { limits, merge: Arc::new(|_, _| Err("these tests fold nothing".into())) }
 }
 
+fn open_on(disk: Arc<dyn Disk>, folder: &Path, options: StoreOptions) -> Result<(Store, Recovery), OpenError> {
+    Store::open_on(disk, folder, options, |folder| shelf::open(folder, &SnapshotPlace::Folder))
+}
+
 fn key(number: u128) -> Arc<DocumentKey> {
     let document = DocumentName::Board;
     Arc::new(DocumentKey { org: OrgId(Uuid::nil()), project: ProjectId(Uuid::from_u128(number)), document })
@@ -96,7 +100,7 @@ async fn updates_after_restart(folder: &TempDir, key: &DocumentKey) -> Vec<Bytes
 async fn a_failing_write_is_retried_in_place() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Arc::new(FailingDisk::default());
-    let (store, _) = Store::open_on(disk.clone(), folder.path(), options()).unwrap();
+    let (store, _) = open_on(disk.clone(), folder.path(), options()).unwrap();
     assert_eq!(acknowledged(acknowledgement(&store, &key(1), 1, b"one")).await, 1);
     disk.writes_to_fail.store(u32::MAX, SeqCst);
     let mut two = acknowledgement(&store, &key(1), 2, b"two");
@@ -115,7 +119,7 @@ async fn a_failing_write_is_retried_in_place() {
 async fn after_a_failed_fsync_everything_goes_into_a_new_segment() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Arc::new(FailingDisk::default());
-    let (store, _) = Store::open_on(disk.clone(), folder.path(), options()).unwrap();
+    let (store, _) = open_on(disk.clone(), folder.path(), options()).unwrap();
     assert_eq!(acknowledged(acknowledgement(&store, &key(1), 1, b"one")).await, 1);
     disk.syncs_to_fail.store(1, SeqCst);
     assert_eq!(acknowledged(acknowledgement(&store, &key(1), 2, b"two")).await, 2);
@@ -131,7 +135,7 @@ async fn after_a_failed_fsync_everything_goes_into_a_new_segment() {
 async fn a_disk_that_fails_for_long_leaves_no_heap_of_files() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Arc::new(FailingDisk::default());
-    let (store, _) = Store::open_on(disk.clone(), folder.path(), options()).unwrap();
+    let (store, _) = open_on(disk.clone(), folder.path(), options()).unwrap();
     assert_eq!(acknowledged(acknowledgement(&store, &key(1), 1, b"one")).await, 1);
     for _ in 0..8 {
         // The header of the new segment gets its fsync, the records do not.
@@ -155,7 +159,7 @@ async fn a_disk_that_fails_for_long_leaves_no_heap_of_files() {
 async fn closing_while_the_disk_fails_says_what_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Arc::new(FailingDisk::default());
-    let (store, _) = Store::open_on(disk.clone(), folder.path(), options()).unwrap();
+    let (store, _) = open_on(disk.clone(), folder.path(), options()).unwrap();
     assert_eq!(acknowledged(acknowledgement(&store, &key(1), 1, b"one")).await, 1);
     disk.writes_to_fail.store(u32::MAX, SeqCst);
     let two = acknowledgement(&store, &key(1), 2, b"two");
@@ -230,7 +234,7 @@ async fn a_power_cut_at_any_fsync_loses_nothing_acknowledged() {
         });
         let mut options = options();
         options.limits.segment_bytes = 8 << 10;
-        let (store, _) = Store::open_on(disk.clone(), folder.path(), options).unwrap();
+        let (store, _) = open_on(disk.clone(), folder.path(), options).unwrap();
         let mut random = StdRng::seed_from_u64(seed);
         let mut appended: HashMap<u128, u64> = HashMap::new();
         for _ in 0..20 {
@@ -255,14 +259,15 @@ async fn a_power_cut_at_any_fsync_loses_nothing_acknowledged() {
 
 fn check_after_power_cut(folder: &Path, acknowledged: &Acknowledged, when: &str) {
     let opened = Folder::open(folder).unwrap();
-    let recovered = opened.recover(&RealDisk).unwrap_or_else(|error| panic!("{when}: {error}"));
+    let shelf = shelf::open(folder, &SnapshotPlace::Folder).unwrap();
+    let recovered = opened.recover(&RealDisk, &*shelf).unwrap_or_else(|error| panic!("{when}: {error}"));
     for (key, last) in acknowledged {
         let document = &recovered.index.documents[key];
         assert!(document.durable() >= *last, "{when}: {key} has {} of {last}", document.durable());
         let segments = recovered.held.iter().map(|held| Arc::clone(&held.segment)).collect();
         let records = document.records.iter().copied().collect();
         let plan = plan::Plan { key: Arc::clone(key), covered: document.covered, records, segments };
-        let stored = plan.read(&opened.snapshots).unwrap();
+        let stored = plan.read(&*shelf).unwrap();
         for (seq, update) in (1u64..).zip(&stored.updates) {
             assert!(update.iter().all(|byte| *byte == seq as u8), "{when}: update {seq} of {key}");
         }

@@ -8,5 +8,7 @@ mod disk_full;
 mod folder;
 mod journal;
 mod model;
+#[cfg(feature = "object-storage")]
+mod objects;
 mod round_trip;
 mod support;
