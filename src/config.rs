@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
-use orrery_ganymede::{database::DatabaseUrl, people::PasswordHashing, store::StoreLimits};
+use orrery_ganymede::{database::DatabaseUrl, people::PasswordHashing};
 use orrery_protocol::{
     idle::IdleClocks,
     lease::LeaseClocks,
@@ -25,9 +25,11 @@ use toml::Table;
 use crate::cli::ConfigArgs;
 
 pub(crate) use environment::Environment;
+use snapshots::StoreTable;
 
 mod environment;
 mod layers;
+mod snapshots;
 
 /// Everything that can be configured, checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +67,8 @@ pub(crate) struct Config {
     pub(crate) passwords: PasswordHashing,
     /// Clocks of allocation.
     pub(crate) pool: PoolClocks,
-    /// Sizes and clocks of the embedded store.
-    pub(crate) store: StoreLimits,
+    /// The durable store.
+    pub(crate) store: StoreTable,
     /// Lives of tokens.
     pub(crate) tokens: TokenLives,
 }
@@ -200,7 +202,7 @@ impl Config {
             limits: Limits::default(),
             passwords: PasswordHashing::default(),
             pool: PoolClocks { lease_ms: 15_000, start_timeout_ms: 10_000, stop_timeout_ms: 10_000 },
-            store: StoreLimits::default(),
+            store: StoreTable::default(),
             tokens: TokenLives { access_ttl_s: 900 },
         }
     }
@@ -227,6 +229,7 @@ impl Config {
         check_domain(&self.domain)?;
         self.database_url()?;
         self.public_url()?;
+        self.store.place()?;
         layers::check_positive(&Table::try_from(&self.pool)?, "pool")?;
         layers::check_positive(&Table::try_from(&self.lease)?, "lease")?;
         layers::check_positive(&Table::try_from(&self.tokens)?, "tokens")?;

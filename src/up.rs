@@ -137,8 +137,8 @@ impl Ganymede {
     async fn open(role: Role, config: &Config, folder: &DataFolder) -> anyhow::Result<Self> {
         let (tokens, state_key) = keys(role, folder)?;
         let database = Database::open(&config.database_url()?).await?;
-        let options = StoreOptions { limits: config.store.clone(), merge: Arc::new(embedded::merge) };
-        let (store, recovery) = Store::open(&folder.path().join("store"), options)?;
+        let options = StoreOptions { limits: config.store.limits.clone(), merge: Arc::new(embedded::merge) };
+        let (store, recovery) = Store::open_at(&folder.path().join("store"), &config.store.place()?, options)?;
         tracing::info!(
             segments = recovery.segments,
             updates = recovery.records,

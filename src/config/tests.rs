@@ -2,6 +2,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
+use orrery_ganymede::store::StoreLimits;
+
 use super::*;
 
 /// The configuration for a file's text, an environment and flags, or the error's one line.
@@ -38,6 +40,20 @@ fn nested_keys_reach_the_limits() {
     assert_eq!(config.limits.wire, WireLimits { frame_bytes_max: 1024, ..WireLimits::default() });
     assert_eq!((config.limits.room.peers_max, config.clocks.unload_ms), (7, 0));
     assert_eq!(config.log_format, LogFormat::Json);
+}
+
+#[test]
+fn the_store_has_limits_and_a_place_for_snapshots() {
+    let file = "[store]\nloads_max = 9\nsnapshots = \"s3://bucket/prefix\"\n[store.s3]\naccess_key_id = \"me\"\n";
+    let environment =
+        [("HOME", "/h"), ("ORRERY_STORE_SEGMENT_BYTES", "77"), ("ORRERY_STORE_S3_SECRET_ACCESS_KEY", "shh")];
+    let config = load(file, environment, &[]).unwrap();
+    let limits = StoreLimits { loads_max: 9, segment_bytes: 77, ..StoreLimits::default() };
+    assert_eq!(config.store.limits, limits);
+    let shown = format!("{config:?}{}", Table::try_from(&config).unwrap());
+    assert!(shown.contains("s3://bucket/prefix") && !shown.contains("shh"), "{shown}");
+    check_refused("[store]\nload_max = 9", [("HOME", "/h")], "FILE: unknown key store.load_max");
+    check_refused("[store]\nsnapshots = \"s3://bucket\"", [("HOME", "/h")], "store.s3.access_key_id: must be set");
 }
 
 #[test]
