@@ -82,17 +82,18 @@ need_npm_packages() {
   cp "$folder/package-lock.json" "$stamp"
 }
 
-# A Python environment of our own with what this file lists, made once per state of it.
+# A Python environment of our own with what these files list, made once per state of them.
 need_python_packages() {
-  local requirements=$1 place=target/python
-  cmp -s "$requirements" "$place/.installed" && return
+  local place=target/python
+  cat "$@" | cmp -s - "$place/.installed" && return
   have python3 || install_packages python3
   python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
-  say "installing with pip: $requirements"
+  say "installing with pip: $*"
   mkdir -p target
   python3 -m venv "$place"
-  "$place/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
-  cp "$requirements" "$place/.installed"
+  cat "$@" >"$place/wanted.txt"
+  "$place/bin/pip" install --quiet --disable-pip-version-check -r "$place/wanted.txt"
+  mv "$place/wanted.txt" "$place/.installed"
 }
 
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
@@ -104,7 +105,7 @@ case $target in
     need_node
     need_cargo_command cargo-nextest
     need_npm_packages tests/clients
-    need_python_packages scripts/openapi/requirements.txt
+    need_python_packages scripts/openapi/requirements.txt ganymede/tests/store/requirements.txt
     need_postgres
     ;;
   check)
