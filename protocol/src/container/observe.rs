@@ -172,8 +172,11 @@ fn runs(entry: &mut Entry, rules: &Rules, now_ms: u64, generation: u32) {
             let ready = entry.container.spec.services_declared.is_empty();
             entry.turn(now_ms, if ready { Phase::Running } else { Phase::Starting }, None);
         }
-        // Somebody started it by hand.
-        Phase::Stopped => begin_stop(entry, rules, now_ms, None),
+        // Somebody started it by hand; why it shall not run is still so.
+        Phase::Stopped => {
+            let reason = entry.container.status.reason.clone();
+            begin_stop(entry, rules, now_ms, reason);
+        }
         Phase::Pending
         | Phase::Starting
         | Phase::Running
@@ -270,14 +273,14 @@ fn idle(entry: &mut Entry, now_ms: u64, generation: u32) {
     }
 }
 
-/// Unknown is a state of its own: nothing is concluded from it.
+/// Unknown is a state of its own: nothing is concluded from it, and a reason that is there says more.
 fn unknown(entry: &mut Entry) {
-    match entry.container.status.phase {
-        Phase::Pending | Phase::Starting | Phase::Running | Phase::Stopping => {
-            entry.container.status.reason = why(ReasonCode::EngineUnknown);
+    let status = &mut entry.container.status;
+    match status.phase {
+        Phase::Pending | Phase::Starting | Phase::Running | Phase::Unhealthy | Phase::Stopping => {
+            status.reason = status.reason.take().or_else(|| why(ReasonCode::EngineUnknown));
         }
-        // Their reason says more.
-        Phase::Unhealthy | Phase::Stopped | Phase::Failed | Phase::Deleted => {}
+        Phase::Stopped | Phase::Failed | Phase::Deleted => {}
     }
 }
 

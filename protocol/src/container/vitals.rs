@@ -49,6 +49,9 @@ impl Entry {
     pub(super) fn turn(&mut self, now_ms: u64, phase: Phase, reason: Option<Reason>) {
         let was_up = self.container.status.phase.is_up();
         self.container.turn(now_ms, phase, reason);
+        if phase != Phase::Pending {
+            self.vitals.retry_at_ms = None;
+        }
         if !phase.is_up() {
             self.vitals.watchdog_at_ms = None;
             self.vitals.ports.clear();

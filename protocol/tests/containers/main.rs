@@ -2,5 +2,9 @@
 //! is a stand-in that may be slow, die, make two of one, and lie.
 
 mod commands;
+mod engine;
 mod lifecycle;
+mod machine;
+mod planner;
 mod scene;
+mod simulation;

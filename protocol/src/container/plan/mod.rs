@@ -162,7 +162,8 @@ impl Planner {
     /// What is to be done now. Only for a world that was listed as a whole: with an engine that does not answer, there is
     /// nothing to plan.
     pub fn plan(&mut self, now_ms: u64, wanted: &Wanted, seen: &Seen) -> Vec<Action> {
-        let mut pass = Pass { clocks: self.clocks, now_ms, seen, pulls: BTreeSet::new(), actions: Vec::new() };
+        let mut pass =
+            Pass { clocks: self.clocks, now_ms, org: wanted.org, seen, pulls: BTreeSet::new(), actions: Vec::new() };
         for (&project, containers) in &wanted.projects {
             let WantedProject::Loaded(containers) = containers else { continue };
             for (&container, wanted) in containers {
@@ -204,6 +205,7 @@ impl Planner {
 struct Pass<'a> {
     clocks: PlanClocks,
     now_ms: u64,
+    org: OrgId,
     seen: &'a Seen,
     pulls: BTreeSet<Reference>,
     actions: Vec<Action>,
@@ -211,7 +213,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn container(&mut self, project: ProjectId, container: ContainerId, wanted: &WantedContainer) {
-        let objects: Vec<&Object> = self.seen.of(project, container).collect();
+        let objects: Vec<&Object> = self.seen.of(self.org, project, container).collect();
         let unknown = |object: &&Object| object.state == ObjectState::Unknown;
         // Something newer than what we know of is somebody's who knows more.
         let newer = |object: &&Object| object.labels.generation > wanted.generation;

@@ -99,15 +99,15 @@ impl Seen {
         self.images.iter().find(|(_, image)| is_it(image)).map(|(id, _)| id)
     }
 
-    /// The objects that were made for a container of a project.
-    pub(super) fn of(&self, project: ProjectId, container: ContainerId) -> impl Iterator<Item = &Object> {
-        let is_its = move |object: &&Object| object.labels.project == project && object.labels.container == container;
-        self.objects.iter().filter(is_its)
+    /// The objects that were made for a container.
+    pub(super) fn of(&self, org: OrgId, project: ProjectId, container: ContainerId) -> impl Iterator<Item = &Object> {
+        let its = (org, project, container);
+        self.objects.iter().filter(move |Object { labels, .. }| (labels.org, labels.project, labels.container) == its)
     }
 
     /// What this says of a container whose `generation` is the latest: of its best object, if it has several.
-    pub fn observation(&self, project: ProjectId, container: ContainerId, generation: u32) -> Observation {
-        let objects = || self.of(project, container);
+    pub fn observation(&self, org: OrgId, project: ProjectId, container: ContainerId, generation: u32) -> Observation {
+        let objects = || self.of(org, project, container);
         // An object of before, on its way out, is not the container; unless it is all there is.
         let latest = || objects().filter(|object| object.labels.generation >= generation);
         let best = latest().min_by_key(|object| rank(object)).or_else(|| objects().min_by_key(|object| rank(object)));
