@@ -34,7 +34,7 @@ pub use observe::Observation;
 pub use phase::{Desired, Phase, Reason, ReasonCode};
 pub use reduce::{Caller, Rejection};
 pub use resources::{OutOfBounds, ResourceBounds, Resources};
-pub use state::{Change, Containers, Rules};
+pub use state::{Change, Containers, Route, Rules};
 pub use values::{ROOT, Unreadable, time_of, time_text, value_of};
 pub use vitals::{Entry, Run, Vitals};
 pub use word::UnknownWord;

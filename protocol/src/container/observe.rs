@@ -70,7 +70,11 @@ impl Containers {
             Observation::Ended { generation, run, exit_code, out_of_memory } => {
                 entry.container.status.observed_generation = *generation;
                 let end = End { run: *run, exit_code: *exit_code, out_of_memory: *out_of_memory };
-                ended(&mut entry, rules, now_ms, &end);
+                // What is left of an earlier generation goes by our own doing.
+                let is_it = *generation >= entry.container.spec.generation;
+                if is_it || entry.container.status.phase != Phase::Pending {
+                    ended(&mut entry, rules, now_ms, &end);
+                }
             }
             Observation::Idle { generation } => idle(&mut entry, now_ms, *generation),
             Observation::Between => {}
@@ -166,8 +170,9 @@ fn why(code: ReasonCode) -> Option<Reason> {
 
 fn runs(entry: &mut Entry, rules: &Rules, now_ms: u64, generation: u32) {
     entry.container.status.observed_generation = generation;
+    let is_it = generation >= entry.container.spec.generation;
     match entry.container.status.phase {
-        Phase::Pending if entry.vitals.retry_at_ms.is_none() => {
+        Phase::Pending if is_it && entry.vitals.retry_at_ms.is_none() => {
             // Without a service to ask, running is all there is to see.
             let ready = entry.container.spec.services_declared.is_empty();
             entry.turn(now_ms, if ready { Phase::Running } else { Phase::Starting }, None);

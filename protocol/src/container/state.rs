@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    Container, ContainerClocks, Entry, ResourceBounds, Site, Unreadable, Vitals,
+    Container, ContainerClocks, Entry, ResourceBounds, ServiceName, ServiceState, Site, Unreadable, Vitals,
     values::{self, ROOT},
 };
 use crate::{
@@ -33,6 +33,17 @@ pub struct Rules {
     pub bounds: ResourceBounds,
     /// Most containers of one project, those that are being deleted among them.
     pub containers_max: usize,
+}
+
+/// One service that can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route<'a> {
+    /// Whose it is.
+    pub container: &'a Container,
+    /// Which.
+    pub service: &'a ServiceName,
+    /// Where it listens in the container.
+    pub port: u16,
 }
 
 /// What one input changes: data, to be applied to the state it was decided on and to no other.
@@ -63,6 +74,37 @@ impl Containers {
     /// All of them, by id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.entries.values()
+    }
+
+    /// Takes up again where services listen, as far as a gateway of before has left that behind. What it does not say is
+    /// withdrawn until its container does.
+    pub fn recall(&self, ports: &BTreeMap<ContainerId, BTreeMap<ServiceName, u16>>) -> Change {
+        let mut change = Change::default();
+        for (id, known) in &self.entries {
+            let mut entry = known.clone();
+            if entry.container.status.phase.is_up() {
+                entry.vitals.ports = ports.get(id).cloned().unwrap_or_default();
+            }
+            entry.route();
+            change.put(Some(known), entry);
+        }
+        change
+    }
+
+    /// Where requests go: every service that is up, with its port in its container. The first of a container is what its
+    /// plain URL and its alias lead to.
+    pub fn routes<'a>(&'a self, rules: &'a Rules) -> impl Iterator<Item = Route<'a>> {
+        self.iter().flat_map(move |entry| {
+            let Container { spec, status, .. } = &entry.container;
+            let declared = spec.services_declared.iter();
+            let mapped = status.services.keys().filter(|name| !spec.services_declared.contains(name));
+            let up = |name: &&ServiceName| {
+                status.services.get(*name).is_some_and(|service| service.state == ServiceState::Up)
+            };
+            let route =
+                move |service| Some(Route { container: &entry.container, service, port: entry.port(rules, service)? });
+            declared.chain(mapped).filter(up).filter_map(route)
+        })
     }
 
     /// Takes a change over and returns what it writes: what the system document does in one transaction.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Container, Phase, Reason, ServiceName, ServiceState, plan::ObjectId};
+use super::{Container, Phase, Reason, Rules, ServiceName, ServiceState, plan::ObjectId};
 
 /// One run of a container's program, as an engine tells it from others: when it began, in any unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +45,15 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Where a service listens in the container: where it said, or where its image says; `None` if neither does.
+    pub fn port(&self, rules: &Rules, service: &ServiceName) -> Option<u16> {
+        let said = self.vitals.ports.get(service).copied();
+        said.or_else(|| {
+            let image = rules.images.get(&self.container.spec.image.image)?;
+            image.services.iter().find(|declared| declared.name == *service).map(|declared| declared.port)
+        })
+    }
+
     /// Goes over to a phase, and does to services and clocks what belongs to it.
     pub(super) fn turn(&mut self, now_ms: u64, phase: Phase, reason: Option<Reason>) {
         let was_up = self.container.status.phase.is_up();

@@ -68,6 +68,33 @@ pub enum Category {
     Other,
 }
 
+impl ContainerType {
+    /// As it is written everywhere.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jupyter => "jupyter",
+            Self::Pgadmin => "pgadmin",
+            Self::N8n => "n8n",
+            Self::Vscode => "vscode",
+            Self::Generic => "generic",
+        }
+    }
+}
+
+impl Category {
+    /// As it is written everywhere.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Notebook => "notebook",
+            Self::Editor => "editor",
+            Self::Database => "database",
+            Self::Automation => "automation",
+            Self::Terminal => "terminal",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// An HTTP service that an image offers as soon as it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,6 +6,7 @@ mod reference;
 mod registry;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use definition::{
     Capability, Category, ContainerImage, ContainerType, ImageOptions, InvalidDefinition, ServiceDefinition,
@@ -13,3 +14,4 @@ pub use definition::{
 };
 pub use reference::{Digest, ImageChoice, ImageId, ImageUri, InvalidName, Reference, Tag};
 pub use registry::{AlreadyRegistered, ImageFilter, ImageRegistry, Unavailable};
+pub use values::{ROOT, values_of};

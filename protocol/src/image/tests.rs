@@ -103,6 +103,26 @@ fn the_built_in_definitions_are_good() {
     assert_eq!(ids, expect);
 }
 
+/// What browsers choose from, and no port in it.
+#[test]
+fn the_document_says_what_there_is_to_choose() {
+    let values = values_of(&registry(&[]));
+    let text = format!("{:?}", values["n8n:latest"]);
+    for part in [
+        r#""category": Text("automation"), "containerType": Text("n8n")"#,
+        r#""GENERIC_TIMEZONE": Map({"default": Text("UTC"), "description""#,
+        r#""open": Bool(false), "services": List([Text("n8n")])"#,
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("5678"), "{text}");
+    for image in registry(&[]).list(ImageFilter::default()) {
+        let json = serde_json::to_value(image).unwrap();
+        assert_eq!(json["containerType"], image.container_type.as_str());
+        assert_eq!(json["category"], image.category.as_str());
+    }
+}
+
 #[test]
 fn images_are_listed_by_what_they_are() {
     let registry = registry(&[]);

@@ -1,7 +1,9 @@
 //! What becomes of containers by themselves: they start, report, fall silent, crash, vanish, are stopped and deleted.
 
+use std::collections::BTreeMap;
+
 use orrery_protocol::{
-    container::{Caller, Observation, Phase, Reason, ReasonCode, Run, ServiceState, plan::WantedState},
+    container::{Caller, Containers, Observation, Phase, Reason, ReasonCode, Run, ServiceState, plan::WantedState},
     id::ContainerId,
 };
 use serde_json::json;
@@ -121,6 +123,38 @@ fn a_service_that_moves_to_another_port_keeps_its_url_and_writes_nothing() {
     assert_eq!(state(&scene, id, "web"), ServiceState::Up);
     let text = format!("{:?}", scene.document.values());
     assert!(!text.contains("8080") && !text.contains("9090"), "ports stay out of the document");
+}
+
+#[test]
+fn requests_go_to_what_is_up_and_the_declared_service_comes_first() {
+    let mut scene = Scene::new();
+    let id = scene.running("jupyter:minimal");
+    let routes = |scene: &Scene| {
+        let routes = scene.containers.routes(&scene.rules);
+        routes.map(|route| (route.service.to_string(), route.port)).collect::<Vec<_>>()
+    };
+    map(&mut scene, id, "api", 9000);
+    assert_eq!(routes(&scene), [("lab".to_owned(), 8888), ("api".to_owned(), 9000)]);
+    map(&mut scene, id, "lab", 9999);
+    assert_eq!(routes(&scene)[0], ("lab".to_owned(), 9999), "what it says is newer than what its image says");
+    scene.tell(id, "user-container:stop").unwrap();
+    assert_eq!(routes(&scene), []);
+}
+
+#[test]
+fn after_a_restart_of_the_gateway_only_what_it_left_behind_is_routed() {
+    let mut scene = Scene::new();
+    let id = scene.running("jupyter:minimal");
+    map(&mut scene, id, "api", 9000);
+    map(&mut scene, id, "web", 9001);
+    scene.containers = Containers::read(scene.document.values()).0;
+    let api = BTreeMap::from([("api".parse().unwrap(), 9000)]);
+    let change = scene.containers.recall(&BTreeMap::from([(id, api)]));
+    scene.apply(change);
+    use ServiceState::{Up, Withdrawn};
+    assert_eq!(["lab", "api", "web"].map(|service| state(&scene, id, service)), [Up, Up, Withdrawn]);
+    map(&mut scene, id, "web", 9001);
+    assert_eq!(state(&scene, id, "web"), Up);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod commands;
 mod engine;
 mod lifecycle;
 mod machine;
+mod names;
 mod planner;
 mod scene;
 mod simulation;

@@ -1,6 +1,8 @@
 //! Everything at once: members give commands, the engine is hostile, the gateway is restarted and forgets what no document
 //! holds. Then all of it ends, and everything has to become as the members want, for good.
 
+use std::collections::BTreeMap;
+
 use orrery_protocol::{
     container::{
         Containers, Desired, Observation, Phase,
@@ -9,11 +11,12 @@ use orrery_protocol::{
     id::{ContainerId, ProjectId},
 };
 use proptest::prelude::*;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
     engine::Engine,
-    scene::{ORG, Scene},
+    scene::{ALICE, ORG, Scene},
 };
 
 const IO: ProjectId = ProjectId(Uuid::from_u128(1));
@@ -44,7 +47,8 @@ impl World {
             return;
         };
         let kind = ["start", "start", "stop", "restart", "restart"];
-        let kind = match self.engine.roll(6) as usize {
+        let kind = match self.engine.roll(7) as usize {
+            6 => return self.host(id, ["platform", "laptop"][which % 2]),
             5 => "user-containers:delete".to_owned(),
             at => format!("user-container:{}", kind[at]),
         };
@@ -52,11 +56,18 @@ impl World {
         let _answer = self.scene.tell(id, &kind);
     }
 
+    fn host(&mut self, id: ContainerId, runner: &str) {
+        let event = json!({"type": "user-containers:host", "user_container_id": id.to_string(), "runner": runner});
+        let _answer = self.scene.give(ALICE, &event);
+    }
+
     /// The gateway is killed and comes back with what is in the document.
     fn restart_gateway(&mut self) {
         let (containers, unreadable) = Containers::read(self.scene.document.values());
         assert_eq!(unreadable, []);
         self.scene.containers = containers;
+        let change = self.scene.containers.recall(&BTreeMap::new());
+        self.scene.apply(change);
         self.planner = Planner::default();
     }
 
@@ -127,6 +138,9 @@ proptest! {
             world.pass();
         }
         world.engine.hostile = false;
+        for id in world.ids() {
+            world.host(id, "platform");
+        }
         for _ in 0..60 {
             world.scene.pass(5_000);
             world.pass();
