@@ -82,6 +82,11 @@ impl ControlPlane for LocalControlPlane {
         })
     }
 
+    /// The pool ends with this process, and remembers by itself whom it has to serve again.
+    async fn leave(&self, _tenure: &Tenure) -> Result<(), ControlError> {
+        Ok(())
+    }
+
     async fn disable_shutdown(&self, tenure: &Tenure, disabled: bool) -> Result<(), ControlError> {
         self.data.disable_shutdown(&self.claims(tenure)?, disabled).await.map_err(|error| match error {
             JsonError::Stale(_) => ControlError::Stale,

@@ -111,6 +111,9 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// The gateway serves this organization no longer, and everything is stored. Idempotent.
     async fn stop(&self, tenure: &Tenure) -> Result<(), ControlError>;
 
+    /// The same, because the process ends: the organization is still wanted, elsewhere. Idempotent.
+    async fn leave(&self, tenure: &Tenure) -> Result<(), ControlError>;
+
     /// Keeps, beyond this allocation, whether the organization's gateway serves on however long nobody does anything.
     async fn disable_shutdown(&self, tenure: &Tenure, disabled: bool) -> Result<(), ControlError>;
 

@@ -158,6 +158,10 @@ impl ControlPlane for FakeGanymede {
         Ok(())
     }
 
+    async fn leave(&self, tenure: &Tenure) -> Result<(), ControlError> {
+        self.stop(tenure).await
+    }
+
     async fn disable_shutdown(&self, tenure: &Tenure, disabled: bool) -> Result<(), ControlError> {
         self.admit(tenure.org(), tenure.epoch())?.shutdown_disabled = Some(disabled);
         Ok(())

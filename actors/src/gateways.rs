@@ -247,8 +247,8 @@ impl Gateways {
         reports
     }
 
-    /// Takes nobody on any more, closes every peer with 1012 and stores everything. Ganymede is not told: what was served
-    /// here is served again, here or elsewhere.
+    /// Takes nobody on any more, closes every peer with 1012 and stores everything. Ganymede is told: what was served here
+    /// is served elsewhere, or here after the next start.
     pub async fn shutdown(&self) {
         self.places.stop();
         for (org, epoch, Actors { keeper, .. }) in self.places.serving() {

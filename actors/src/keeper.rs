@@ -38,7 +38,7 @@ pub enum ReleaseReason {
     Superseded,
     /// Nobody did anything for long. Ganymede is told.
     Idle,
-    /// The process ends.
+    /// The process ends. Ganymede is told, so that somebody else serves the organization.
     Shutdown,
 }
 

@@ -69,6 +69,11 @@ impl RemoteControlPlane {
     pub async fn announce(&self, ready: &Ready) -> Result<(), ControlError> {
         self.client.tell("/gateway/ready", Shown::Pool(&self.pool_token), ready).await
     }
+
+    async fn tell_stop(&self, tenure: &Tenure, elsewhere: bool) -> Result<(), ControlError> {
+        let stop = Stop { organization_id: tenure.org(), gateway_id: Some(self.gateway), elsewhere };
+        self.client.tell("/gateway/stop", Shown::Gateway(tenure), &stop).await
+    }
 }
 
 #[async_trait]
@@ -86,8 +91,11 @@ impl ControlPlane for RemoteControlPlane {
     }
 
     async fn stop(&self, tenure: &Tenure) -> Result<(), ControlError> {
-        let stop = Stop { organization_id: tenure.org(), gateway_id: Some(self.gateway) };
-        self.client.tell("/gateway/stop", Shown::Gateway(tenure), &stop).await
+        self.tell_stop(tenure, false).await
+    }
+
+    async fn leave(&self, tenure: &Tenure) -> Result<(), ControlError> {
+        self.tell_stop(tenure, true).await
     }
 
     async fn disable_shutdown(&self, tenure: &Tenure, disabled: bool) -> Result<(), ControlError> {

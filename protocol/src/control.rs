@@ -151,6 +151,9 @@ pub struct Stop {
     /// Who stops. Without it, the token says who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_id: Option<GatewayId>,
+    /// Whether the organization is still wanted, because it is the gateway's process that ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 /// `POST /gateway/data/pull`: everything stored, of an organization, of one project or of one document.
@@ -266,10 +269,10 @@ mod tests {
         check(&Order { organization_id: ORG }, json!({"organization_id": org}));
         check(&ConfigRequest { handshake: Some(Token("h".to_owned())) }, json!({"handshake": "h"}));
         check(&ConfigRequest { handshake: None }, json!({}));
-        check(&Stop { organization_id: ORG, gateway_id: None }, json!({"organization_id": org}));
+        check(&Stop { organization_id: ORG, gateway_id: None, elsewhere: false }, json!({"organization_id": org}));
         check(
-            &Stop { organization_id: ORG, gateway_id: Some(gateway_id) },
-            json!({"organization_id": org, "gateway_id": gateway}),
+            &Stop { organization_id: ORG, gateway_id: Some(gateway_id), elsewhere: true },
+            json!({"organization_id": org, "gateway_id": gateway, "elsewhere": true}),
         );
         check(&Pull { organization_id: ORG, project: None, document: None }, json!({"organization_id": org}));
         let named = DocumentName::Named("main.rs".to_owned());

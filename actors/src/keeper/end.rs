@@ -40,9 +40,17 @@ impl KeeperState {
             if let Ok(CallResult::Timeout) = gateway.call(GatewayMessage::Drain, Some(DRAIN_MAX)).await {
                 tracing::error!(%org, %epoch, "the organization could not be brought to disk in time");
             }
-            if why == ReleaseReason::Idle {
+            let tell = match why {
+                ReleaseReason::Ordered | ReleaseReason::Superseded => None,
+                ReleaseReason::Idle => Some(false),
+                ReleaseReason::Shutdown => Some(true),
+            };
+            if let Some(leaving) = tell {
                 for attempt in 1..=STOP_ATTEMPTS {
-                    match in_time(control_plane.stop(&tenure)).await {
+                    let told = async {
+                        if leaving { control_plane.leave(&tenure).await } else { control_plane.stop(&tenure).await }
+                    };
+                    match in_time(told).await {
                         Ok(()) | Err(ControlError::Stale | ControlError::Refused(_)) => break,
                         Err(error @ ControlError::Unavailable(_)) => {
                             tracing::warn!(%org, %epoch, attempt, %error, "cannot give the slot back");

@@ -8,6 +8,7 @@ use orrery_protocol::{
 
 use super::{
     ConfigError, Pool, RenewError, StaleEpoch, StopError, UnknownGateway,
+    routes::Route,
     saga::handshake_digest,
     table::{Allocated, End},
 };
@@ -106,6 +107,27 @@ impl Pool {
         let failover = self.is_closed() && open.step.has_served();
         self.end(&open, End::Stopped, failover).await?;
         self.inner.parts.routes.remove(org, epoch);
+        Ok(())
+    }
+
+    /// The same, because the gateway's process ends: the organization is served elsewhere with the next look at the pool, and
+    /// nothing is allocated to this gateway until it announces itself again. Safe to repeat.
+    ///
+    /// # Errors
+    /// The organization is served under a newer epoch; nothing was changed.
+    pub async fn depart(&self, claims: &GatewayClaims) -> Result<(), StopError> {
+        let GatewayClaims { gateway, org, epoch } = *claims;
+        let Some(open) = self.inner.table.open_of(org).await? else { return Ok(()) };
+        if open.epoch != epoch || open.gateway.gateway() != gateway {
+            return Err(StaleEpoch { organization_id: org, epoch }.into());
+        }
+        self.inner.table.lose_gateway(gateway).await?;
+        if open.step == Step::Draining {
+            self.inner.leases.close(org, epoch);
+        } else {
+            self.inner.parts.routes.set(org, Route::Moving { epoch });
+            self.end(&open, End::Stopped, open.step.has_served()).await?;
+        }
         Ok(())
     }
 

@@ -19,6 +19,7 @@ on_both!(
     who_was_too_late_stops,
     a_lost_organization_is_served_as_soon_as_a_slot_is_free,
     an_idle_organization_is_not_served_again,
+    who_departs_is_replaced_at_once,
     a_stop_is_safe_to_repeat_and_ends_nobody_elses,
     a_gateway_gets_a_new_token_in_time,
     an_allocation_that_nobody_works_on_is_cleared_away,
@@ -107,6 +108,23 @@ async fn an_idle_organization_is_not_served_again(scratch: Scratch) {
     world.clock.pass(LEASE + RENEWAL);
     world.pass().await;
     assert_eq!((world.routes.get(org), world.pool.slots().await.unwrap()[0].state), (None, SlotState::Ready));
+}
+
+async fn who_departs_is_replaced_at_once(scratch: Scratch) {
+    let world = World::new(scratch).await;
+    let org = world.org().await;
+    world.gateway(1).await;
+    let first = world.pool.start(org).await.unwrap();
+    let second = world.gateway(1).await;
+    world.pool.depart(&world.claims(&first)).await.unwrap();
+    world.pool.depart(&world.claims(&first)).await.unwrap();
+    assert!(!world.fence.admits(org, first.epoch));
+    let states: Vec<_> = world.pool.slots().await.unwrap().iter().map(|slot| slot.state).collect();
+    assert_eq!(states, [SlotState::Lost, SlotState::Ready], "its slot is gone with it");
+    world.pass().await;
+    let next = world.pool.start(org).await.unwrap();
+    assert_eq!((next.gateway, next.epoch > first.epoch), (second.gateway, true), "nobody had to ask");
+    assert!(matches!(world.pool.depart(&world.claims(&first)).await, Err(StopError::Stale(_))));
 }
 
 async fn a_stop_is_safe_to_repeat_and_ends_nobody_elses(scratch: Scratch) {
