@@ -9,7 +9,8 @@ use super::{Refusal, fields, kind_of, optional_fields};
 use crate::{
     access::Permission,
     container::{
-        ContainerName, RunnerName, SecretId, ServiceName, VARIABLES_MAX, VariableName, VariableValue, time_of,
+        ContainerName, InvalidHost, InvalidName, RunnerName, SecretId, ServiceName, VARIABLES_MAX, VariableName,
+        VariableValue, time_of,
     },
     id::ContainerId,
     image::ImageChoice,
@@ -101,9 +102,8 @@ impl ContainerCommand {
             }
             "user-container:map-http-service" => {
                 let [name, port] = fields(event, ["name", "port"])?;
-                let name = text("name", name)?.parse().map_err(|_| {
-                    Refusal::invalid("name", "must be 1 to 42 of [a-z0-9-], with no hyphen at an end nor two in a row")
-                })?;
+                let name =
+                    text("name", name)?.parse().map_err(|invalid: InvalidHost| Refusal::invalid("name", invalid.0))?;
                 let port = port.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
                 Ok(Self::MapHttpService(name, port.ok_or(Refusal::invalid("port", "must be from 1 to 65535"))?))
             }
@@ -145,10 +145,9 @@ impl ContainerCommand {
 fn new(event: &Map<String, Value>) -> Result<NewContainer, Refusal> {
     let ([name, image], [runner_name, env, limits]) =
         optional_fields(event, ["name", "image"], ["runner", "env", "limits"])?;
-    let name_problem = "must be at most 200 characters, none of them a control character";
     let image_problem = "must be an image id, or one that leaves the image open, a slash and an image";
     Ok(NewContainer {
-        name: text("name", name)?.parse().map_err(|_| Refusal::invalid("name", name_problem))?,
+        name: text("name", name)?.parse().map_err(|invalid: InvalidName| Refusal::invalid("name", invalid.0))?,
         image: text("image", image)?.parse().map_err(|_| Refusal::invalid("image", image_problem))?,
         runner: runner(runner_name)?,
         env: env.map(environment).transpose()?.unwrap_or_default(),
@@ -175,8 +174,8 @@ fn runner(value: Option<&Value>) -> Result<Option<RunnerName>, Refusal> {
         None | Some(Value::Null) => Ok(None),
         Some(value) if value == PLATFORM => Ok(None),
         Some(value) => {
-            let problem = "must be 1 to 63 of [a-z0-9-], with no hyphen first";
-            text("runner", value)?.parse().map(Some).map_err(|_| Refusal::invalid("runner", problem))
+            let runner = text("runner", value)?.parse();
+            runner.map(Some).map_err(|invalid: InvalidName| Refusal::invalid("runner", invalid.0))
         }
     }
 }

@@ -87,7 +87,10 @@ impl Scene {
             assert!(from == to || from.may_become(to), "{to} after {from}");
         }
         let writes = self.containers.apply(change);
-        self.updates += usize::from(self.document.write(writes).is_some());
+        if self.document.write(writes).is_none() {
+            return;
+        }
+        self.updates += 1;
         let (read, unreadable) = Containers::read(self.document.values());
         assert_eq!(unreadable, []);
         let seen = |containers: &Containers| containers.iter().map(|entry| entry.container.clone()).collect::<Vec<_>>();
