@@ -61,25 +61,28 @@ impl ControlPlane for LocalControlPlane {
             Ask::Handshake(Token(handshake)) => self.pool.handshake(self.gateway()?, handshake).await,
             Ask::Again(tenure) => self.pool.brief(&self.claims(tenure)?).await,
         };
-        brief.map_err(|error| match error {
-            ConfigError::Stale(_) => ControlError::Stale,
-            ConfigError::Database(error) => ControlError::Unavailable(error.to_string()),
-            other => ControlError::Refused(other.to_string()),
-        })
+        match brief {
+            Ok(brief) => Ok(brief),
+            Err(ConfigError::Stale(_)) => Err(ControlError::Stale),
+            Err(ConfigError::Database(error)) => Err(ControlError::Unavailable(error.to_string())),
+            Err(error) => Err(ControlError::Refused(error.to_string())),
+        }
     }
 
     async fn renew(&self, tenure: &Tenure) -> Result<Lease, ControlError> {
-        self.pool.renew(&self.claims(tenure)?).await.map_err(|error| match error {
-            RenewError::Stale(_) => ControlError::Stale,
-            other => ControlError::Unavailable(other.to_string()),
-        })
+        match self.pool.renew(&self.claims(tenure)?).await {
+            Ok(lease) => Ok(lease),
+            Err(RenewError::Stale(_)) => Err(ControlError::Stale),
+            Err(error) => Err(ControlError::Unavailable(error.to_string())),
+        }
     }
 
     async fn stop(&self, tenure: &Tenure) -> Result<(), ControlError> {
-        self.pool.stop(&self.claims(tenure)?).await.map_err(|error| match error {
-            StopError::Stale(_) => ControlError::Stale,
-            other => ControlError::Unavailable(other.to_string()),
-        })
+        match self.pool.stop(&self.claims(tenure)?).await {
+            Ok(()) => Ok(()),
+            Err(StopError::Stale(_)) => Err(ControlError::Stale),
+            Err(error) => Err(ControlError::Unavailable(error.to_string())),
+        }
     }
 
     /// The pool ends with this process, and remembers by itself whom it has to serve again.
@@ -88,10 +91,11 @@ impl ControlPlane for LocalControlPlane {
     }
 
     async fn disable_shutdown(&self, tenure: &Tenure, disabled: bool) -> Result<(), ControlError> {
-        self.data.disable_shutdown(&self.claims(tenure)?, disabled).await.map_err(|error| match error {
-            JsonError::Stale(_) => ControlError::Stale,
-            other => ControlError::Unavailable(other.to_string()),
-        })
+        match self.data.disable_shutdown(&self.claims(tenure)?, disabled).await {
+            Ok(()) => Ok(()),
+            Err(JsonError::Stale(_)) => Err(ControlError::Stale),
+            Err(error) => Err(ControlError::Unavailable(error.to_string())),
+        }
     }
 
     fn journal(&self, tenure: &Arc<Tenure>) -> Arc<dyn Journal> {
