@@ -193,8 +193,9 @@ impl Config {
             database: Secret::default(),
             slots: 3,
             log_format: LogFormat::Text,
-            // ractor keeps a span for each actor, which would be entered for each message.
-            log_filter: "info,ractor=warn".to_owned(),
+            // ractor keeps a span for each actor, which would be entered for each message; object_store tells of each
+            // attempt, of which the store says the first and the last.
+            log_filter: "info,ractor=warn,object_store=warn".to_owned(),
             clocks: RoomClocks::default(),
             gateway: GatewayRole::default(),
             idle: IdleClocks::default(),

@@ -1,6 +1,6 @@
 //! What can go wrong with the store: one struct per fact, one enum per operation.
 
-use std::{error::Error, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use orrery_protocol::{id::DocumentKey, record::PayloadTooLarge};
 
@@ -22,13 +22,13 @@ impl FileError {
 }
 
 /// An object of an object storage that could not be read or written now.
-#[derive(Debug, thiserror::Error)]
-#[error("{object}: {source}")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{object}: {reason}")]
 pub struct ObjectError {
     /// The object.
     pub object: String,
     /// What the service said, or why it could not be asked.
-    pub source: Box<dyn Error + Send + Sync>,
+    pub reason: String,
 }
 
 /// A file or an object whose bytes are not those that were written and acknowledged.

@@ -17,8 +17,7 @@ pub(super) struct Outage {
 }
 
 struct Failure {
-    object: String,
-    error: String,
+    error: ObjectError,
     retry_at: Instant,
 }
 
@@ -35,10 +34,7 @@ impl Outage {
     /// Whoever can come back is not made to wait for a service that was away a moment ago.
     pub(super) fn check(&self, now: Instant) -> Result<(), SnapshotError> {
         match &self.last {
-            Some(Failure { object, error, retry_at }) if *retry_at > now => {
-                let (object, source) = (object.clone(), error.as_str().into());
-                Err(ReadError::from(ObjectError { object, source }).into())
-            }
+            Some(Failure { error, retry_at }) if *retry_at > now => Err(ReadError::from(error.clone()).into()),
             Some(_) | None => Ok(()),
         }
     }
@@ -46,7 +42,7 @@ impl Outage {
     pub(super) fn failed(&mut self, error: &ObjectError, now: Instant) {
         let doubled = (self.next_delay * 2).min(self.delay_max);
         let retry_at = now + mem::replace(&mut self.next_delay, doubled);
-        self.last = Some(Failure { object: error.object.clone(), error: error.source.to_string(), retry_at });
+        self.last = Some(Failure { error: error.clone(), retry_at });
     }
 
     /// True if it was away.

@@ -1,6 +1,6 @@
 //! The S3 protocol: the one file that knows it. Owns the client and the thread that waits for the service.
 
-use std::{future::Future, sync::mpsc::sync_channel, time::Duration};
+use std::{error::Error as _, future::Future, iter, sync::mpsc::sync_channel, time::Duration};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -56,7 +56,7 @@ impl S3 {
         if let Some(endpoint) = &place.endpoint {
             builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
         }
-        let client = builder.build().map_err(|error| failure(place.to_string(), error))?;
+        let client = builder.build().map_err(|error| failure(place.to_string(), &error))?;
         let mut runtime = runtime::Builder::new_multi_thread();
         runtime.worker_threads(1).thread_name("store-objects").enable_all();
         let runtime = runtime.build().map_err(|error| FileError::at(place.to_string())(error))?;
@@ -77,7 +77,7 @@ impl S3 {
         let runtime = self.runtime.as_ref().expect("it is taken by drop only");
         runtime.spawn(async move { reply.send(request.await) });
         let answered = answer.recv().expect("a request ends with an answer");
-        answered.map_err(|error| failure(self.describe(name), error))
+        answered.map_err(|error| failure(self.describe(name), &error))
     }
 }
 
@@ -130,6 +130,12 @@ impl Objects for S3 {
     }
 }
 
-fn failure(object: String, error: Error) -> ObjectError {
-    ObjectError { object, source: Box::new(error) }
+/// Each error of the client repeats those below it, but for the last, which says what the system said.
+fn failure(object: String, error: &Error) -> ObjectError {
+    let mut reason = error.to_string();
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    if let Some(cause) = causes.last().map(ToString::to_string).filter(|cause| !reason.contains(cause.as_str())) {
+        reason = format!("{reason}: {cause}");
+    }
+    ObjectError { object, reason }
 }

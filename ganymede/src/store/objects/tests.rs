@@ -44,7 +44,7 @@ impl Service {
     fn ask(&self, name: &str) -> Result<Weather, ObjectError> {
         let mut weather = self.weather.lock().unwrap();
         if let Weather::AwayAfter(left) = &mut *weather {
-            let away = || ObjectError { object: self.describe(name), source: "it is away".into() };
+            let away = || ObjectError { object: self.describe(name), reason: "it is away".to_owned() };
             *left = left.checked_sub(1).ok_or_else(away)?;
         }
         Ok(*weather)

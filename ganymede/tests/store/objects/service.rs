@@ -157,10 +157,13 @@ async fn carry(mut store: TcpStream, target: SocketAddr, state: Arc<AtomicU8>) -
     let (mut from_service, mut to_service) = service.split();
     let request = copy(&mut from_store, &mut to_service);
     let answer = async {
-        copy(&mut from_service, &mut to_store).await?;
+        let mut answer = Vec::new();
+        from_service.read_to_end(&mut answer).await?;
+        // Before the store hears of its upload, and asks for it.
         if upload && state.load(SeqCst) == CUT_AFTER_UPLOAD {
             state.store(CUT, SeqCst);
         }
+        to_store.write_all(&answer).await?;
         to_store.shutdown().await
     };
     tokio::select! {
