@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use orrery_actors::{Clock, ControlPlane, Gateways, RemoteControlPlane, RemoteOptions};
+use orrery_actors::{Clock, Gateways, RemoteControlPlane, RemoteOptions};
 use orrery_ganymede::tokens::{Jwks, VerifyingKeys};
 use orrery_protocol::control::{Ready, Token};
 use orrery_web::{
@@ -76,7 +76,6 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
         gateways: gateways.clone(),
         sockets: Sockets::new(config.limits.wire.clone(), config.limits.room.peers_max, clock),
         verifier: Arc::new(verifier),
-        control_plane: control_plane.clone() as Arc<dyn ControlPlane>,
     };
     let server = Server::bind(config.listen, routes::gateway(state))?;
     let reach = Reach { listen: server.address(), domain: config.domain.clone() };

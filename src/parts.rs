@@ -28,7 +28,9 @@ impl Parts for OwnParts {
             parts.insert("gateway", describe_gateways(gateways).await);
         }
         if let Some(store) = &self.store {
-            parts.insert("store", describe_store(store.status().health));
+            let status = store.status();
+            parts.insert("store", describe_store(status.health));
+            parts.insert("snapshots", describe_snapshots(status.snapshots));
         }
         if let Some(database) = &self.database {
             let part = database.check().await.map_or_else(|error| down(&error), |()| ok("answers"));
@@ -69,6 +71,16 @@ fn describe_store(health: Health) -> Part {
         Health::Degraded { error, attempts, .. } => Part {
             status: Status::Degraded,
             detail: format!("edits are accepted and not yet saved: {error} ({attempts} attempts)"),
+        },
+    }
+}
+
+fn describe_snapshots(health: Health) -> Part {
+    match health {
+        Health::Healthy => ok("snapshots are kept"),
+        Health::Degraded { error, attempts, .. } => Part {
+            status: Status::Degraded,
+            detail: format!("edits are saved, and the journal grows: {error} ({attempts} attempts)"),
         },
     }
 }

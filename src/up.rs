@@ -186,7 +186,6 @@ impl Ganymede {
             gateways: gateways.clone(),
             sockets,
             verifier: Arc::new(self.tokens.verifying().clone()),
-            control_plane,
         };
         Ok(Local { gateways, state })
     }

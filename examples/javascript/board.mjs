@@ -10,7 +10,8 @@ import WebSocket from 'ws'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
 
-const [server = 'http://127.0.0.1:7000', email = 'you@example.org', password = 'a long password'] = process.argv.slice(2)
+const [server = 'http://127.0.0.1:7000', email = 'you@example.org', password = 'a long password'] =
+  process.argv.slice(2)
 let cookie = ''
 
 async function api(method, path, body) {

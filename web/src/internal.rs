@@ -87,7 +87,11 @@ async fn stop(
     if let Some(gateway) = stop.gateway_id {
         caller.speaks_for(gateway)?;
     }
-    if stop.elsewhere { state.pool.depart(&caller.0).await? } else { state.pool.stop(&caller.0).await? }
+    if stop.elsewhere {
+        state.pool.depart(&caller.0).await?
+    } else {
+        state.pool.stop(&caller.0).await?
+    }
     Ok(done())
 }
 

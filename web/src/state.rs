@@ -10,7 +10,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
 use metrics_exporter_prometheus::PrometheusHandle;
-use orrery_actors::{ControlPlane, Gateways};
+use orrery_actors::Gateways;
 use orrery_ganymede::{
     data::Data,
     orgs::Orgs,
@@ -75,8 +75,6 @@ pub struct GatewayState {
     pub sockets: Sockets,
     /// Verifies what people and Ganymede show.
     pub verifier: Arc<VerifyingKeys>,
-    /// Ganymede, as this gateway reaches it.
-    pub control_plane: Arc<dyn ControlPlane>,
 }
 
 /// Where the edge is reached and what it allows.

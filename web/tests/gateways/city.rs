@@ -168,7 +168,6 @@ impl City {
             gateways: gateways.clone(),
             sockets: Sockets::new(WireLimits::default(), 10, clock),
             verifier: Arc::new(self.tokens.verifying().clone()),
-            control_plane: ganymede.clone(),
         };
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), routes::gateway(state)).unwrap();
         let address = server.address();
