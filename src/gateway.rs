@@ -14,7 +14,7 @@ use orrery_web::{
     metrics, routes,
     server::Server,
     socket::Sockets,
-    state::{EdgeConfig, GatewayState, ProcessState},
+    state::{GatewayState, ProcessState},
 };
 use tokio::{sync::oneshot, time::sleep};
 
@@ -25,7 +25,7 @@ use crate::{
     logging,
     parts::OwnParts,
     process::{Signals, announce, raise_open_files},
-    up::gateway_config,
+    up::{gateway_config, process_state},
 };
 
 /// Between two attempts to reach the control plane when the process starts.
@@ -63,15 +63,8 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     let clock = Clock::new();
     let gateways = Gateways::new(gateway_config(&config, control_plane.clone(), clock));
     let parts = OwnParts { gateways: Some(gateways.clone()), ..OwnParts::default() };
-    let edge = EdgeConfig {
-        domain: config.domain.clone(),
-        public_url: config.public_url()?,
-        limits: config.limits.http.clone(),
-        rates: config.limits.rates.clone(),
-        trusted_proxies: config.trusted_proxies.clone(),
-    };
     let state = GatewayState {
-        process: ProcessState { edge: Arc::new(edge), parts: Arc::new(parts), metrics },
+        process: ProcessState { parts: Arc::new(parts), ..process_state(&config, metrics)? },
         gateway: claims.gateway,
         gateways: gateways.clone(),
         sockets: Sockets::new(config.limits.wire.clone(), config.limits.room.peers_max, clock),

@@ -122,7 +122,8 @@ async fn serve(role: Role, config: Config, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn process_state(config: &Config, metrics: PrometheusHandle) -> anyhow::Result<ProcessState> {
+/// What every role has; its parts are told later.
+pub(crate) fn process_state(config: &Config, metrics: PrometheusHandle) -> anyhow::Result<ProcessState> {
     let edge = EdgeConfig {
         domain: config.domain.clone(),
         public_url: config.public_url()?,
