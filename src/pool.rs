@@ -177,6 +177,8 @@ fn start(server: &str, data: &Path, registered: Registered) -> anyhow::Result<Cr
         .args(["gateway", "--listen", &listen])
         .env("ORRERY_GATEWAY_GANYMEDE_URL", server)
         .env("ORRERY_GATEWAY_TOKEN", token)
+        // One organization each: what goes wrong in a process concerns nobody else.
+        .env("ORRERY_SLOTS", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(file)
