@@ -225,13 +225,13 @@ fn show_slots(slots: &[Slot], json: bool) -> anyhow::Result<()> {
         return output::json(&slots);
     }
     output::line(format_args!(
-        "{:<5} {:<10} {:<36} {:>6} {:<11} {:<20} {:<20} {}",
+        "{:<5} {:<10} {:<36} {:>6} {:<11} {:<24} {:<24} {}",
         "SLOT", "STATE", "ORGANIZATION", "EPOCH", "STEP", "SINCE", "RENEWED", "GATEWAY"
     ));
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     for slot in slots {
         output::line(format_args!(
-            "{:<5} {:<10} {:<36} {:>6} {:<11} {:<20} {:<20} {}",
+            "{:<5} {:<10} {:<36} {:>6} {:<11} {:<24} {:<24} {}",
             slot.slot,
             slot.state,
             or_dash(&slot.org),
