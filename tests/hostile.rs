@@ -191,7 +191,8 @@ fn a_reader_that_stops_reading_costs_no_memory_and_loses_nothing() {
     assert!(server.metric("orrery_peer_queue_overflows_total") >= 1.0, "its queue was given up");
     reads_to_the_end(&mut stalled, UPDATES * TEXT.len());
     elsewhere.are_unharmed();
-    assert!(growth < 64 << 10, "{growth} KiB");
+    // The document, and on a slow disk what is not saved yet of it, each update with its overhead.
+    assert!(growth < 128 << 10, "{growth} KiB");
 }
 
 /// Reads until its replica has a text of this length.

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use axum::response::IntoResponse;
 use governor::clock::FakeRelativeClock;
@@ -9,7 +9,8 @@ use super::*;
 
 fn quotas() -> (Quotas<FakeRelativeClock>, FakeRelativeClock) {
     let clock = FakeRelativeClock::default();
-    (Quotas::with_clock(&RateLimits::default(), clock.clone()), clock)
+    let user_per_minute = NonZeroU32::new(100).unwrap();
+    (Quotas::with_clock(&RateLimits { user_per_minute, ..RateLimits::default() }, clock.clone()), clock)
 }
 
 fn seconds(refused: Result<(), ApiError>) -> Option<u64> {

@@ -147,7 +147,7 @@ async fn an_access_token_asks_for_its_user_but_makes_no_credentials() {
     let alice = installation.sign_up("alice").await;
     let session = installation.session(alice).await;
     let answer = installation.post("/api/auth/token", &session, &json!({})).await.expect(200).json();
-    assert_eq!(answer["expires_in"], json!(300));
+    assert_eq!(answer["expires_in"], json!(60), "as the installation says");
     let token = Proof::Bearer(answer["access_token"].as_str().unwrap().to_owned());
     assert_eq!(installation.get("/api/auth/me", &token).await.expect(200).json()["user"]["name"], json!("alice"));
     installation.post("/api/orgs", &token, &json!({"name": "Moons"})).await.expect(201);

@@ -11,7 +11,8 @@ use crate::installation::{Installation, PASSWORD, Proof};
 
 #[tokio::test]
 async fn the_request_after_the_hundredth_is_refused_with_a_time() {
-    let installation = Installation::with_rates(RateLimits::default()).await;
+    let user_per_minute = NonZeroU32::new(100).unwrap();
+    let installation = Installation::with_rates(RateLimits { user_per_minute, ..RateLimits::default() }).await;
     let (alice, bob) = (installation.sign_up("alice").await, installation.sign_up("bob").await);
     let session = installation.session(alice).await;
     let mut refused = None;
