@@ -1,12 +1,9 @@
 //! The room actor: drives one `protocol::room::Room`. Owns the way from effects to sockets, journal and timer; decides
 //! nothing.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    ops::Range,
-    sync::Arc,
-    time::Duration,
-};
+mod links;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use metrics::{Counter, Histogram};
@@ -14,7 +11,7 @@ use orrery_protocol::{
     access::Role,
     id::{DocumentKey, PeerId, UserId},
     record::StoredDocument,
-    room::{Broadcast, CloseCode, Effect, Input, Received, Room, RoomConfig, RoomReport},
+    room::{Broadcast, Effect, Input, Received, Room, RoomConfig, RoomReport},
     websocket::ping_frame,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
@@ -27,6 +24,7 @@ use crate::{
     inbox::{Arrival, Inbox},
     journal::{Append, Journal, JournalError},
     outbox::{Outbox, Sent},
+    room::links::{Broadcasted, Links},
 };
 
 /// Between two attempts to load a broken document again, in milliseconds.
@@ -66,31 +64,6 @@ pub struct RoomStatus {
     pub unsaved_for_ms: u64,
     /// Why storage last failed this room.
     pub last_error: Option<String>,
-}
-
-/// One peer as its room's actor sees it.
-#[derive(Debug)]
-struct Link {
-    outbox: Arc<Outbox>,
-    /// The backlog that the room was last told of.
-    backlog: u64,
-}
-
-/// The peers of a room. However it ends, orderly or by a panic, they are closed: they reconnect, and find the room
-/// rebuilt from what is durable.
-#[derive(Debug)]
-struct Roster {
-    links: BTreeMap<PeerId, Link>,
-    inbox: Arc<Inbox>,
-}
-
-impl Drop for Roster {
-    fn drop(&mut self) {
-        self.inbox.close();
-        for link in self.links.values() {
-            link.outbox.close(CloseCode::Restarting as u16, "room restarted");
-        }
-    }
 }
 
 /// A way into an open room. While it lives, the room does not unload.
@@ -169,7 +142,7 @@ pub(crate) struct RoomState {
     journal: Arc<dyn Journal>,
     clock: Clock,
     inbox: Arc<Inbox>,
-    roster: Roster,
+    links: Links,
     gateway: ActorRef<GatewayMessage>,
     meters: Meters,
     stuck_ms: u64,
@@ -270,7 +243,7 @@ impl RoomState {
             core,
             journal,
             clock,
-            roster: Roster { links: BTreeMap::new(), inbox: inbox.clone() },
+            links: Links::new(inbox.clone()),
             inbox,
             gateway,
             meters: Meters::new(),
@@ -316,10 +289,10 @@ impl RoomState {
                     continue;
                 }
                 Arrival::Join(join, outbox) => {
-                    self.roster.links.insert(join.peer, Link { outbox, backlog: 0 });
+                    self.links.join(join.peer, outbox);
                     Input::Join(join)
                 }
-                Arrival::Drained(peer, backlog) if self.is_current(peer, backlog) => Input::Drained(peer),
+                Arrival::Drained(peer, backlog) if self.links.is_current(peer, backlog) => Input::Drained(peer),
                 Arrival::Drained(..) => continue,
             };
             self.receive(&mut received, myself);
@@ -337,7 +310,7 @@ impl RoomState {
             received.iter().filter(|(_, what)| matches!(what, Received::Left)).map(|&(peer, _)| peer).collect();
         self.handle(Input::Received(std::mem::take(received)), myself);
         for peer in gone {
-            self.forget(peer);
+            self.links.forget(peer);
         }
     }
 
@@ -359,7 +332,7 @@ impl RoomState {
                 metrics::counter!("orrery_peers_closed_total", "code" => (code as u16).to_string()).increment(1);
                 tracing::debug!(org = %self.key.org, project = %self.key.project, document = %self.key.document, %peer,
                     code = code as u16, reason, "peer closed");
-                if let Some(outbox) = self.forget(peer) {
+                if let Some(outbox) = self.links.forget(peer) {
                     outbox.close(code as u16, &reason);
                 }
             }
@@ -375,9 +348,8 @@ impl RoomState {
     }
 
     fn deliver(&mut self, peer: PeerId, myself: &ActorRef<RoomMessage>, send: impl FnOnce(&Outbox) -> Sent) {
-        let sent = self.roster.links.get_mut(&peer).and_then(|link| link.note(send(&link.outbox)));
-        if let Some(news) = sent {
-            self.report(news(peer), myself);
+        if let Some(news) = self.links.send(peer, send) {
+            self.report(news, myself);
         }
     }
 
@@ -387,26 +359,9 @@ impl RoomState {
         self.handle(news, myself);
     }
 
-    /// One write to each peer. Those that sent a part of it get the rest.
     fn broadcast(&mut self, now_ms: u64, broadcast: &Broadcast, myself: &ActorRef<RoomMessage>) {
-        let Broadcast { frames, parts, except } = broadcast;
-        let mut news = Vec::new();
-        let mut receivers = 0_u64;
-        for (&peer, link) in self.roster.links.iter_mut() {
-            if except.binary_search(&peer).is_ok() {
-                continue;
-            }
-            receivers += 1;
-            if parts.iter().all(|&(sender, _)| sender != peer) {
-                news.extend(link.note(link.outbox.send(now_ms, frames)).map(|about| about(peer)));
-                continue;
-            }
-            for others in others_of(peer, parts) {
-                let sent = link.outbox.send(now_ms, &frames.slice(others));
-                news.extend(link.note(sent).map(|about| about(peer)));
-            }
-        }
-        self.meters.broadcast_bytes.increment(receivers * frames.len() as u64);
+        let Broadcasted { receivers, news } = self.links.broadcast(now_ms, broadcast);
+        self.meters.broadcast_bytes.increment(receivers * broadcast.frames.len() as u64);
         for input in news {
             self.report(input, myself);
         }
@@ -461,20 +416,9 @@ impl RoomState {
 
     fn close_stuck(&mut self, myself: &ActorRef<RoomMessage>) {
         let now_ms = self.clock.now_ms();
-        let stuck = |link: &Link| link.outbox.stuck_for_ms(now_ms).is_some_and(|ms| ms >= self.stuck_ms);
-        let peers: Vec<PeerId> =
-            self.roster.links.iter().filter(|(_, link)| stuck(link)).map(|(&peer, _)| peer).collect();
-        for peer in peers {
+        for peer in self.links.stuck(now_ms, self.stuck_ms) {
             self.handle(Input::Stuck(peer), myself);
         }
-    }
-
-    fn is_current(&self, peer: PeerId, backlog: u64) -> bool {
-        self.roster.links.get(&peer).is_some_and(|link| link.backlog == backlog)
-    }
-
-    fn forget(&mut self, peer: PeerId) -> Option<Arc<Outbox>> {
-        self.roster.links.remove(&peer).map(|link| link.outbox)
     }
 
     fn note_failure(&mut self, what: &str, error: &JournalError) {
@@ -510,43 +454,10 @@ impl RoomState {
     }
 }
 
-impl Link {
-    /// What the room has to be told of how sending went.
-    fn note(&mut self, sent: Sent) -> Option<fn(PeerId) -> Input> {
-        match sent {
-            Sent::Written | Sent::Queued => None,
-            Sent::Backlogged(backlog) => {
-                self.backlog = backlog;
-                Some(Input::Backlogged)
-            }
-            Sent::Overflowed(backlog) => {
-                self.backlog = backlog;
-                Some(Input::Overflowed)
-            }
-        }
-    }
-}
-
 /// Lets a test see how a room that panics comes back. Never in a release.
 #[cfg(feature = "fault-hooks")]
 fn panic_if_asked(arrivals: &[Arrival]) {
     use orrery_protocol::guard::PeerMessage;
     let asked = |arrival: &Arrival| matches!(arrival, Arrival::Received(_, Received::Message(PeerMessage::Saved(payload)), _) if payload == "fault: panic");
     assert!(!arrivals.iter().any(asked), "a test asked this room to panic");
-}
-
-/// The stretches of a broadcast that `peer` did not send itself.
-fn others_of(peer: PeerId, parts: &[(PeerId, usize)]) -> Vec<Range<usize>> {
-    let mut others: Vec<Range<usize>> = Vec::new();
-    let mut start = 0;
-    for &(sender, end) in parts {
-        if sender != peer {
-            match others.last_mut() {
-                Some(last) if last.end == start => last.end = end,
-                Some(_) | None => others.push(start..end),
-            }
-        }
-        start = end;
-    }
-    others
 }
