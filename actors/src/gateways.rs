@@ -19,6 +19,7 @@ use crate::{
     keeper::{KeeperActor, KeeperArguments, KeeperMessage, KeeperReport, ReleaseReason},
     places::{Actors, Phase, Places, Reservation},
     room::RoomHandle,
+    route_tables::RouteTables,
 };
 
 /// How long opening a document may take before whoever asked is sent away.
@@ -61,12 +62,13 @@ pub enum ServeError {
 pub struct Gateways {
     config: Arc<GatewayConfig>,
     places: Places,
+    tables: RouteTables,
 }
 
 impl Gateways {
     /// None yet.
     pub fn new(config: GatewayConfig) -> Self {
-        Self { config: Arc::new(config), places: Places::new() }
+        Self { config: Arc::new(config), places: Places::new(), tables: RouteTables::new() }
     }
 
     /// Fetches the configuration of an organization that was allocated to this process, and serves it.
@@ -212,6 +214,11 @@ impl Gateways {
             // It ended: somebody else serves the organization soon, or it does again.
             Ok(CallResult::SenderError) | Err(_) => Err(OpenError::Moving),
         }
+    }
+
+    /// Where the containers of the organizations that are served here are reached.
+    pub fn route_tables(&self) -> &RouteTables {
+        &self.tables
     }
 
     /// Carries out a member's command, once however often it is given under one key.

@@ -12,6 +12,7 @@
 mod activity;
 mod clock;
 mod control_plane;
+pub mod engine;
 #[cfg(test)]
 mod fake;
 mod gateway;
@@ -23,6 +24,7 @@ mod outbox;
 mod places;
 mod remote;
 mod room;
+mod route_tables;
 
 pub use clock::Clock;
 pub use control_plane::{Ask, ControlError, ControlPlane, Tenure};
@@ -34,3 +36,4 @@ pub use keeper::{KeeperReport, ReleaseReason};
 pub use outbox::{Flushed, Outbox};
 pub use remote::{RemoteControlPlane, RemoteError, RemoteOptions};
 pub use room::{RoomHandle, RoomStatus};
+pub use route_tables::RouteTables;

@@ -20,5 +20,6 @@ pub mod lib0;
 pub mod limits;
 pub mod record;
 pub mod room;
+pub mod route;
 pub mod websocket;
 pub mod wire;
