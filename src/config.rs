@@ -24,9 +24,11 @@ use toml::Table;
 
 use crate::cli::ConfigArgs;
 
+use containers::ContainersTable;
 pub(crate) use environment::Environment;
 use snapshots::StoreTable;
 
+mod containers;
 mod environment;
 mod layers;
 mod snapshots;
@@ -55,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) log_filter: String,
     /// Clocks of a room.
     pub(crate) clocks: RoomClocks,
+    /// What user containers live under.
+    pub(crate) containers: ContainersTable,
     /// How a gateway process reaches its control plane.
     pub(crate) gateway: GatewayRole,
     /// When a gateway gives up what nobody uses.
@@ -197,6 +201,7 @@ impl Config {
             // attempt, of which the store says the first and the last.
             log_filter: "info,ractor=warn,object_store=warn".to_owned(),
             clocks: RoomClocks::default(),
+            containers: ContainersTable::default(),
             gateway: GatewayRole::default(),
             idle: IdleClocks::default(),
             lease: LeaseClocks::default(),
@@ -231,6 +236,8 @@ impl Config {
         self.database_url()?;
         self.public_url()?;
         self.store.place()?;
+        self.containers.registry()?;
+        layers::check_positive(&Table::try_from(&self.containers)?, "containers")?;
         layers::check_positive(&Table::try_from(&self.pool)?, "pool")?;
         layers::check_positive(&Table::try_from(&self.lease)?, "lease")?;
         layers::check_positive(&Table::try_from(&self.tokens)?, "tokens")?;

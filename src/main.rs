@@ -17,6 +17,7 @@ mod embedded;
 mod gateway;
 mod keys;
 mod logging;
+mod modules;
 mod output;
 mod parts;
 mod pool;
