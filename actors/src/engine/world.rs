@@ -1,6 +1,10 @@
 //! What the reconciler of containers reads, and whom it tells. It takes no other input.
 
-use std::{collections::BTreeMap, io, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::IpAddr,
+};
 
 use async_trait::async_trait;
 use orrery_protocol::{
@@ -19,6 +23,8 @@ pub struct World {
     pub wanted: Wanted,
     /// How containers that may have to be made are made.
     pub blueprints: BTreeMap<ContainerId, Blueprint>,
+    /// Projects that somebody looks at: what their containers use is reported once a second, and of no others.
+    pub watched: BTreeSet<ProjectId>,
     /// The last [`Sightings`] that are taken into account here.
     pub pass: u64,
 }
