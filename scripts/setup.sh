@@ -72,6 +72,19 @@ need_postgres() {
   scripts/postgres.sh installed || stop "please install PostgreSQL's initdb and pg_ctl"
 }
 
+# A PowerDNS server's programs, and dig to ask it. The package starts a server of its own where it can; tests do not use it.
+need_powerdns() {
+  scripts/pdns.sh installed && return
+  install_packages pdns-server pdns-backend-sqlite3 bind9-dnsutils sqlite3
+  scripts/pdns.sh installed || stop "please install pdns_server with its SQLite backend, sqlite3 and dig"
+}
+
+# nginx. The package starts a server of its own where it can; tests do not use it.
+need_nginx() {
+  PATH="$PATH:/usr/sbin" have nginx && return
+  install_packages nginx-light
+}
+
 # The packages of a folder with a lock file, installed once per state of that lock file.
 need_npm_packages() {
   local folder=$1 stamp="$1/node_modules/.installed"
@@ -107,6 +120,8 @@ case $target in
     need_npm_packages tests/clients
     need_python_packages scripts/openapi/requirements.txt ganymede/tests/store/requirements.txt
     need_postgres
+    need_powerdns
+    need_nginx
     ;;
   check)
     have git || install_packages git

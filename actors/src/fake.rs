@@ -42,6 +42,7 @@ pub(crate) fn brief(org: OrgId, epoch: u64) -> GatewayBrief {
         projects: vec![project(IO, "Io"), project(EUROPA, "Europa")],
         members: vec![member(ALICE, "Alice", OrgRole::Owner), member(BOB, "Bob", OrgRole::Member)],
         disable_shutdown: false,
+        named: true,
         lease_ms: 15_000,
     }
 }

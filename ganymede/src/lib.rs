@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod data;
 pub mod database;
+pub mod dns;
 pub mod orgs;
 pub mod people;
 pub mod pool;

@@ -59,7 +59,7 @@ pub use self::{
     report::{SlotReport, SlotState},
     routes::{Route, Routes},
 };
-use crate::{clock::Clock, data::States, database::Database, orgs::Orgs, tokens::TokenKeys};
+use crate::{clock::Clock, data::States, database::Database, dns::Dns, orgs::Orgs, tokens::TokenKeys};
 
 /// Clocks and sizes of the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +103,8 @@ pub struct PoolParts {
     pub routes: Routes,
     /// Who may append. The same one that [`crate::data::Data`] asks.
     pub fence: Fence,
+    /// What sees to it that organizations' host names lead here.
+    pub dns: Dns,
     /// How gateways in other processes are reached.
     pub remote: Arc<dyn SlotHost>,
     /// Reads the time.
@@ -179,6 +181,26 @@ impl Pool {
         tokio::spawn(async move {
             if let Err(error) = pool.refresh_now(org).await {
                 tracing::warn!(%org, %error, "a gateway was not told of a change");
+            }
+        });
+    }
+
+    /// Keeps host names true for as long as it runs, and tells gateways when their organizations have them. Ends at once
+    /// where nobody is to be told of host names.
+    pub async fn look_after_names(&self) {
+        self.inner.parts.dns.run(&self.inner.parts.orgs, |org| self.named(org)).await;
+    }
+
+    /// The organization has the host names that it waited for: what its gateway was told is old.
+    fn named(&self, org: OrgId) {
+        let pool = self.clone();
+        tokio::spawn(async move {
+            match pool.inner.parts.orgs.touch(org).await {
+                Ok(()) => pool.refresh(org),
+                Err(error) => {
+                    tracing::warn!(%org, %error, "a gateway is not told that its names lead here; trying again");
+                    pool.inner.parts.dns.doubt_again(org);
+                }
             }
         });
     }

@@ -87,8 +87,16 @@ pub struct GatewayBrief {
     /// Whether the gateway keeps serving however long nobody does anything.
     #[serde(default)]
     pub disable_shutdown: bool,
+    /// Whether the organization's host names lead to it; if not, its containers run and their URLs do not yet.
+    #[serde(default = "is_named")]
+    pub named: bool,
     /// How long the lease lasts from now, in milliseconds.
     pub lease_ms: u64,
+}
+
+/// Who knows nothing of host names has not asked for any.
+const fn is_named() -> bool {
+    true
 }
 
 /// One project of a [`GatewayBrief`].
@@ -243,6 +251,7 @@ mod tests {
                 member(BOB, "Bob", OrgRole::Member, &[(PROJECT, Role::Viewer)]),
             ],
             disable_shutdown: false,
+            named: true,
             lease_ms: 15_000,
         }
     }

@@ -103,6 +103,20 @@ impl Orgs {
         row.as_ref().map(Org::from_row).transpose()
     }
 
+    /// Every organization that was ever given a slot, in order.
+    pub async fn once_served(&self) -> Result<Vec<OrgId>, DatabaseError> {
+        let select = "SELECT id FROM orgs WHERE epoch > 0 ORDER BY id";
+        let rows = sqlx::query(select).fetch_all(self.database.sqlx()).await?;
+        rows.iter().map(|row| row.parsed("id", "an organization id")).collect()
+    }
+
+    /// Makes the organization's version greater: what its gateway knows is old. Does nothing if it is not there.
+    pub async fn touch(&self, id: OrgId) -> Result<(), DatabaseError> {
+        let update = sqlx::query("UPDATE orgs SET version = version + 1 WHERE id = $1");
+        update.bind(id.to_string()).execute(self.database.sqlx()).await?;
+        Ok(())
+    }
+
     /// What `user` is in an organization; `None` for who is no member and for an organization that is not there.
     pub async fn role(&self, org: OrgId, user: UserId) -> Result<Option<OrgRole>, DatabaseError> {
         let select = "SELECT role FROM org_members WHERE org_id = $1 AND user_id = $2";

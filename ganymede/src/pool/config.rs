@@ -71,6 +71,7 @@ impl Pool {
             projects,
             members,
             disable_shutdown,
+            named: !parts.dns.is_pending(org),
             lease_ms: u64::try_from(parts.limits.lease.as_millis()).unwrap_or(u64::MAX),
         })
     }

@@ -53,6 +53,8 @@ impl Pool {
         parts.fence.open(org, epoch).await;
         self.inner.leases.open(org, epoch, open.gateway.gateway(), self.now(), parts.limits.lease);
         parts.routes.set(org, open.route());
+        // What the gateway was told of its names may be old: nobody wrote down that they were pending.
+        parts.dns.doubt(org);
         tracing::info!(%org, %epoch, "a gateway goes on after a restart of Ganymede");
         Ok(())
     }

@@ -25,7 +25,7 @@ use super::{
     table::{Allocated, End, Reserved},
     turns::Turn,
 };
-use crate::{database::DatabaseError, tokens::HandshakeClaims};
+use crate::{database::DatabaseError, dns::Naming, tokens::HandshakeClaims};
 
 /// How many slots are tried when one gateway after the other does not answer.
 const ATTEMPTS_MAX: usize = 3;
@@ -215,8 +215,14 @@ impl<'a> Run<'a> {
                 self.pool.inner.parts.routes.set(org, Route::Moving { epoch });
                 self.write_down(step).await
             }
-            // With the domain `localhost` every name leads here by itself; a DNS driver has its place in this step.
-            Step::Named | Step::Pulled => self.write_down(step).await,
+            Step::Named => {
+                // People get in all the same: by path, and by names that resolvers still know.
+                if self.pool.inner.parts.dns.name(self.org).await == Naming::Pending {
+                    tracing::warn!(org = %self.org, "its host names are pending; the allocation goes on without them");
+                }
+                self.write_down(step).await
+            }
+            Step::Pulled => self.write_down(step).await,
             Step::Handshaken => self.handshake().await,
             Step::Serving => self.serve().await,
             Step::Standby | Step::Draining => Ok(()),

@@ -9,6 +9,10 @@ mod handshakes;
 mod json;
 mod leases;
 mod moves;
+#[expect(dead_code, reason = "stories about the zone alone need more of it")]
+#[path = "../dns/name_server.rs"]
+mod name_server;
+mod names;
 mod restarts;
 mod starts;
 #[path = "../control_plane/support.rs"]

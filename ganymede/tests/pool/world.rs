@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use orrery_ganymede::{
     data::States,
     database::Database,
+    dns::Dns,
     orgs::Orgs,
     people::{NewUser, PasswordHashing, People},
     pool::{
@@ -192,15 +193,27 @@ impl SlotHost for Hosts {
 impl World {
     /// Nobody but an administrator, and no gateway.
     pub(crate) async fn new(scratch: Scratch) -> Self {
+        Self::with_names(scratch, Dns::none()).await
+    }
+
+    /// The same, where a name server is told of host names.
+    pub(crate) async fn with_names(scratch: Scratch, dns: Dns) -> Self {
         let keys = Arc::new(tempfile::tempdir().unwrap());
         let people = People::new(scratch.database.clone(), &quick()).unwrap();
         let password = "correct horse battery staple".to_owned();
         let new = NewUser { email: "alice@example.com".to_owned(), password, name: "Alice".to_owned() };
         let owner = people.sign_up(START_MS, new).await.unwrap().id;
-        Self::process(scratch, keys, owner, Time(Arc::new(AtomicU64::new(START_MS))), Arc::default())
+        Self::process(scratch, keys, owner, Time(Arc::new(AtomicU64::new(START_MS))), Arc::default(), dns)
     }
 
-    fn process(scratch: Scratch, keys: Arc<TempDir>, owner: UserId, clock: Time, faults: Arc<OneFault>) -> Self {
+    fn process(
+        scratch: Scratch,
+        keys: Arc<TempDir>,
+        owner: UserId,
+        clock: Time,
+        faults: Arc<OneFault>,
+        dns: Dns,
+    ) -> Self {
         let tokens = Arc::new(TokenKeys::load_or_create(keys.path()).unwrap());
         let state_key = Arc::new(StateKey::load_or_create(keys.path()).unwrap());
         let (fence, routes) = (Fence::new(), Routes::new());
@@ -215,6 +228,7 @@ impl World {
             tokens: Arc::clone(&tokens),
             routes: routes.clone(),
             fence: fence.clone(),
+            dns,
             remote: Arc::clone(&hosts) as Arc<dyn SlotHost>,
             clock: Arc::new(move || now.now()),
             limits: PoolLimits { lease: LEASE, ..PoolLimits::default() },
@@ -231,7 +245,7 @@ impl World {
         // A new connection: nothing of the old process is left.
         scratch.database.close().await;
         scratch.database = Database::open(&scratch.url).await.unwrap();
-        let next = Self::process(scratch, keys, owner, clock, Arc::default());
+        let next = Self::process(scratch, keys, owner, clock, Arc::default(), Dns::none());
         *next.hosts.served.lock().unwrap() = std::mem::take(&mut hosts.served.lock().unwrap());
         next
     }

@@ -76,6 +76,7 @@ mod tests {
                 })
                 .collect(),
             disable_shutdown: false,
+            named: true,
             lease_ms: 0,
         }
     }
