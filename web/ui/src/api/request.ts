@@ -1,0 +1,47 @@
+import { ApiError, refusal } from './error'
+
+type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+
+export interface Options {
+  body?: unknown
+  signal?: AbortSignal | undefined
+}
+
+const ended = new Set<() => void>()
+
+/** Calls back when the API says that nobody is signed in any more. Returns how to stop. */
+export function onSessionEnd(listener: () => void): () => void {
+  ended.add(listener)
+  return () => ended.delete(listener)
+}
+
+/** Asks the API of the page's own origin; the session is a cookie. Throws an `ApiError`. */
+export async function request<T>(method: Method, path: string, options: Options = {}): Promise<T> {
+  const { body, signal } = options
+  const response = await ask(method, path, body, signal)
+  if (response.status === 204) return undefined as T
+  const answer: unknown = await response.json().catch(() => null)
+  if (response.ok) return answer as T
+  const error = refusal(response.status, answer, response.headers.get('retry-after'))
+  // Signing in answers the same code, and there the form says what is wrong.
+  if (error.status === 401 && !path.startsWith('/api/auth/')) ended.forEach((listener) => listener())
+  throw error
+}
+
+async function ask(method: Method, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+  const json = method === 'GET' || method === 'DELETE' ? undefined : JSON.stringify(body ?? {})
+  try {
+    return await fetch(path, {
+      method,
+      headers:
+        json === undefined
+          ? { accept: 'application/json' }
+          : { accept: 'application/json', 'content-type': 'application/json' },
+      ...(json === undefined ? {} : { body: json }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+  } catch (error) {
+    if (ApiError.isAbort(error)) throw error
+    throw new ApiError('OFFLINE', 'Orrery cannot be reached. Check your connection and try again.', 0)
+  }
+}

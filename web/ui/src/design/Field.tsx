@@ -1,0 +1,78 @@
+import { useId, type ComponentProps, type ReactNode } from 'react'
+import { classes } from './classes'
+import styles from './Field.module.css'
+import { Icon } from './Icon'
+
+interface Around {
+  label: ReactNode
+  /** What helps to fill it in. */
+  hint?: ReactNode
+  /** What is wrong with it, beside it and tied to it. */
+  error?: string | undefined
+}
+
+export interface FieldProps extends Omit<ComponentProps<'input'>, 'children'>, Around {}
+
+/** A text field with its label, hint and error. */
+export function Field({ label, hint, error, className, ...rest }: FieldProps) {
+  const { id, described, around } = useAround({ label, hint, error }, rest.id)
+  return around(
+    className,
+    <input
+      {...rest}
+      id={id}
+      className={styles.input}
+      aria-invalid={error !== undefined}
+      aria-describedby={described}
+    />,
+  )
+}
+
+/** A choice of few, with its label, hint and error. */
+export function SelectField({ label, hint, error, className, children, ...rest }: ComponentProps<'select'> & Around) {
+  const { id, described, around } = useAround({ label, hint, error }, rest.id)
+  return around(
+    className,
+    <span className={styles.select}>
+      <select
+        {...rest}
+        id={id}
+        className={styles.input}
+        aria-invalid={error !== undefined}
+        aria-describedby={described}
+      >
+        {children}
+      </select>
+      <Icon name="chevron" size={16} />
+    </span>,
+  )
+}
+
+function useAround({ label, hint, error }: Around, given?: string) {
+  const own = useId()
+  const id = given ?? own
+  const ids = { hint: `${id}-hint`, error: `${id}-error` }
+  const described = classes(hint !== undefined && ids.hint, error !== undefined && ids.error) || undefined
+  const around = (className: string | undefined, control: ReactNode) => (
+    <div className={classes(styles.field, className)}>
+      <label htmlFor={id}>{label}</label>
+      {control}
+      {error !== undefined && (
+        <p id={ids.error} className={styles.error}>
+          <Icon name="warning" size={15} /> {sentence(error)}
+        </p>
+      )}
+      {hint !== undefined && (
+        <p id={ids.hint} className={styles.hint}>
+          {hint}
+        </p>
+      )}
+    </div>
+  )
+  return { id, described, around }
+}
+
+/** The API says `is 1 to 80 visible characters`; beside a field that begins a sentence. */
+function sentence(problem: string): string {
+  return problem.charAt(0).toUpperCase() + problem.slice(1) + (/[.!?]$/.test(problem) ? '' : '.')
+}

@@ -1,0 +1,17 @@
+// The house's components. Plain elements with plain style sheets; colours and measures come from `tokens.css`.
+
+export { Avatar, colourOf } from './Avatar'
+export { Badge, type Tone } from './Badge'
+export { Button, LinkButton, type ButtonProps } from './Button'
+export { ConfirmDialog, Dialog, DialogActions } from './Dialog'
+export { CopyButton } from './CopyButton'
+export { Empty } from './Empty'
+export { Field, SelectField, type FieldProps } from './Field'
+export { Icon, type IconName } from './Icon'
+export { Menu, type MenuItem } from './Menu'
+export { Notice } from './Notice'
+export { Page, useTitle } from './Page'
+export { Spinner } from './Spinner'
+export { ThemeSwitch, useTheme } from './Theme'
+export { ToastProvider, useToast } from './Toast'
+export { Ago } from './Ago'

@@ -1,0 +1,23 @@
+import './design/fonts.css'
+import './design/tokens.css'
+import './design/base.css'
+
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { App } from './App'
+import { ToastProvider } from './design'
+import { restoreTheme } from './design/Theme'
+import { SessionProvider } from './session'
+
+restoreTheme()
+const root = document.getElementById('root')
+if (root === null) throw new Error('the page has a root')
+createRoot(root).render(
+  <StrictMode>
+    <ToastProvider>
+      <SessionProvider>
+        <App />
+      </SessionProvider>
+    </ToastProvider>
+  </StrictMode>,
+)

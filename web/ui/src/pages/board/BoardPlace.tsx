@@ -1,0 +1,35 @@
+import { lazy, useCallback } from 'react'
+import { orgs, projects, type User } from '../../api'
+import { LinkButton, Notice, Page, Spinner, useTitle } from '../../design'
+import { paths } from '../../router'
+import { useResource, valueOf } from '../../resource'
+
+const BoardPage = lazy(() => import('../../board/BoardPage'))
+
+/** Looks up whose board it is before the board itself opens. */
+export default function BoardPlace({ id, user }: { id: string; user: User }) {
+  const load = useCallback(
+    async (signal: AbortSignal) => {
+      const project = await projects.show(id, signal)
+      return { project, org: await orgs.show(project.organization_id, signal) }
+    },
+    [id],
+  )
+  const { state, reload } = useResource(load)
+  const place = valueOf(state)
+  useTitle(place?.project.name ?? 'Board')
+  if (place !== undefined) return <BoardPage project={place.project} org={place.org} me={user} />
+  if (state.name !== 'failed') return <Spinner large label="Opening the board" />
+  if (state.error.status !== 404 && state.error.status !== 400) {
+    return (
+      <Page title="The board does not open">
+        <Notice error={state.error} onRetry={reload} />
+      </Page>
+    )
+  }
+  return (
+    <Page title="There is no such project" lead="It may have been deleted, or you are no member of its organization.">
+      <LinkButton to={paths.home()}>Your organizations</LinkButton>
+    </Page>
+  )
+}

@@ -1,0 +1,84 @@
+import { useCallback, useState, type ReactNode } from 'react'
+import { orgs, type Org } from '../../api'
+import { Badge, LinkButton, Menu, Notice, Page, Spinner } from '../../design'
+import { useResource, valueOf } from '../../resource'
+import { Link, paths } from '../../router'
+import { NameDialog } from '../NameDialog'
+import { roleTone } from '../roles'
+import styles from './OrgFrame.module.css'
+
+interface OrgFrameProps {
+  id: string
+  here: 'projects' | 'members'
+  actions?: (org: Org) => ReactNode
+  children: (org: Org) => ReactNode
+}
+
+/** What the pages of an organization share: its name, what one is in it, and the way between them. */
+export function OrgFrame({ id, here, actions, children }: OrgFrameProps) {
+  const load = useCallback((signal: AbortSignal) => orgs.show(id, signal), [id])
+  const { state, reload, replace } = useResource(load)
+  const org = valueOf(state)
+  if (org !== undefined) {
+    return (
+      <Page
+        title={here === 'members' ? `Members of ${org.name}` : org.name}
+        above={<Link to={paths.home()}>Organizations</Link>}
+        actions={
+          <>
+            {actions?.(org)}
+            {org.role === 'owner' && <Rename org={org} onRenamed={(renamed) => replace(() => renamed)} />}
+          </>
+        }
+      >
+        <nav aria-label="Organization" className={styles.tabs}>
+          <Link to={paths.org(id)} aria-current={here === 'projects' ? 'page' : undefined}>
+            Projects
+          </Link>
+          <Link to={paths.members(id)} aria-current={here === 'members' ? 'page' : undefined}>
+            Members
+          </Link>
+          <span className={styles.role}>
+            You are <Badge tone={roleTone[org.role]}>{org.role}</Badge>
+          </span>
+        </nav>
+        {children(org)}
+      </Page>
+    )
+  }
+  if (state.name !== 'failed') return <Spinner large label="Opening the organization" />
+  if (state.error.status !== 404 && state.error.status !== 400) {
+    return (
+      <Page title="The organization does not open">
+        <Notice error={state.error} onRetry={reload} />
+      </Page>
+    )
+  }
+  return (
+    <Page title="There is no such organization" lead="It may be gone, or you are no member of it any more.">
+      <LinkButton to={paths.home()}>Your organizations</LinkButton>
+    </Page>
+  )
+}
+
+function Rename({ org, onRenamed }: { org: Org; onRenamed: (org: Org) => void }) {
+  const [open, setOpen] = useState(false)
+  return (
+    <>
+      <Menu
+        label="More about this organization"
+        items={[{ label: 'Rename organization', icon: 'edit', onSelect: () => setOpen(true) }]}
+      />
+      {open && (
+        <NameDialog
+          title="Rename organization"
+          label="Name of the organization"
+          action="Rename"
+          initial={org.name}
+          onSubmit={async (name) => onRenamed(await orgs.rename(org.id, name))}
+          onClose={() => setOpen(false)}
+        />
+      )}
+    </>
+  )
+}

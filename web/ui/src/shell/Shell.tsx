@@ -1,0 +1,75 @@
+import type { ReactNode } from 'react'
+import type { User } from '../api'
+import { Avatar, Icon, Menu, ThemeSwitch, useToast, type MenuItem } from '../design'
+import { Link, navigate, paths, type Page } from '../router'
+import { useSession } from '../session'
+import { Mark } from './Mark'
+import styles from './Shell.module.css'
+
+/** What surrounds every page of somebody who is signed in. */
+export function Shell({ user, page, children }: { user: User; page: Page; children: ReactNode }) {
+  return (
+    <>
+      <a className={styles.skip} href="#content">
+        Skip to the content
+      </a>
+      <header className={styles.header}>
+        <Link to={paths.home()} className={styles.home} aria-label="Orrery, your organizations">
+          <Mark />
+          <span>Orrery</span>
+        </Link>
+        <nav aria-label="Main" className={styles.nav}>
+          <Place to={paths.home()} here={page.name === 'home'}>
+            Organizations
+          </Place>
+          {user.administrator && (
+            <Place to={paths.pool()} here={page.name === 'pool'}>
+              Gateway pool
+            </Place>
+          )}
+        </nav>
+        <div className={styles.end}>
+          <ThemeSwitch />
+          <AccountMenu user={user} />
+        </div>
+      </header>
+      <div id="content" tabIndex={-1} className={styles.content}>
+        {children}
+      </div>
+    </>
+  )
+}
+
+function Place({ to, here, children }: { to: string; here: boolean; children: ReactNode }) {
+  return (
+    <Link to={to} aria-current={here ? 'page' : undefined}>
+      {children}
+    </Link>
+  )
+}
+
+function AccountMenu({ user }: { user: User }) {
+  const { signOut } = useSession()
+  const toast = useToast()
+  const items: MenuItem[] = [
+    { label: 'Organizations', icon: 'people', onSelect: () => navigate(paths.home()) },
+    { label: 'Account and API keys', icon: 'key', onSelect: () => navigate(paths.account()) },
+    ...(user.administrator
+      ? [{ label: 'Gateway pool', icon: 'pool' as const, onSelect: () => navigate(paths.pool()) }]
+      : []),
+    { label: 'Sign out', icon: 'leave', onSelect: () => void signOut().catch(toast.failed) },
+  ]
+  const heading = (
+    <>
+      <strong>{user.name}</strong>
+      <br />
+      {user.email}
+    </>
+  )
+  return (
+    <Menu label={`Account of ${user.name}`} items={items} heading={heading} className={styles.account}>
+      <Avatar name={user.name} seed={user.id} size={30} />
+      <Icon name="chevron" size={16} />
+    </Menu>
+  )
+}

@@ -1,0 +1,30 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vitest/config'
+import type { ProxyOptions } from 'vite'
+import { clean } from './build/clean'
+import { precompress } from './build/precompress'
+
+// `npm run dev` shows the sources as they are; everything else comes from a running Orrery.
+const orrery = process.env.ORRERY_URL ?? 'http://127.0.0.1:7000'
+const api: ProxyOptions = { target: orrery, ws: true }
+// Pages and the API share these paths; only browsers that open a page ask for HTML.
+const pages = (path: string): ProxyOptions => ({
+  ...api,
+  bypass: (request) => (request.headers.accept?.includes('text/html') ? path : undefined),
+})
+
+export default defineConfig({
+  plugins: [react(), clean(), precompress()],
+  build: {
+    target: 'es2022',
+    emptyOutDir: false,
+    // A data URL would need an exception in the content security policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 900,
+  },
+  server: {
+    proxy: { '/api': api, '/gateway': api, '/gate': api, '/-/': api, '/projects': pages('/index.html') },
+  },
+  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], restoreMocks: true },
+})
