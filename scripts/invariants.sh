@@ -39,6 +39,8 @@ dependencies() {
 }
 
 rule 'only the document module talks to yrs' "$(lines '\byrs::' '^protocol/src/document(\.rs|/)')"
+rule 'only the Docker runtime talks to the container engine' \
+  "$(lines '\bbollard::' '^actors/src/engine/docker(\.rs|/)')"
 rule 'protocol does no I/O and reads no clock' \
   "$(lines 'std::(fs|net|process|thread|env)|\b(Instant|SystemTime)\b|\btokio::' '^(src|actors|ganymede|web)/')"
 rule 'status codes of refusals stand in one file' \
