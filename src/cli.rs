@@ -118,7 +118,7 @@ pub(crate) struct KeysArgs {
 pub(crate) enum KeysCommand {
     /// Make the keys of a data folder that has none.
     Create,
-    /// Sign with a new key from the next start on. Tokens of the old ones stay valid until they expire.
+    /// Sign with a new key; a process that runs notices by itself. Tokens of the old ones stay valid until they expire.
     Rotate,
     /// The names of the signing keys, the one that signs first.
     List,

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use orrery_actors::{Clock, Gateways, RemoteControlPlane, RemoteOptions};
-use orrery_ganymede::tokens::{Jwks, VerifyingKeys};
+use orrery_ganymede::tokens::{Follower, PublishedKeys, VerifyingKeys};
 use orrery_protocol::control::{Ready, Token};
 use orrery_web::{
     metrics, routes,
@@ -32,8 +32,6 @@ use crate::{
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// Between two announcements. The control plane takes a gateway that it has not heard of for longer as lost.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(3);
-/// How long the control plane may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &ConfigArgs, json: bool) -> anyhow::Result<ExitCode> {
     let config = Config::of_process(args)?;
@@ -53,7 +51,7 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     );
     let signals = Signals::listen()?;
     let metrics = metrics::install()?;
-    let verifier = verifying_keys(&role.ganymede_url).await?;
+    let (verifier, follower) = verifying_keys(&role.ganymede_url).await?;
     let claims = verifier.pool(role.token.expose(), SystemTime::now()).context("gateway.token")?;
     let control_plane = Arc::new(RemoteControlPlane::new(RemoteOptions {
         url: role.ganymede_url.clone(),
@@ -78,12 +76,14 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     }));
     let advertised = if role.advertise.is_empty() { reach.near().to_string() } else { role.advertise.clone() };
     let ready = Ready { gateway_id: claims.gateway, slots: config.slots, listen: advertised };
+    let following = tokio::spawn(follower.run());
     let announcing = tokio::spawn(announce_again_and_again(control_plane, ready));
     tracing::info!(listen = %reach.listen, gateway = %claims.gateway, slots = config.slots, "serving");
     announce(&reach, json)?;
 
     signals.stopping().await;
     announcing.abort();
+    following.abort();
     drop(stop);
     serving.await.context("the server")?;
     gateways.shutdown().await;
@@ -110,17 +110,12 @@ async fn announce_again_and_again(control_plane: Arc<RemoteControlPlane>, ready:
     }
 }
 
-/// The public keys of the control plane, once it answers.
-async fn verifying_keys(url: &str) -> anyhow::Result<VerifyingKeys> {
-    let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
-    let address = format!("{}/.well-known/jwks.json", url.trim_end_matches('/'));
+/// The public keys of the control plane, once it answers, and what keeps them true.
+async fn verifying_keys(url: &str) -> anyhow::Result<(VerifyingKeys, Follower)> {
+    let source = Arc::new(PublishedKeys::at(url)?);
     loop {
-        let fetched = async { client.get(&address).send().await?.error_for_status()?.bytes().await };
-        match fetched.await {
-            Ok(bytes) => {
-                let jwks: Jwks = serde_json::from_slice(&bytes).with_context(|| format!("{address} gave no keys"))?;
-                return Ok(VerifyingKeys::from_jwks(&jwks));
-            }
+        match Follower::start(source.clone()).await {
+            Ok(started) => return Ok(started),
             Err(error) => tracing::warn!(%error, "the control plane does not answer yet"),
         }
         sleep(RETRY_EVERY).await;

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &KeysArgs, json: bool) -> anyhow::Result<ExitCode> {
         KeysCommand::Rotate => TokenKeys::rotate(&config.data)?,
         KeysCommand::List => TokenKeys::load(&config.data)?,
     };
-    let signing: Vec<String> = keys.names().map(str::to_owned).collect();
+    let signing = keys.names();
     if json {
         output::json(&Answer { signing })?;
     } else {

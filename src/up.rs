@@ -43,6 +43,8 @@ use crate::{
 const LOOK_AFTER_EVERY: Duration = Duration::from_millis(500);
 /// Between two removals of sessions and keys that are over.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+/// Between two looks at the signing keys, which `orrery keys rotate` changes under us.
+const KEYS_EVERY: Duration = Duration::from_secs(1);
 
 /// What the process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,9 +219,9 @@ impl Ganymede {
         }
     }
 
-    /// Keeps leases, allocations and sessions true until it is aborted.
+    /// Keeps leases, allocations, sessions and keys true until it is aborted.
     fn look_after(&self) -> tokio::task::JoinHandle<()> {
-        let (pool, people) = (self.pool.clone(), self.people.clone());
+        let (pool, people, tokens) = (self.pool.clone(), self.people.clone(), self.tokens.clone());
         tokio::spawn(async move {
             let sweep = async {
                 let mut every = tokio::time::interval(SWEEP_EVERY);
@@ -230,7 +232,7 @@ impl Ganymede {
                     }
                 }
             };
-            tokio::join!(pool.run(LOOK_AFTER_EVERY), sweep);
+            tokio::join!(pool.run(LOOK_AFTER_EVERY), sweep, follow_keys(tokens));
         })
     }
 
@@ -251,6 +253,29 @@ fn keys(role: Role, folder: &DataFolder) -> anyhow::Result<(TokenKeys, StateKey)
             load().context("no keys to sign and seal with; `orrery keys create` makes them")?
         }
     })
+}
+
+/// Signs with what is in the key file, as it is now. A file that cannot be read changes nothing.
+async fn follow_keys(tokens: Arc<TokenKeys>) {
+    let mut every = tokio::time::interval(KEYS_EVERY);
+    let mut readable = true;
+    loop {
+        every.tick().await;
+        let tokens = tokens.clone();
+        let refreshed = tokio::task::spawn_blocking(move || tokens.refresh().map(|new| new.then(|| tokens.names())));
+        match refreshed.await {
+            Ok(Ok(None)) => readable = true,
+            Ok(Ok(Some(names))) => {
+                readable = true;
+                tracing::info!(keys = ?names, "the signing keys are others now; the first signs");
+            }
+            Ok(Err(error)) if readable => {
+                readable = false;
+                tracing::error!(%error, "the signing keys stay as they are");
+            }
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
 }
 
 /// What all gateways of a process are made with.

@@ -7,6 +7,7 @@ mod differential;
 mod durability;
 mod hostile;
 mod keepalive;
+mod keys;
 mod permissions;
 mod pool;
 mod process;

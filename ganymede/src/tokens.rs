@@ -14,16 +14,20 @@
 //!
 //! Time is the caller's: every function takes it.
 
+mod follow;
 mod keys;
 mod kinds;
+mod published;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::{
+    follow::{FetchError, Follower, KeySource, KeysUnavailable},
     keys::{Jwk, Jwks, KeyError, TokenKeys},
     kinds::{AccessClaims, GatewayClaims, HandshakeClaims, OrderClaims, PoolClaims},
+    published::PublishedKeys,
     verify::{Access, VerifyingKeys},
 };
 

@@ -18,12 +18,13 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Who asks: `param` is a token from the query, for those who cannot send headers.
-pub(crate) fn authenticate(
+pub(crate) async fn authenticate(
     verifier: &VerifyingKeys,
     param: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Access, ApiError> {
     let token = param.or_else(|| bearer(headers)).ok_or_else(|| ApiError::not_signed_in("no access token"))?;
+    verifier.catch_up(token).await?;
     Ok(verifier.access(token, SystemTime::now())?)
 }
 
@@ -34,7 +35,7 @@ impl FromRequestParts<GatewayState> for Asker {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &GatewayState) -> Result<Self, ApiError> {
-        authenticate(&state.verifier, None, &parts.headers).map(Self)
+        authenticate(&state.verifier, None, &parts.headers).await.map(Self)
     }
 }
 

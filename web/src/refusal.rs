@@ -9,7 +9,7 @@ use orrery_ganymede::{
         Busy, ChangePasswordError, CreateKeyError, OpenSessionError, SignInError, SignUpError, input::InvalidInput,
     },
     pool::{DrainError, RegisterError, StartError},
-    tokens::TokenError,
+    tokens::{KeysUnavailable, TokenError},
 };
 
 use crate::error::{ApiError, ErrorCode};
@@ -105,6 +105,12 @@ impl From<CreateKeyError> for ApiError {
 impl From<TokenError> for ApiError {
     fn from(error: TokenError) -> Self {
         Self::not_signed_in(error.to_string())
+    }
+}
+
+impl From<KeysUnavailable> for ApiError {
+    fn from(error: KeysUnavailable) -> Self {
+        unavailable("GANYMEDE_UNREACHABLE", &error)
     }
 }
 

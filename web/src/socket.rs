@@ -77,7 +77,7 @@ pub(crate) async fn enter(
     Extension(connection): Extension<Connection>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let access = authenticate(&state.verifier, params.token.as_deref(), request.headers())?;
+    let access = authenticate(&state.verifier, params.token.as_deref(), request.headers()).await?;
     let project = project.parse().map_err(|_| ApiError::not_found())?;
     let principal = admit(&state.gateways, &access, named.map(|Extension(hint)| hint), project)?;
     let document = document.parse().map_err(|error: InvalidId| ApiError::invalid("document", error.to_string()))?;

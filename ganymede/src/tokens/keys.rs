@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -14,6 +15,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use orrery_protocol::{control::Token, id::GatewayId};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::{
     GANYMEDE_AUDIENCE, GATEWAY_AUDIENCE, ISSUER, TokenError,
@@ -50,9 +52,11 @@ pub enum KeyError {
 }
 
 /// The signing keys of one installation. The first signs; all of them verify, so that a key can be replaced while
-/// tokens of the old one live on.
+/// tokens of the old one live on. They are those of a file, as it was when it was last looked at.
 pub struct TokenKeys {
-    keys: Vec<TokenKey>,
+    path: PathBuf,
+    signing: Mutex<Arc<[TokenKey]>>,
+    published: watch::Sender<Arc<[VerifyingKey]>>,
     verifying: VerifyingKeys,
 }
 
@@ -125,12 +129,25 @@ impl TokenKeys {
     /// The file is missing, cannot be read, or holds something else.
     pub fn load(data: &Path) -> Result<Self, KeyError> {
         let path = Self::path(data);
-        let KeyFile { keys } = KeyFile::read(&path)?;
-        let keys = keys.iter().map(TokenKey::read).collect::<Result<Vec<_>, _>>();
-        let keys = keys.map_err(|detail| KeyError::Damaged { path, detail })?;
-        let verifying = |key: &TokenKey| VerifyingKey { kid: key.kid.clone(), key: key.verifying.clone() };
-        let verifying = VerifyingKeys::new(keys.iter().map(verifying));
-        Ok(Self { keys, verifying })
+        let keys = read(&path)?;
+        let (published, verifying) = watch::channel(public(&keys));
+        Ok(Self { path, signing: Mutex::new(keys), published, verifying: VerifyingKeys::new(verifying) })
+    }
+
+    /// Looks at the file again. True if it holds other keys than before; they are those that sign and verify from now on.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load). Then the keys are as they were.
+    pub fn refresh(&self) -> Result<bool, KeyError> {
+        let keys = read(&self.path)?;
+        let mut signing = self.signing.lock().unwrap_or_else(PoisonError::into_inner);
+        if signing.iter().map(|key| &key.kid).eq(keys.iter().map(|key| &key.kid)) {
+            return Ok(false);
+        }
+        // First what verifies: nothing is signed that nobody knows.
+        self.published.send_replace(public(&keys));
+        *signing = keys;
+        Ok(true)
     }
 
     /// Reads the keys of a data folder, and makes the first one if there is none. For `orrery up` only: every other
@@ -146,7 +163,7 @@ impl TokenKeys {
         Self::load(data)
     }
 
-    /// Adds a new first key to those of a data folder. From the next [`load`](Self::load) on it signs; the older ones
+    /// Adds a new first key to those of a data folder. Who [looks again](Self::refresh) signs with it; the older ones
     /// verify what they have signed.
     ///
     /// # Errors
@@ -224,8 +241,8 @@ impl TokenKeys {
     }
 
     /// The names of the keys, the one that signs first.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.keys.iter().map(|key| key.kid.as_str())
+    pub fn names(&self) -> Vec<String> {
+        self.current().iter().map(|key| key.kid.clone()).collect()
     }
 
     /// The public keys, for `/.well-known/jwks.json`.
@@ -238,7 +255,11 @@ impl TokenKeys {
             kid: key.kid.clone(),
             x: key.x.clone(),
         };
-        Jwks { keys: self.keys.iter().map(public).collect() }
+        Jwks { keys: self.current().iter().map(public).collect() }
+    }
+
+    fn current(&self) -> Arc<[TokenKey]> {
+        self.signing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn sign<K: Kind>(
@@ -261,10 +282,20 @@ impl TokenKeys {
     }
 
     pub(super) fn sign_envelope(&self, envelope: &impl Serialize) -> Result<Token, TokenError> {
-        let key = self.keys.first().ok_or(TokenError::Invalid)?;
+        let keys = self.current();
+        let key = keys.first().ok_or(TokenError::Invalid)?;
         let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
         jsonwebtoken::encode(&header, envelope, &key.signing).map(Token).map_err(|_| TokenError::Invalid)
     }
+}
+
+fn read(path: &Path) -> Result<Arc<[TokenKey]>, KeyError> {
+    let keys: Result<_, _> = KeyFile::read(path)?.keys.iter().map(TokenKey::read).collect();
+    keys.map_err(|detail| KeyError::Damaged { path: path.to_owned(), detail })
+}
+
+fn public(keys: &[TokenKey]) -> Arc<[VerifyingKey]> {
+    keys.iter().map(|key| VerifyingKey { kid: key.kid.clone(), key: key.verifying.clone() }).collect()
 }
 
 impl KeyFile {

@@ -10,8 +10,6 @@ use uuid::Uuid;
 pub(super) trait Kind: Serialize + DeserializeOwned {
     /// Its name, as the claim `kind`.
     const NAME: &'static str;
-    /// How long it lives.
-    const TTL: Duration;
 }
 
 /// `access`: this is that user. What the user may do is not in it: whoever serves an organization knows.
@@ -72,40 +70,45 @@ pub(super) struct OperatorClaims {}
 
 impl Kind for AccessClaims {
     const NAME: &'static str = "access";
-    const TTL: Duration = Duration::from_secs(5 * 60);
 }
 
 impl Kind for PoolClaims {
     const NAME: &'static str = "pool";
-    const TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 }
 
 impl Kind for GatewayClaims {
     const NAME: &'static str = "gateway";
-    const TTL: Duration = Duration::from_secs(3600);
 }
 
 impl Kind for HandshakeClaims {
     const NAME: &'static str = "handshake";
-    const TTL: Duration = Duration::from_secs(30);
 }
 
 impl Kind for OrderClaims {
     const NAME: &'static str = "order";
-    const TTL: Duration = Duration::from_secs(30);
 }
 
 impl Kind for OperatorClaims {
     const NAME: &'static str = "operator";
-    const TTL: Duration = Duration::from_secs(120);
 }
 
-impl AccessClaims {
-    /// How long an access token lives, unless it is asked for another time.
-    pub const TTL: Duration = <Self as Kind>::TTL;
+impl PoolClaims {
+    pub(super) const TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 }
 
 impl GatewayClaims {
     /// How long a gateway's token lives.
-    pub const TTL: Duration = <Self as Kind>::TTL;
+    pub const TTL: Duration = Duration::from_secs(3600);
+}
+
+impl HandshakeClaims {
+    pub(super) const TTL: Duration = Duration::from_secs(30);
+}
+
+impl OrderClaims {
+    pub(super) const TTL: Duration = Duration::from_secs(30);
+}
+
+impl OperatorClaims {
+    pub(super) const TTL: Duration = Duration::from_secs(120);
 }

@@ -40,7 +40,7 @@ fn alice() -> AccessClaims {
 /// One good token of each kind, for the gateway `ME`.
 fn signed(keys: &TokenKeys, kind: &str) -> Token {
     match kind {
-        "access" => keys.sign_access(&alice(), now(), AccessClaims::TTL),
+        "access" => keys.sign_access(&alice(), now(), Duration::from_secs(300)),
         "pool" => keys.sign_pool(&PoolClaims { gateway: ME }, now()),
         "gateway" => keys.sign_gateway(&GATEWAY, now()),
         "handshake" => keys.sign_handshake(&HANDSHAKE, ME, now()),
@@ -198,6 +198,26 @@ fn a_rotation_signs_with_a_new_key_and_keeps_old_tokens_valid() {
     // Left behind by a rotation that was killed.
     std::fs::write(TokenKeys::path(data.path()).with_extension("json.new"), "").unwrap();
     assert_eq!(TokenKeys::rotate(data.path()).unwrap().jwks().keys.len(), 3);
+}
+
+#[test]
+fn a_process_that_looks_again_signs_with_the_new_key_and_keeps_its_keys_if_it_cannot_look() {
+    let (data, keys) = keys();
+    let verifying = keys.verifying().clone();
+    let before = signed(&keys, "access").0;
+    assert!(!keys.refresh().unwrap(), "nothing changed");
+    TokenKeys::rotate(data.path()).unwrap();
+    assert!(keys.refresh().unwrap());
+    let after = signed(&keys, "access").0;
+    assert_ne!(part(&before, 0)["kid"], part(&after, 0)["kid"]);
+    assert_eq!(part(&after, 0)["kid"], keys.names()[0]);
+    std::fs::write(TokenKeys::path(data.path()), "{}").unwrap();
+    assert!(matches!(keys.refresh(), Err(KeyError::Damaged { .. })));
+    std::fs::remove_file(TokenKeys::path(data.path())).unwrap();
+    assert!(matches!(keys.refresh(), Err(KeyError::File { .. })));
+    for token in [before, after] {
+        assert_eq!(verified(&verifying, "access", &token, ME, now()), Ok(()), "shared by all clones");
+    }
 }
 
 #[test]

@@ -8,9 +8,11 @@ use std::{
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use orrery_protocol::id::{GatewayId, UserId};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::{
     GANYMEDE_AUDIENCE, GATEWAY_AUDIENCE, ISSUER, Jwks, TOKEN_BYTES_MAX, TokenError,
+    follow::{Asking, KeysUnavailable},
     kinds::{AccessClaims, GatewayClaims, HandshakeClaims, Kind, OperatorClaims, OrderClaims, PoolClaims},
 };
 
@@ -28,10 +30,12 @@ pub struct Access {
     pub expires_at: SystemTime,
 }
 
-/// The public keys of an installation: all that a gateway process has. Clones share them.
+/// The public keys of an installation: all that a gateway process has. Clones share them, and see each change.
 #[derive(Clone)]
 pub struct VerifyingKeys {
-    keys: Arc<[VerifyingKey]>,
+    keys: watch::Receiver<Arc<[VerifyingKey]>>,
+    /// Where they are asked for if they do not come by themselves.
+    asking: Option<Asking>,
 }
 
 #[derive(Clone)]
@@ -60,17 +64,40 @@ pub(super) fn one_gateway(gateway: GatewayId) -> String {
 }
 
 impl VerifyingKeys {
-    pub(super) fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
-        Self { keys: keys.into_iter().collect() }
+    pub(super) fn new(keys: watch::Receiver<Arc<[VerifyingKey]>>) -> Self {
+        Self { keys, asking: None }
     }
 
-    /// The keys of a key set, as Ganymede publishes it. Keys of another type than ours are passed over.
+    pub(super) fn following(keys: watch::Receiver<Arc<[VerifyingKey]>>, asking: Asking) -> Self {
+        Self { keys, asking: Some(asking) }
+    }
+
+    /// The keys of a key set, as Ganymede publishes it, for good. Keys of another type than ours are passed over.
     pub fn from_jwks(jwks: &Jwks) -> Self {
-        let key = |jwk: &super::Jwk| {
-            let key = jwk.is_ours().then(|| DecodingKey::from_ed_components(jwk.x()).ok())??;
-            Some(VerifyingKey { kid: jwk.kid().to_owned(), key })
-        };
-        Self::new(jwks.keys.iter().filter_map(key))
+        Self::new(watch::channel(VerifyingKey::of(jwks)).1)
+    }
+
+    /// Waits until these are as new as whoever signed `token`: a key that nobody here knows is asked for where keys are
+    /// published. Whether the token is valid is for the functions below to say.
+    ///
+    /// # Errors
+    /// Nobody knows the key, and it cannot be asked for now.
+    pub async fn catch_up(&self, token: &str) -> Result<(), KeysUnavailable> {
+        let Some(asking) = &self.asking else { return Ok(()) };
+        match key_of(token) {
+            Some(kid) if !self.knows(&kid) => asking.ask(kid).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Resolves when there are others than when it was last asked.
+    #[cfg(test)]
+    pub(super) async fn changed(&mut self) {
+        self.keys.changed().await.expect("somebody publishes them");
+    }
+
+    pub(super) fn knows(&self, kid: &str) -> bool {
+        self.keys.borrow().iter().any(|key| key.kid == kid)
     }
 
     /// Who shows an access token, at a gateway or at Ganymede.
@@ -126,12 +153,9 @@ impl VerifyingKeys {
     /// Checks, in this order: length, `alg`, `kid`, signature, `iss`, `kind`, `aud`, `iat`, `exp`. Only a token that is
     /// right in all else is called expired.
     fn verify<K: Kind>(&self, token: &str, audiences: &[&str], now: SystemTime) -> Result<(K, SystemTime), TokenError> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(TokenError::Invalid);
-        }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
-        let kid = header.kid.ok_or(TokenError::Invalid)?;
-        let VerifyingKey { key, .. } = self.keys.iter().find(|key| key.kid == kid).ok_or(TokenError::Invalid)?;
+        let kid = key_of(token).ok_or(TokenError::Invalid)?;
+        let keys = self.keys.borrow().clone();
+        let VerifyingKey { key, .. } = keys.iter().find(|key| key.kid == kid).ok_or(TokenError::Invalid)?;
         let decoded = jsonwebtoken::decode::<Envelope<K>>(token, key, &signature_only());
         let Envelope { iss, aud, iat, exp, kind, claims } = decoded.map_err(|_| TokenError::Invalid)?.claims;
         if iss != ISSUER || kind != K::NAME || aud != audiences {
@@ -147,6 +171,24 @@ impl VerifyingKeys {
         }
         Ok((claims, expires_at))
     }
+}
+
+impl VerifyingKey {
+    pub(super) fn of(jwks: &Jwks) -> Arc<[Self]> {
+        let key = |jwk: &super::Jwk| {
+            let key = jwk.is_ours().then(|| DecodingKey::from_ed_components(jwk.x()).ok())??;
+            Some(Self { kid: jwk.kid().to_owned(), key })
+        };
+        jwks.keys.iter().filter_map(key).collect()
+    }
+}
+
+/// Which key a token claims to be signed with.
+fn key_of(token: &str) -> Option<String> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return None;
+    }
+    jsonwebtoken::decode_header(token).ok()?.kid
 }
 
 /// Everything but the signature and the algorithm is checked above, by the caller's clock.

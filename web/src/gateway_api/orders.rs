@@ -31,6 +31,7 @@ impl FromRequestParts<GatewayState> for Ordered {
 
     async fn from_request_parts(parts: &mut Parts, state: &GatewayState) -> Result<Self, ApiError> {
         let token = bearer(&parts.headers).ok_or_else(|| ApiError::not_signed_in("no order token"))?;
+        state.verifier.catch_up(token).await?;
         Ok(Self(state.verifier.order(token, state.gateway, SystemTime::now())?))
     }
 }
@@ -46,6 +47,7 @@ impl Ordered {
 /// before.
 async fn start(State(state): State<GatewayState>, Message(start): Message<Start>) -> Result<Json<Value>, ApiError> {
     let Start { organization_id, handshake } = start;
+    state.verifier.catch_up(&handshake.0).await?;
     let claims = state.verifier.handshake(&handshake.0, state.gateway, SystemTime::now())?;
     if claims.org != organization_id {
         return Err(ApiError::not_signed_in("the handshake is for another organization"));
