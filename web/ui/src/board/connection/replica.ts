@@ -1,0 +1,183 @@
+import * as decoding from 'lib0/decoding'
+import { IndexeddbPersistence } from 'y-indexeddb'
+import { readAuthMessage } from 'y-protocols/auth'
+import type { Awareness } from 'y-protocols/awareness'
+import { WebsocketProvider } from 'y-websocket'
+import * as Y from 'yjs'
+import { Cell } from '../cell'
+import type { Access, Gateway } from './access'
+import { Ledger } from './ledger'
+import { MESSAGE, readSavedEcho, savedQuery, watchedSocket, type Sent } from './wire'
+
+export interface ReplicaState {
+  /** What the gateway has is here; what is here, it was told. */
+  inStep: boolean
+  everInStep: boolean
+  unsaved: number
+  everSaved: boolean
+}
+
+export interface ReplicaEvents {
+  /** A write was refused: this replica holds what nobody else will ever have. */
+  refused(reason: string): void
+  /** Closed for good, with this code. */
+  closed(code: number): void
+}
+
+export interface ReplicaOptions {
+  access: Access
+  gateway: Gateway
+  project: string
+  name: string
+  /** Whether this side writes: then its edits are counted, and kept in the browser under this name. */
+  keptAs: string | null
+  events: ReplicaEvents
+}
+
+/** Connections that do not open mean an old token or a gateway that is gone; the browser does not say which. */
+const FAILURES_BEFORE_REVIVAL = 2
+/** A browser whose storage does not answer must not keep anybody from working. */
+const STORAGE_MS = 2_000
+const UNSAVED_KEY = 'unsaved'
+
+/** One document of the project in this browser: the Y.Doc, its connection, what is kept of it, and what of it is saved. */
+export class Replica {
+  readonly doc = new Y.Doc()
+  readonly provider: WebsocketProvider
+  readonly state = new Cell<ReplicaState>({
+    inStep: false,
+    everInStep: false,
+    unsaved: 0,
+    everSaved: false,
+  })
+  readonly #options: ReplicaOptions
+  readonly #kept: IndexeddbPersistence | null = null
+  #ledger = new Ledger()
+  #carried: 0 | 1 = 0
+  #failures = 0
+  #disposed = false
+  readonly #unsubscribe: (() => void)[] = []
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options
+    if (options.keptAs !== null) {
+      // Before the provider: an edit is counted before it is sent.
+      this.doc.on('update', this.#updated)
+      this.#kept = new IndexeddbPersistence(options.keptAs, this.doc)
+    }
+    this.provider = this.#makeProvider()
+    this.#unsubscribe.push(
+      options.access.token.subscribe(() => this.#aim()),
+      options.access.gateway.subscribe(() => this.#aim()),
+    )
+    void this.#open()
+  }
+
+  get awareness(): Awareness {
+    return this.provider.awareness
+  }
+
+  dispose(): void {
+    this.#disposed = true
+    this.#unsubscribe.forEach((unsubscribe) => unsubscribe())
+    this.provider.destroy()
+    this.awareness.destroy()
+    void this.#kept?.destroy()
+    this.doc.destroy()
+  }
+
+  /** Ends this replica and forgets what the browser kept of it. */
+  async discard(): Promise<void> {
+    this.dispose()
+    await this.#kept?.clearData()
+  }
+
+  #makeProvider(): WebsocketProvider {
+    const { access, gateway, project, name, keptAs } = this.#options
+    const params: Record<string, string> = { token: access.token.get() ?? '' }
+    if (keptAs !== null) params.ext = '1'
+    const provider = new WebsocketProvider(`${gateway.ws_url}/${project}`, name, this.doc, {
+      connect: false,
+      // Two tabs meet at the gateway, where what they do is saved.
+      disableBc: true,
+      params,
+      WebSocketPolyfill: keptAs === null ? WebSocket : watchedSocket(this.#sent),
+    })
+    provider.messageHandlers[MESSAGE.denied] = (_encoder, decoder) =>
+      readAuthMessage(decoder, this.doc, (_doc, reason) => this.#options.events.refused(reason))
+    provider.messageHandlers[MESSAGE.savedCount] = (_encoder, decoder) => {
+      this.#ledger.confirmedUpdates(decoding.readVarUint(decoder))
+      this.#tell()
+    }
+    provider.messageHandlers[MESSAGE.savedEcho] = (_encoder, decoder) => {
+      this.#ledger.confirmedQuery(readSavedEcho(decoder))
+      this.#tell()
+    }
+    provider.messageHandlers[MESSAGE.ephemeral] = () => undefined
+    provider.on('sync', () => this.#tell())
+    provider.on('connection-close', () => this.#lost())
+    provider.on('closed', ({ code }) => this.#options.events.closed(code))
+    return provider
+  }
+
+  async #open(): Promise<void> {
+    if (this.#kept !== null) {
+      const storage = new Promise((resolve) => setTimeout(resolve, STORAGE_MS))
+      await Promise.race([this.#kept.whenSynced, storage])
+      if (this.#disposed) return
+      if (this.#kept.synced) {
+        const unsaved = Number(await this.#kept.get(UNSAVED_KEY)) || 0
+        if (unsaved > 0) this.#ledger = new Ledger(unsaved + this.#ledger.unsaved)
+      }
+    }
+    if (this.#disposed) return
+    this.#tell()
+    this.provider.connect()
+  }
+
+  readonly #updated = (_update: Uint8Array, origin: unknown): void => {
+    this.#carried = origin === this.provider || origin === this.#kept ? 0 : 1
+    if (this.#carried === 0) return
+    this.#ledger.edited()
+    this.#tell()
+  }
+
+  readonly #sent = (kind: Sent, socket: WebSocket): void => {
+    if (kind === 'update') this.#ledger.sentUpdate(this.#carried)
+    else socket.send(savedQuery(this.#ledger.sentStep2()))
+  }
+
+  #lost(): void {
+    const worked = this.provider.wsUnsuccessfulReconnects === 0
+    this.#failures = worked ? 0 : this.#failures + 1
+    this.#ledger.closed()
+    this.#tell()
+    if (this.#failures >= FAILURES_BEFORE_REVIVAL && navigator.onLine) {
+      this.#failures = 0
+      void this.#options.access.revive()
+    }
+  }
+
+  /** Where the next connection goes, and with which token. */
+  #aim(): void {
+    const { access, project } = this.#options
+    const gateway = access.gateway.get()
+    if (gateway !== null) this.provider.serverUrl = `${gateway.ws_url}/${project}`
+    this.provider.params.token = access.token.get() ?? ''
+  }
+
+  #tell(): void {
+    const before = this.state.get()
+    const unsaved = this.#ledger.unsaved
+    const inStep = this.provider.synced
+    const everSaved = before.everSaved || (before.unsaved > 0 && unsaved === 0)
+    if (before.unsaved === unsaved && before.inStep === inStep && before.everSaved === everSaved) return
+    if (before.unsaved !== unsaved && this.#kept?.synced && !this.#disposed) void this.#kept.set(UNSAVED_KEY, unsaved)
+    this.state.set({
+      inStep,
+      everInStep: before.everInStep || inStep,
+      unsaved,
+      everSaved,
+    })
+  }
+}

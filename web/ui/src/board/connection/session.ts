@@ -1,0 +1,186 @@
+import { Cell } from '../cell'
+import type { Access, Gateway } from './access'
+import { Replica, type ReplicaState } from './replica'
+import { nextChange, statusOf, type Facts, type Status } from './status'
+
+/** What everybody shows of themselves. */
+export interface Self {
+  id: string
+  name: string
+  color: string
+}
+
+/** The gateway's word that this side keeps writing what it may not. */
+const CLOSE_FORBIDDEN = 4403
+const CLOSE_ENDED = 4401
+const CLOSE_STALE = 4410
+
+/** All that is open of one project: the board, what the gateway says of containers, and documents while somebody looks. */
+export class Session {
+  readonly board: Cell<Replica>
+  readonly system: Cell<Replica>
+  readonly status = new Cell<Status>({ kind: 'connecting' })
+  readonly mayWrite: Cell<boolean>
+  /** Why a write was last refused; told once for each replica that has to be thrown away for it. */
+  readonly refusal = new Cell<{ reason: string } | null>(null)
+  readonly #documents = new Map<string, { replica: Cell<Replica>; users: number }>()
+  readonly #replicas = new Set<Replica>()
+  #facts: Facts
+  #timer: ReturnType<typeof setTimeout> | undefined
+  readonly #unsubscribe: (() => void)[] = []
+
+  constructor(
+    readonly access: Access,
+    readonly gateway: Gateway,
+    readonly project: string,
+    readonly self: Self,
+    mayWrite: boolean,
+  ) {
+    this.mayWrite = new Cell(mayWrite)
+    const lostAt = Date.now()
+    this.#facts = {
+      ended: null,
+      online: navigator.onLine,
+      inStep: false,
+      everInStep: false,
+      lostAt,
+      unsaved: 0,
+      everSaved: false,
+    }
+    this.board = this.#keep('board', true)
+    this.system = this.#keep('system', false)
+    this.#unsubscribe.push(access.ended.subscribe(() => this.#assess()))
+    const network = () => this.#network()
+    window.addEventListener('online', network)
+    window.addEventListener('offline', network)
+    this.#unsubscribe.push(() => {
+      window.removeEventListener('online', network)
+      window.removeEventListener('offline', network)
+    })
+    this.#assess()
+  }
+
+  /** Opens `doc:{name}`, or takes part in it if it is open. Each caller releases it once. */
+  document(name: string): { replica: Cell<Replica>; release: () => void } {
+    const open = this.#documents.get(name) ?? {
+      replica: this.#keep(name, true),
+      users: 0,
+    }
+    this.#documents.set(name, open)
+    open.users += 1
+    let released = false
+    const release = () => {
+      if (released) return
+      released = true
+      open.users -= 1
+      if (open.users === 0) this.#shut(name, open.replica)
+    }
+    return { replica: open.replica, release }
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer)
+    this.#unsubscribe.forEach((unsubscribe) => unsubscribe())
+    this.#replicas.forEach((replica) => replica.dispose())
+    this.#replicas.clear()
+    this.access.close()
+  }
+
+  #keep(name: string, writes: boolean): Cell<Replica> {
+    // The refusal of the first replica comes after the cell that it is in.
+    const cell = new Cell<Replica>(this.#open(name, writes, (): Cell<Replica> => cell))
+    return cell
+  }
+
+  #open(name: string, writes: boolean, cell: () => Cell<Replica>): Replica {
+    const replace = (replica: Replica, forget: boolean) => {
+      if (cell().get() !== replica) return
+      this.#replicas.delete(replica)
+      const gone = forget ? replica.discard() : Promise.resolve(replica.dispose())
+      // Both would write under the same name in the browser's storage.
+      void gone.then(() => cell().set(this.#open(name, writes, cell)))
+    }
+    const refused = (reason: string) => {
+      if (!writes || !this.#replicas.has(replica)) return
+      this.mayWrite.set(false)
+      replace(replica, true)
+      this.refusal.set({ reason })
+    }
+    const replica: Replica = new Replica({
+      access: this.access,
+      gateway: this.access.gateway.get() ?? this.gateway,
+      project: this.project,
+      name,
+      keptAs: writes ? `orrery/${this.self.id}/${this.project}/${name}` : null,
+      events: {
+        refused,
+        closed: (code) => {
+          if (code === CLOSE_STALE) replace(replica, false)
+          else if (code === CLOSE_FORBIDDEN) refused('the gateway takes no more of what you may not write')
+          else void this.#ended(replica, code)
+        },
+      },
+    })
+    replica.awareness.setLocalStateField('user', this.self)
+    replica.state.subscribe(() => this.#assess())
+    this.#replicas.add(replica)
+    return replica
+  }
+
+  #shut(name: string, cell: Cell<Replica>): void {
+    const replica = cell.get()
+    const finish = () => {
+      if (replica.state.get().unsaved > 0 || this.#documents.get(name)?.users !== 0) return
+      unsubscribe()
+      this.#documents.delete(name)
+      this.#replicas.delete(replica)
+      replica.dispose()
+    }
+    // What was typed last may still be on its way.
+    const unsubscribe = replica.state.subscribe(finish)
+    finish()
+  }
+
+  /** A token that ended is renewed; a membership that ended is not. */
+  async #ended(replica: Replica, code: number): Promise<void> {
+    if (code !== CLOSE_ENDED) return this.access.ended.set('protocol')
+    if (await this.access.revive()) replica.provider.connect()
+  }
+
+  #network(): void {
+    if (navigator.onLine && this.access.ended.get() === null) {
+      void this.access.fresh()
+      // Without waiting for the next turn of the back-off.
+      this.#replicas.forEach((replica) => replica.provider.connect())
+    }
+    this.#assess()
+  }
+
+  #assess(): void {
+    const states: ReplicaState[] = [this.board.get().state.get(), this.system.get().state.get()]
+    const inStep = states.every((state) => state.inStep)
+    const all = [...this.#replicas].map((replica) => replica.state.get())
+    const facts = this.#facts
+    const lost = facts.inStep || facts.lostAt === null ? Date.now() : facts.lostAt
+    this.#facts = {
+      ended: this.access.ended.get(),
+      online: navigator.onLine,
+      inStep,
+      everInStep: facts.everInStep || inStep,
+      lostAt: inStep ? null : lost,
+      unsaved: all.reduce((sum, state) => sum + state.unsaved, 0),
+      everSaved: facts.everSaved || all.some((state) => state.everSaved),
+    }
+    this.#say()
+  }
+
+  #say(): void {
+    clearTimeout(this.#timer)
+    const now = Date.now()
+    const status = statusOf(this.#facts, now)
+    const before = this.status.get()
+    if (JSON.stringify(status) !== JSON.stringify(before)) this.status.set(status)
+    const next = nextChange(this.#facts, now)
+    if (next !== null) this.#timer = setTimeout(() => this.#say(), next - now + 1)
+  }
+}

@@ -1,0 +1,152 @@
+// Not `crypto.randomUUID`: pages that came without TLS do not have it.
+import { uuidv4 } from 'lib0/random'
+import * as Y from 'yjs'
+import { Cell } from '../cell'
+import { Entries } from './entries'
+import { readEdge, readNode, SIZES, type EdgeView, type NodeView, type NoteColor, type Point } from './nodes'
+
+/** Everything that goes back with one undo was done within one step, however long it took. */
+const NEVER_MS = Number.MAX_SAFE_INTEGER
+
+/** The board as a shared document: what is on it, and every change that this side makes to it. */
+export class Board {
+  readonly nodes: Entries<NodeView>
+  readonly edges: Entries<EdgeView>
+  readonly undo: Y.UndoManager
+  /** What of that there is to do. */
+  readonly can = new Cell({ undo: false, redo: false })
+  readonly #doc: Y.Doc
+  readonly #nodes: Y.Map<unknown>
+  readonly #edges: Y.Map<unknown>
+  /** Marks what is done here: only that is undone here. */
+  readonly #origin = {}
+
+  constructor(doc: Y.Doc) {
+    this.#doc = doc
+    this.#nodes = doc.getMap('nodes')
+    this.#edges = doc.getMap('edges')
+    this.nodes = new Entries<NodeView>(this.#nodes, readNode)
+    this.edges = new Entries<EdgeView>(this.#edges, readEdge)
+    this.undo = new Y.UndoManager([this.#nodes, this.#edges], {
+      trackedOrigins: new Set([this.#origin]),
+      captureTimeout: NEVER_MS,
+    })
+    const tell = () => this.can.set({ undo: this.undo.canUndo(), redo: this.undo.canRedo() })
+    this.undo.on('stack-item-added', tell)
+    this.undo.on('stack-item-popped', tell)
+    this.undo.on('stack-cleared', tell)
+  }
+
+  dispose(): void {
+    this.nodes.dispose()
+    this.edges.dispose()
+    this.undo.destroy()
+  }
+
+  /** What follows is a step of its own for undo. */
+  step(): void {
+    this.undo.stopCapturing()
+  }
+
+  addNote(at: Point, color: NoteColor = 'brass'): string {
+    return this.#add({
+      type: 'note',
+      ...at,
+      ...SIZES.note,
+      color,
+      text: new Y.XmlFragment(),
+    })
+  }
+
+  addCode(at: Point, title: string, language: string): string {
+    const document = `doc:${uuidv4()}`
+    return this.#add({
+      type: 'code',
+      ...at,
+      ...SIZES.code,
+      title,
+      language,
+      document,
+    })
+  }
+
+  addCard(at: Point, container: string): string {
+    return this.#add({
+      type: 'container',
+      ...at,
+      ...SIZES.container,
+      container,
+    })
+  }
+
+  move(places: Iterable<readonly [string, Point]>): void {
+    this.#write(() => {
+      for (const [id, { x, y }] of places) this.#put(id, { x: Math.round(x), y: Math.round(y) })
+    })
+  }
+
+  resize(id: string, box: Point & { width: number; height: number }): void {
+    const [x, y] = [Math.round(box.x), Math.round(box.y)]
+    const [width, height] = [Math.round(box.width), Math.round(box.height)]
+    this.#write(() => this.#put(id, { x, y, width, height }))
+  }
+
+  change(id: string, fields: { title?: string; language?: string; color?: NoteColor }): void {
+    this.step()
+    this.#write(() => this.#put(id, fields))
+  }
+
+  connect(source: string, target: string): string | null {
+    const same = (edge: EdgeView) => edge.source === source && edge.target === target
+    if (source === target || [...this.edges.views.get().values()].some(same)) return null
+    this.step()
+    const id = uuidv4()
+    this.#write(() => this.#edges.set(id, mapOf({ source, target })))
+    return id
+  }
+
+  label(edge: string, label: string): void {
+    this.step()
+    this.#write(() => {
+      const map = this.#edges.get(edge)
+      if (map instanceof Y.Map && map.get('label') !== label) map.set('label', label)
+    })
+  }
+
+  /** Removes nodes and edges, and the edges that end at these nodes. */
+  remove(nodes: readonly string[], edges: readonly string[] = []): void {
+    this.step()
+    this.#write(() => {
+      nodes.forEach((id) => this.#nodes.delete(id))
+      edges.forEach((id) => this.#edges.delete(id))
+      for (const edge of this.edges.views.get().values()) {
+        if (nodes.includes(edge.source) || nodes.includes(edge.target)) this.#edges.delete(edge.id)
+      }
+    })
+    this.step()
+  }
+
+  #add(fields: Record<string, unknown>): string {
+    this.step()
+    const id = uuidv4()
+    this.#write(() => this.#nodes.set(id, mapOf(fields)))
+    this.step()
+    return id
+  }
+
+  #put(id: string, fields: Record<string, unknown>): void {
+    const map = this.#nodes.get(id)
+    if (!(map instanceof Y.Map)) return
+    for (const [name, value] of Object.entries(fields)) {
+      if (map.get(name) !== value) map.set(name, value)
+    }
+  }
+
+  #write(change: () => void): void {
+    this.#doc.transact(change, this.#origin)
+  }
+}
+
+function mapOf(fields: Record<string, unknown>): Y.Map<unknown> {
+  return new Y.Map(Object.entries(fields))
+}

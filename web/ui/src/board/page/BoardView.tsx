@@ -1,0 +1,160 @@
+import { ReactFlowProvider } from '@xyflow/react'
+import { lazy, Suspense, useEffect, useMemo, useState, useSyncExternalStore } from 'react'
+import type { Org, Project } from '../../api'
+import { Empty, Spinner, useToast } from '../../design'
+import { useCell } from '../cell'
+import { CodePanel } from '../code/CodePanel'
+import { ContainerDrawer } from '../container/ContainerDrawer'
+import { ContainerList } from '../container/ContainerList'
+import { NewContainer } from '../container/NewContainer'
+import { AroundContext, useAround, type Around, type Panel } from '../context'
+import type { Workspace } from '../workspace'
+import { BoardList } from './BoardList'
+import styles from './BoardView.module.css'
+import { Confirmation, type Question } from './Confirmations'
+import { TopBar, type View } from './TopBar'
+
+const Canvas = lazy(async () => ({
+  default: (await import('../canvas/Canvas')).Canvas,
+}))
+
+const NARROW = matchMedia('(max-width: 45rem)')
+
+function useNarrow(): boolean {
+  return useSyncExternalStore(
+    (listener) => {
+      NARROW.addEventListener('change', listener)
+      return () => NARROW.removeEventListener('change', listener)
+    },
+    () => NARROW.matches,
+  )
+}
+
+interface BoardViewProps {
+  workspace: Workspace
+  project: Project
+  org: Org
+}
+
+/** The board of a project, with what stands around it. */
+export function BoardView({ workspace, project, org }: BoardViewProps) {
+  const { session } = workspace
+  const open = useCell(workspace.open)
+  const mayWrite = useCell(session.mayWrite)
+  const [panel, setPanel] = useState<Panel>(null)
+  const [question, setQuestion] = useState<Question | null>(null)
+  const [view, setView] = useState<View>('list')
+  const [listed, setListed] = useState(false)
+  const narrow = useNarrow()
+  useProblems(workspace)
+  const around: Around = useMemo(
+    () => ({
+      workspace,
+      open,
+      mayWrite,
+      panel,
+      show: setPanel,
+      askDelete: (container) => setQuestion({ kind: 'delete', container }),
+      askRemove: (nodes, edges) => setQuestion({ kind: 'remove', nodes, edges }),
+      openCode: (node) => setPanel({ kind: 'code', node: node.id }),
+    }),
+    [workspace, open, mayWrite, panel],
+  )
+  return (
+    <AroundContext value={around}>
+      {/* A replica that had to be thrown away takes everything with it that was bound to it. */}
+      <ReactFlowProvider key={open.replica.doc.guid}>
+        <main className={styles.page}>
+          <TopBar
+            project={project}
+            org={org}
+            view={narrow ? view : null}
+            onView={setView}
+            listed={listed}
+            onList={setListed}
+          />
+          <div className={styles.body}>
+            {listed && !narrow && (
+              <div className={styles.side}>
+                <ContainerList />
+              </div>
+            )}
+            {narrow && view === 'list' ? (
+              <BoardList />
+            ) : (
+              <Suspense fallback={<Spinner large label="Opening the board" />}>
+                <Canvas>
+                  <NothingYet />
+                </Canvas>
+              </Suspense>
+            )}
+            <Side panel={panel} onClose={() => setPanel(null)} />
+          </div>
+        </main>
+      </ReactFlowProvider>
+      {question !== null && (
+        <Confirmation question={question} workspace={workspace} open={open} onClose={() => setQuestion(null)} />
+      )}
+    </AroundContext>
+  )
+}
+
+function Side({ panel, onClose }: { panel: Panel; onClose: () => void }) {
+  switch (panel?.kind) {
+    case 'container':
+      return <ContainerDrawer key={panel.id} id={panel.id} onClose={onClose} />
+    case 'new-container':
+      return <NewContainer onClose={onClose} />
+    case 'code':
+      return <CodeSide key={panel.node} node={panel.node} onClose={onClose} />
+    case undefined:
+      return null
+  }
+}
+
+/** Closes by itself when somebody removes the document from the board. */
+function CodeSide({ node: id, onClose }: { node: string; onClose: () => void }) {
+  const { open } = useAround()
+  const node = useCell(open.board.nodes.views).get(id)
+  const gone = node?.type !== 'code'
+  useEffect(() => {
+    if (gone) onClose()
+  }, [gone, onClose])
+  return gone ? null : <CodePanel node={node} onClose={onClose} />
+}
+
+/** What a board says that has nothing on it. */
+function NothingYet() {
+  const { open, workspace, mayWrite } = useAround()
+  const nodes = useCell(open.board.nodes.views)
+  const { everInStep } = useCell(open.replica.state)
+  const containers = useCell(workspace.containers)
+  if (nodes.size > 0) return null
+  if (!everInStep) {
+    return (
+      <div className={styles.nothing}>
+        <Spinner large label="Opening the board" />
+      </div>
+    )
+  }
+  const waiting = containers.size === 0 ? '' : ' Containers that are not on it stand in the list above.'
+  return (
+    <div className={styles.nothing}>
+      <Empty title="An empty board">
+        {mayWrite
+          ? `Put a note, a code document or a container on it with the buttons below. Everybody in the project sees it at once.${waiting}`
+          : `Nobody has put anything on it yet.${waiting}`}
+      </Empty>
+    </div>
+  )
+}
+
+/** Says what was refused, and what became of it. */
+function useProblems(workspace: Workspace): void {
+  const toast = useToast()
+  const { problem } = workspace
+  useEffect(
+    () => problem.subscribe(() => toast.failed(new Error(problem.get()?.text))),
+    [problem, toast],
+  )
+}

@@ -1,0 +1,81 @@
+import { Spinner } from '../../design'
+import { classes } from '../../design/classes'
+import { useCell } from '../cell'
+import type { Status } from '../connection/status'
+import { useAround } from '../context'
+import styles from './StatusBadge.module.css'
+
+interface Words {
+  tone: 'good' | 'warn' | 'bad' | 'calm'
+  text: string
+  /** For whoever wonders what it means. */
+  title: string
+}
+
+function changes(count: number): string {
+  return count === 1 ? '1 unsaved change' : `${count} unsaved changes`
+}
+
+/** What is said of the connection. */
+export function wordsOf(status: Status): Words {
+  switch (status.kind) {
+    case 'connecting':
+      return {
+        tone: 'calm',
+        text: 'Connecting',
+        title: 'The board is being opened.',
+      }
+    case 'live':
+      return {
+        tone: 'good',
+        text: 'Live',
+        title: 'You see what everybody does, as they do it.',
+      }
+    case 'saving':
+      return {
+        tone: 'calm',
+        text: 'Saving',
+        title: `${changes(status.unsaved)} on the way to the disk.`,
+      }
+    case 'saved':
+      return {
+        tone: 'good',
+        text: 'Saved',
+        title: 'Everything you changed is on disk.',
+      }
+    case 'reconnecting':
+      return {
+        tone: 'warn',
+        text: 'Reconnecting',
+        title: 'Go on working: your changes are kept and sent afterwards.',
+      }
+    case 'offline': {
+      const text = status.unsaved === 0 ? 'Offline' : `Offline, ${changes(status.unsaved)}`
+      return {
+        tone: 'warn',
+        text,
+        title: 'Go on working: this browser keeps your changes and merges them on return.',
+      }
+    }
+    case 'ended':
+      return {
+        tone: 'bad',
+        text: 'Access ended',
+        title: 'The board is not connected any more.',
+      }
+  }
+}
+
+/** The state of the connection: a dot, a word, and on hovering what it means. */
+export function StatusBadge() {
+  const status = useCell(useAround().workspace.session.status)
+  const { tone, text, title } = wordsOf(status)
+  const turning = status.kind === 'connecting' || status.kind === 'reconnecting'
+  return (
+    <span className={classes(styles.status, styles[tone])} title={title} data-status={status.kind}>
+      {turning ? <Spinner label="" /> : <span className={styles.dot} aria-hidden="true" />}
+      {/* Saving comes with every key: readers of the screen hear of the rest only. */}
+      <span aria-live={status.kind === 'saving' || status.kind === 'saved' ? 'off' : 'polite'}>{text}</span>
+    </span>
+  )
+}

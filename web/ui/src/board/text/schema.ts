@@ -1,0 +1,41 @@
+import { Schema, type Attrs, type DOMOutputSpec, type MarkSpec, type NodeSpec } from 'prosemirror-model'
+import { marks as basicMarks, nodes as basicNodes } from 'prosemirror-schema-basic'
+import { bulletList, listItem, orderedList } from 'prosemirror-schema-list'
+
+/** Others write what a link goes to; only these are followed. */
+export function safeAddress(text: unknown): string | null {
+  if (typeof text !== 'string' || !URL.canParse(text)) return null
+  return /^(https?|mailto):$/.test(new URL(text).protocol) ? text : null
+}
+
+function linkOf({ href }: Attrs): DOMOutputSpec {
+  const address = safeAddress(href)
+  return address === null ? ['span', 0] : ['a', { href: address, rel: 'noopener noreferrer', target: '_blank' }, 0]
+}
+
+const { doc, paragraph, blockquote, heading, code_block, text, hard_break } = basicNodes
+const nodes: Record<string, NodeSpec> = {
+  doc,
+  paragraph,
+  blockquote,
+  heading,
+  code_block,
+  text,
+  hard_break,
+  bullet_list: { ...bulletList, content: 'list_item+', group: 'block' },
+  ordered_list: { ...orderedList, content: 'list_item+', group: 'block' },
+  list_item: { ...listItem, content: 'paragraph block*' },
+}
+const marks: Record<string, MarkSpec> = {
+  strong: basicMarks.strong,
+  em: basicMarks.em,
+  code: basicMarks.code,
+  link: {
+    ...basicMarks.link,
+    attrs: { href: { default: '' } },
+    toDOM: (mark) => linkOf(mark.attrs),
+  },
+}
+
+/** The text of notes. Names of nodes and marks stand in the document: they never change. */
+export const schema = new Schema({ nodes, marks })
