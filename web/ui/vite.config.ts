@@ -1,8 +1,8 @@
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vitest/config'
 import type { ProxyOptions } from 'vite'
-import { clean } from './build/clean'
-import { precompress } from './build/precompress'
+import { clean } from './build/clean.ts'
+import { precompress } from './build/precompress.ts'
 
 // `npm run dev` shows the sources as they are; everything else comes from a running Orrery.
 const orrery = process.env.ORRERY_URL ?? 'http://127.0.0.1:7000'
@@ -26,5 +26,6 @@ export default defineConfig({
   server: {
     proxy: { '/api': api, '/gateway': api, '/gate': api, '/-/': api, '/projects': pages('/index.html') },
   },
-  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], restoreMocks: true },
+  // A test that needs a document begins with `// @vitest-environment jsdom`.
+  test: { environment: 'node', include: ['src/**/*.test.{ts,tsx}'], restoreMocks: true },
 })

@@ -1,19 +1,18 @@
-import { lazy, Suspense, useEffect } from 'react'
+import { useEffect } from 'react'
 import type { User } from './api'
 import { Notice, Page, Spinner } from './design'
+import AccountPage from './pages/account/AccountPage'
+import BoardPlace from './pages/board/BoardPlace'
+import HomePage from './pages/home/HomePage'
+import MembersPage from './pages/members/MembersPage'
+import OrgPage from './pages/org/OrgPage'
+import PoolPage from './pages/pool/PoolPage'
+import SignInPage from './pages/sign-in/SignInPage'
+import SignUpPage from './pages/sign-in/SignUpPage'
+import UnknownPage from './pages/UnknownPage'
 import { navigate, paths, safeReturn, useLocation, usePage, type Page as Place } from './router'
 import { useSession } from './session'
 import { Shell } from './shell/Shell'
-
-const SignInPage = lazy(() => import('./pages/sign-in/SignInPage'))
-const SignUpPage = lazy(() => import('./pages/sign-in/SignUpPage'))
-const HomePage = lazy(() => import('./pages/home/HomePage'))
-const OrgPage = lazy(() => import('./pages/org/OrgPage'))
-const MembersPage = lazy(() => import('./pages/members/MembersPage'))
-const BoardPlace = lazy(() => import('./pages/board/BoardPlace'))
-const AccountPage = lazy(() => import('./pages/account/AccountPage'))
-const PoolPage = lazy(() => import('./pages/pool/PoolPage'))
-const UnknownPage = lazy(() => import('./pages/UnknownPage'))
 
 /** The page at the browser's path, for whoever is signed in. */
 export function App() {
@@ -29,11 +28,7 @@ export function App() {
         </Page>
       )
     case 'nobody':
-      return (
-        <Suspense fallback={<Spinner large />}>
-          <Outside page={page} />
-        </Suspense>
-      )
+      return <Outside page={page} />
     case 'signed-in':
       return <Inside page={page} user={state.user} />
   }
@@ -59,9 +54,7 @@ function Inside({ page, user }: { page: Place; user: User }) {
   if (outside) return <Spinner large label="Opening Orrery" />
   return (
     <Shell user={user} page={page}>
-      <Suspense fallback={<Spinner large />}>
-        <Content page={page} user={user} />
-      </Suspense>
+      <Content page={page} user={user} />
     </Shell>
   )
 }

@@ -5,7 +5,7 @@ import styles from './Empty.module.css'
 export function Empty({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
   return (
     <div className={styles.empty}>
-      <svg aria-hidden="true" viewBox="0 0 120 72">
+      <svg className={styles.drawing} aria-hidden="true" viewBox="0 0 120 72">
         <ellipse cx="60" cy="36" rx="54" ry="26" />
         <ellipse cx="60" cy="36" rx="32" ry="15" />
         <circle className={styles.sun} cx="60" cy="36" r="6" />

@@ -9,13 +9,15 @@ interface Around {
   hint?: ReactNode
   /** What is wrong with it, beside it and tied to it. */
   error?: string | undefined
+  /** The label is for readers of the screen alone: what stands beside the field says it to everybody else. */
+  labelHidden?: boolean
 }
 
 export interface FieldProps extends Omit<ComponentProps<'input'>, 'children'>, Around {}
 
 /** A text field with its label, hint and error. */
-export function Field({ label, hint, error, className, ...rest }: FieldProps) {
-  const { id, described, around } = useAround({ label, hint, error }, rest.id)
+export function Field({ label, hint, error, labelHidden, className, ...rest }: FieldProps) {
+  const { id, described, around } = useAround({ label, hint, error, labelHidden }, rest.id)
   return around(
     className,
     <input
@@ -29,8 +31,16 @@ export function Field({ label, hint, error, className, ...rest }: FieldProps) {
 }
 
 /** A choice of few, with its label, hint and error. */
-export function SelectField({ label, hint, error, className, children, ...rest }: ComponentProps<'select'> & Around) {
-  const { id, described, around } = useAround({ label, hint, error }, rest.id)
+export function SelectField({
+  label,
+  hint,
+  error,
+  labelHidden,
+  className,
+  children,
+  ...rest
+}: ComponentProps<'select'> & Around) {
+  const { id, described, around } = useAround({ label, hint, error, labelHidden }, rest.id)
   return around(
     className,
     <span className={styles.select}>
@@ -48,14 +58,16 @@ export function SelectField({ label, hint, error, className, children, ...rest }
   )
 }
 
-function useAround({ label, hint, error }: Around, given?: string) {
+function useAround({ label, hint, error, labelHidden }: Around, given?: string) {
   const own = useId()
   const id = given ?? own
   const ids = { hint: `${id}-hint`, error: `${id}-error` }
   const described = classes(hint !== undefined && ids.hint, error !== undefined && ids.error) || undefined
   const around = (className: string | undefined, control: ReactNode) => (
     <div className={classes(styles.field, className)}>
-      <label htmlFor={id}>{label}</label>
+      <label htmlFor={id} className={labelHidden ? 'visually-hidden' : undefined}>
+        {label}
+      </label>
       {control}
       {error !== undefined && (
         <p id={ids.error} className={styles.error}>

@@ -1,4 +1,4 @@
-import { lazy, useCallback } from 'react'
+import { lazy, Suspense, useCallback } from 'react'
 import { orgs, projects, type User } from '../../api'
 import { LinkButton, Notice, Page, Spinner, useTitle } from '../../design'
 import { paths } from '../../router'
@@ -18,7 +18,13 @@ export default function BoardPlace({ id, user }: { id: string; user: User }) {
   const { state, reload } = useResource(load)
   const place = valueOf(state)
   useTitle(place?.project.name ?? 'Board')
-  if (place !== undefined) return <BoardPage project={place.project} org={place.org} me={user} />
+  if (place !== undefined) {
+    return (
+      <Suspense fallback={<Spinner large label="Opening the board" />}>
+        <BoardPage project={place.project} org={place.org} me={user} />
+      </Suspense>
+    )
+  }
   if (state.name !== 'failed') return <Spinner large label="Opening the board" />
   if (state.error.status !== 404 && state.error.status !== 400) {
     return (

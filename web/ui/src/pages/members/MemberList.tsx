@@ -73,7 +73,8 @@ function RoleSelect({ org, member, onSelect }: RoleSelectProps) {
   return (
     <SelectField
       className={styles.select}
-      label={<span className="visually-hidden">Role of {member.user.name}</span>}
+      labelHidden
+      label={`Role of ${member.user.name}`}
       value={member.role}
       onChange={(event) => {
         const role = orgRoles.find((role) => role === event.target.value)

@@ -93,7 +93,8 @@ function Role({ member, manages, onGive }: RoleProps) {
   return (
     <SelectField
       className={styles.select}
-      label={<span className="visually-hidden">Role of {member.user.name}</span>}
+      labelHidden
+      label={`Role of ${member.user.name}`}
       value={member.given ?? ''}
       onChange={(event) => onGive(projectRoles.find((role) => role === event.target.value))}
     >

@@ -1,0 +1,107 @@
+// Keys for programs, and what an administrator sees of the gateway pool.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { accessible, browser, heading, orrery, person, photograph } from './support.mjs'
+
+let installation, chromium, administrator
+
+before(async () => {
+  installation = await orrery({ slots: 3 })
+  chromium = await browser()
+  administrator = await person(chromium, installation.url, 'Joan Clarke')
+})
+
+after(async () => {
+  await chromium?.close()
+  await installation?.stop()
+})
+
+test('an API key is shown once, opens what it says, and ends', async () => {
+  const { page, quiet } = administrator
+  await page.goto('/account')
+  await page.getByRole('button', { name: 'New API key' }).click()
+  await page.getByLabel('What it is for').fill('Nightly export')
+  await page.getByLabel('What it may be used for').selectOption('read')
+  await photograph(page, 'api-key-new')
+  await page.getByRole('button', { name: 'Make API key' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Your key Nightly export' })
+  await dialog.waitFor()
+  const key = await dialog.locator('code').innerText()
+  await photograph(page, 'api-key-shown')
+  await accessible(page)
+
+  const ask = (method, path, body) =>
+    fetch(installation.url + path, {
+      method,
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: body && JSON.stringify(body),
+    })
+  assert.equal((await ask('GET', '/api/orgs')).status, 200)
+  assert.equal((await ask('POST', '/api/orgs', { name: 'Not with a key that reads' })).status, 403)
+
+  await dialog.getByRole('button', { name: 'I have kept it' }).click()
+  await page.getByRole('list', { name: 'API keys' }).getByText('Nightly export').waitFor()
+  assert.ok(!(await page.content()).includes(key), 'it is shown once')
+  await photograph(page, 'account-keys')
+  await page.getByRole('button', { name: 'Delete Nightly export' }).click()
+  await page.getByRole('button', { name: 'Delete API key' }).click()
+  await page.getByText('You have no API key').waitFor()
+  assert.equal((await ask('GET', '/api/orgs')).status, 401)
+  quiet()
+})
+
+test('an administrator watches the pool and drains a slot', async () => {
+  const { page, api, quiet } = administrator
+  const { org } = await api('POST', '/api/orgs', { name: 'Hut 8' })
+  const { project } = await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Banburismus' })
+  await page.goto('/pool')
+  await page.getByRole('table', { name: 'Slots of the gateway pool' }).waitFor()
+  assert.equal(await page.getByText('Free', { exact: true }).count(), 3)
+
+  // The page sees by itself that the organization got a slot.
+  await api('POST', `/projects/${project.id}/start`)
+  const served = page.getByRole('row').filter({ hasText: 'Hut 8' }).filter({ hasText: 'serving' })
+  await served.waitFor()
+  await photograph(page, 'pool')
+  await accessible(page)
+  const before = await served.getAttribute('data-slot')
+  await served.getByRole('button', { name: 'Drain' }).click()
+  await photograph(page, 'pool-drain')
+  await page.getByRole('dialog').getByRole('button', { name: 'Drain slot' }).click()
+  await page.getByText(/its organization is in slot \d now/).waitFor()
+  await page.waitForFunction((before) => {
+    const row = [...document.querySelectorAll('[data-slot]')].find((row) => row.textContent.includes('Hut 8'))
+    return row !== undefined && row.dataset.slot !== before
+  }, before)
+  quiet()
+})
+
+test('nobody else sees the pool', async () => {
+  const { page, quiet } = await person(chromium, installation.url, 'Hugh Alexander')
+  assert.equal(await page.getByRole('link', { name: 'Gateway pool' }).count(), 0)
+  await page.goto('/pool')
+  await page.getByText('Only an administrator sees the gateway pool.').waitFor()
+  await accessible(page)
+  quiet()
+})
+
+test('an unknown page says so, and refusals of the API stay JSON', async () => {
+  const { page } = administrator
+  const accept = 'text/html'
+  for (const path of ['/api/nothing', '/orgs', '/assets/none.js']) {
+    const response = await fetch(installation.url + path, { headers: { accept } })
+    assert.equal(response.status, 404)
+    assert.equal((await response.json()).error.code, 'NOT_FOUND')
+  }
+  const response = await page.goto('/')
+  const headers = response.headers()
+  assert.match(headers['content-security-policy'], /script-src 'self';/)
+  assert.match(headers['content-security-policy'], /frame-ancestors 'none'/)
+  assert.equal(headers['x-content-type-options'], 'nosniff')
+  assert.equal(headers['cache-control'], 'no-cache')
+  const script = await page.locator('script[type=module]').getAttribute('src')
+  const asset = await fetch(installation.url + script, { headers: { 'accept-encoding': 'br' } })
+  assert.equal(asset.headers.get('cache-control'), 'public, max-age=31536000, immutable')
+  assert.equal(asset.headers.get('content-encoding'), 'br')
+  await heading(page, 'Organizations')
+})

@@ -1,0 +1,258 @@
+// People, organizations and projects: two people who have never heard of each other come to share one.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { accessible, browser, heading, orrery, password, person, photograph, visitor } from './support.mjs'
+
+let installation, chromium
+
+before(async () => {
+  installation = await orrery()
+  chromium = await browser()
+})
+
+after(async () => {
+  await chromium?.close()
+  await installation?.stop()
+})
+
+const somebody = (name) => person(chromium, installation.url, name)
+
+/** Fills in the one name that a dialog asks for. */
+async function name(page, label, text, action) {
+  await page.getByLabel(label).fill(text)
+  await page.getByRole('dialog').getByRole('button', { name: action }).click()
+}
+
+test('two people share an organization and its project', async () => {
+  const ada = await somebody('Ada Lovelace')
+  assert.equal(await ada.page.title(), 'Organizations – Orrery')
+  await ada.page.getByText('No organization yet').waitFor()
+  await ada.page.getByRole('button', { name: 'New organization' }).click()
+  await name(ada.page, 'Name of the organization', 'Analytical Engines', 'Make organization')
+  await heading(ada.page, 'Analytical Engines')
+  const org = new URL(ada.page.url()).pathname
+  assert.match(org, /^\/orgs\/[0-9a-f-]{36}$/)
+
+  await ada.page.getByRole('button', { name: 'New project' }).click()
+  await name(ada.page, 'Name of the project', 'Bernoulli numbers', 'Make project')
+  await ada.page.waitForURL(/\/projects\/[0-9a-f-]{36}\/board$/)
+  await ada.page.waitForFunction(() => document.title.startsWith('Bernoulli numbers'))
+
+  const bob = await somebody('Charles Babbage')
+  await bob.page.getByText('No organization yet').waitFor()
+  await bob.page.goto(org)
+  await heading(bob.page, 'There is no such organization')
+
+  await ada.page.goto(`${org}/members`)
+  await ada.page.getByLabel('E-mail address').fill(bob.email)
+  await ada.page.getByRole('button', { name: 'Add member' }).click()
+  await ada.page.getByText('Charles Babbage is a member now').waitFor()
+
+  await bob.page.goto('/')
+  await bob.page.getByRole('link', { name: /Analytical Engines/ }).click()
+  await bob.page.getByRole('link', { name: 'Bernoulli numbers', exact: true }).waitFor()
+  await bob.page.getByRole('link', { name: 'Members' }).click()
+  await bob.page.getByText(ada.email).waitFor()
+  assert.equal(await bob.page.getByRole('heading', { name: 'Add a member' }).count(), 0, 'members add nobody')
+
+  await ada.page.getByLabel('Role of Charles Babbage').selectOption('admin')
+  await ada.page.getByText('Charles Babbage is admin now').waitFor()
+  await bob.page.reload()
+  await bob.page.getByRole('heading', { name: 'Add a member' }).waitFor()
+
+  await ada.page.getByRole('button', { name: 'Remove Charles Babbage' }).click()
+  await ada.page.getByRole('button', { name: 'Remove member' }).click()
+  await ada.page.getByText('Charles Babbage is no member any more').waitFor()
+  await bob.page.reload()
+  await heading(bob.page, 'There is no such organization')
+  ada.quiet()
+  bob.quiet()
+})
+
+test('a project is started, stopped, renamed and deleted', async () => {
+  const { page, api, quiet } = await somebody('Mary Somerville')
+  const { org } = await api('POST', '/api/orgs', { name: 'Mechanism of the Heavens' })
+  await page.goto(`/orgs/${org.id}`)
+  await page.getByText('No project yet').waitFor()
+  await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Comets' })
+  await page.reload()
+
+  await page.getByText('never opened').waitFor()
+  await page.getByRole('button', { name: 'Start Comets' }).click()
+  await page.getByText('Started', { exact: true }).waitFor()
+  await page.getByText(/Last active/).waitFor()
+  await page.getByRole('button', { name: 'Stop Comets' }).click()
+  await page.getByText('Stopped', { exact: true }).waitFor()
+
+  const more = (name) => page.getByRole('button', { name: `More about ${name}`, exact: true }).click()
+  await more('Comets')
+  await page.getByRole('menuitem', { name: 'Rename project' }).click()
+  await name(page, 'Name of the project', 'Comets and moons', 'Rename')
+  await page.getByRole('link', { name: 'Comets and moons', exact: true }).waitFor()
+
+  await more('Comets and moons')
+  await page.getByRole('menuitem', { name: 'Delete project' }).click()
+  const confirm = page.getByRole('dialog').getByRole('button', { name: 'Delete project' })
+  assert.ok(await confirm.isDisabled(), 'the name comes first')
+  await page.getByLabel(/Type Comets and moons/).fill('Comets and moons')
+  await confirm.click()
+  await page.getByText('No project yet').waitFor()
+  assert.deepEqual((await api('GET', `/api/orgs/${org.id}/projects`)).projects, [])
+  quiet()
+})
+
+test('a role in one project overrides what follows from the organization', async () => {
+  const owner = await somebody('Caroline Herschel')
+  const guest = await somebody('William Herschel')
+  const { org } = await owner.api('POST', '/api/orgs', { name: 'Sweeps' })
+  const { project } = await owner.api('POST', `/api/orgs/${org.id}/projects`, { name: 'Nebulae' })
+  await owner.api('POST', `/api/orgs/${org.id}/members`, { email: guest.email, role: 'member' })
+  const role = async () => {
+    const { members } = await owner.api('GET', `/api/projects/${project.id}/members`)
+    return members.find(({ user }) => user.email === guest.email).role
+  }
+
+  await owner.page.goto(`/orgs/${org.id}`)
+  await owner.page.getByRole('button', { name: 'More about Nebulae' }).click()
+  await owner.page.getByRole('menuitem', { name: 'Roles in this project' }).click()
+  const select = owner.page.getByLabel('Role of William Herschel')
+  const changed = () => owner.page.waitForResponse((it) => it.url().includes(`${project.id}/members`) && it.ok())
+  await Promise.all([changed(), select.selectOption('viewer')])
+  assert.equal(await role(), 'viewer')
+  await Promise.all([changed(), select.selectOption('editor, as a member')])
+  assert.equal(await role(), 'editor')
+  owner.quiet()
+})
+
+test('signing in says what is wrong, and comes back to where one was going', async () => {
+  const { page, email, api } = await somebody('Grace Hopper')
+  const { org } = await api('POST', '/api/orgs', { name: 'Compilers' })
+  await page.getByRole('button', { name: 'Account of Grace Hopper' }).click()
+  await page.getByRole('menuitem', { name: 'Sign out' }).click()
+  await heading(page, 'Sign in')
+
+  await page.goto(`/orgs/${org.id}`)
+  await heading(page, 'Sign in')
+  assert.equal(new URL(page.url()).searchParams.get('return'), `/orgs/${org.id}`)
+  const signIn = async (password) => {
+    await page.getByLabel('E-mail address').fill(email)
+    await page.getByLabel('Password').fill(password)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+  }
+  await signIn('not the password')
+  await page.getByRole('alert').waitFor()
+  await signIn(password)
+  await heading(page, 'Compilers')
+
+  // Nobody is led elsewhere after signing in.
+  await page.goto('/sign-in?return=//evil.example/')
+  await heading(page, 'Organizations')
+  assert.equal(new URL(page.url()).origin, installation.url)
+})
+
+test('errors of a form stand beside their field', async () => {
+  const { page, quiet } = await visitor(chromium, installation.url)
+  await page.goto('/sign-up')
+  await page.getByLabel('Name').fill('Nobody')
+  await page.getByLabel('E-mail address').fill('nobody@nowhere')
+  await page.getByLabel('Password').fill('short but long enough')
+  // The browser's own checks are no part of this.
+  await page.evaluate(() => (document.querySelector('form').noValidate = true))
+  await page.getByLabel('Password').fill('short')
+  await page.getByRole('button', { name: 'Make an account' }).click()
+  const field = page.getByLabel('Password')
+  await page.waitForFunction(() => document.querySelector('[name=password]').getAttribute('aria-invalid') === 'true')
+  const described = (await field.getAttribute('aria-describedby')).split(' ')
+  const texts = await Promise.all(described.map((id) => page.locator(`[id="${id}"]`).innerText()))
+  assert.match(texts.join(' '), /8/)
+  quiet()
+})
+
+test('everything works by keyboard alone, and the focus is never lost', async () => {
+  const { page, api, quiet } = await somebody('Emmy Noether')
+  const { org } = await api('POST', '/api/orgs', { name: 'Invariants' })
+  await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Rings' })
+  await page.goto('/')
+  await page.getByRole('link', { name: /Invariants/ }).focus()
+  await page.keyboard.press('Enter')
+  await heading(page, 'Invariants')
+  await page.waitForFunction(() => document.activeElement?.tagName === 'H1')
+
+  const more = page.getByRole('button', { name: 'More about Rings' })
+  await more.focus()
+  await page.keyboard.press('ArrowDown')
+  const focused = () => page.evaluate(() => document.activeElement?.textContent)
+  await page.waitForFunction(() => document.activeElement?.textContent === 'Open board')
+  await page.keyboard.press('End')
+  assert.equal(await focused(), 'Delete project')
+  await page.keyboard.press('ArrowDown')
+  assert.equal(await focused(), 'Open board')
+  await page.keyboard.press('r')
+  assert.equal(await focused(), 'Roles in this project')
+  await page.keyboard.press('r')
+  assert.equal(await focused(), 'Rename project')
+  await page.keyboard.press('Enter')
+  await page.getByRole('dialog', { name: 'Rename project' }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog').waitFor({ state: 'detached' })
+  assert.ok(await more.evaluate((button) => button === document.activeElement), 'the focus is where it was')
+  quiet()
+})
+
+test('every page is readable for everybody', async () => {
+  const outside = await visitor(chromium, installation.url)
+  const { page, api, quiet } = await somebody('Hypatia of Alexandria')
+  const shown = async (page, name) => {
+    await photograph(page, name)
+    await accessible(page)
+  }
+  await outside.page.goto('/sign-in')
+  await heading(outside.page, 'Sign in')
+  await shown(outside.page, 'sign-in')
+  await outside.page.goto('/sign-up')
+  await heading(outside.page, 'Make an account')
+  await shown(outside.page, 'sign-up')
+
+  await shown(page, 'organizations-empty')
+  const { org } = await api('POST', '/api/orgs', { name: 'Library of Alexandria' })
+  await api('POST', '/api/orgs', {
+    name: 'An organization whose name is as long as names of organizations get to be, if so',
+  })
+  await page.reload()
+  await page.getByText('Library of Alexandria').waitFor()
+  await shown(page, 'organizations')
+
+  await page.goto(`/orgs/${org.id}`)
+  await page.getByText('No project yet').waitFor()
+  await shown(page, 'projects-empty')
+  const { project } = await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Conics' })
+  await api('POST', `/projects/${project.id}/start`)
+  await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Astrolabes' })
+  await page.reload()
+  await page.getByText('Astrolabes', { exact: true }).waitFor()
+  await shown(page, 'projects')
+  await page.getByRole('button', { name: 'More about Conics' }).click()
+  await shown(page, 'project-menu')
+  await page.getByRole('menuitem', { name: 'Roles in this project' }).click()
+  await page.getByText('admin, as owner').waitFor()
+  await shown(page, 'project-roles')
+  await page.keyboard.press('Escape')
+  await page.getByRole('button', { name: 'More about Conics' }).click()
+  await page.getByRole('menuitem', { name: 'Delete project' }).click()
+  await shown(page, 'project-delete')
+  await page.keyboard.press('Escape')
+
+  await page.goto(`/orgs/${org.id}/members`)
+  await page.getByLabel('E-mail address').fill('nobody@example.org')
+  await page.getByRole('button', { name: 'Add member' }).click()
+  await page.getByText('Nobody has an account with this address').waitFor()
+  await shown(page, 'members')
+
+  await page.goto('/account')
+  await page.getByText('You have no API key').waitFor()
+  await shown(page, 'account')
+  await page.goto('/orgs/018f4c1e-2b7a-7c3d-9e4f-5a6b7c8d9e0f')
+  await heading(page, 'There is no such organization')
+  await shown(page, 'organization-unknown')
+  quiet()
+})

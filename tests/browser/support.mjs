@@ -1,0 +1,144 @@
+// The real binary, a real browser, and people in it. Each story gets an installation of its own.
+//
+//   ORRERY_BIN   the binary; `target/release/orrery` if unset
+//   CHROMIUM     the browser; Debian's if unset
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+const binary = process.env.ORRERY_BIN ?? join(root, 'target/release/orrery')
+const screenshots = join(root, 'target/screenshots')
+export const password = 'correct horse battery'
+
+/** `orrery up` on a free port with a data folder of its own, and passwords that are hashed quickly. */
+export async function orrery({ slots = 3, environment = {} } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'orrery-browser.'))
+  const env = {
+    HOME: folder,
+    PATH: process.env.PATH,
+    ORRERY_LIMITS_RATES_USER_PER_MINUTE: '1000000',
+    ORRERY_LIMITS_RATES_SIGN_IN_PER_MINUTE: '1000000',
+    ORRERY_PASSWORDS_MEMORY_KIB: '64',
+    ...environment,
+  }
+  const flags = ['up', '--listen', '127.0.0.1:0', '--data', join(folder, 'data'), '--slots', String(slots)]
+  const child = spawn(binary, flags, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let log = ''
+  child.stderr.on('data', (text) => (log += text))
+  const url = await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', () => reject(new Error(`orrery ended before it served:\n${log}`)))
+    createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('http') && resolve(line.trim()))
+  })
+  const stop = async () => {
+    const ended = once(child, 'exit')
+    child.kill('SIGTERM')
+    await ended
+    await rm(folder, { recursive: true, force: true })
+  }
+  return { url, stop, log: () => log }
+}
+
+/** One browser; each person has a context of their own in it. */
+export function browser() {
+  const args = ['--force-color-profile=srgb']
+  // The sandbox needs rights that root in a container does not have.
+  if (process.getuid?.() === 0) args.push('--no-sandbox')
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args })
+}
+
+/** Somebody at their own computer, not signed in yet. What the page reports as an error fails the story that ends with `quiet`. */
+export async function visitor(browser, url) {
+  const context = await browser.newContext({ baseURL: url, viewport: { width: 1280, height: 800 } })
+  context.setDefaultTimeout(15_000)
+  const page = await context.newPage()
+  const complaints = []
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  page.on('console', (message) => {
+    // A refusal of the API is part of some stories; the browser reports each.
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+      complaints.push(message.text())
+  })
+  const quiet = () => assert.deepEqual(complaints, [])
+  return { context, page, quiet, api: api(context, url) }
+}
+
+/** Somebody with an account, made through the page. */
+export async function person(browser, url, name) {
+  const somebody = await visitor(browser, url)
+  const { page } = somebody
+  const email = `${name.toLowerCase().replaceAll(/[^a-z]+/g, '.')}@example.org`
+  await page.goto('/sign-up')
+  await page.getByLabel('Name').fill(name)
+  await page.getByLabel('E-mail address').fill(email)
+  await page.getByLabel('Password').fill(password)
+  await page.getByRole('button', { name: 'Make an account' }).click()
+  await heading(page, 'Organizations')
+  return { ...somebody, name, email }
+}
+
+/** Ganymede's API with the session of a browser context, for what a story needs but is not about. */
+function api(context, url) {
+  return async (method, path, data) => {
+    const response = await context.request.fetch(url + path, { method, data, headers: { origin: url } })
+    const text = await response.text()
+    assert.ok(response.ok(), `${method} ${path}: ${response.status()} ${text}`)
+    return text === '' ? undefined : JSON.parse(text)
+  }
+}
+
+/** Waits for the page with this title. */
+export function heading(page, name) {
+  return page.getByRole('heading', { level: 1, name, exact: true }).waitFor()
+}
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** Fails if axe finds a serious or critical fault on the page, in either theme. */
+export async function accessible(page) {
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme })
+    await settled(page)
+    await page.evaluate(axe)
+    const { violations } = await page.evaluate(() => globalThis.axe.run({ resultTypes: ['violations'] }))
+    const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    const told = grave.map(({ id, nodes }) => ({ id, where: nodes.map((node) => [node.html, node.failureSummary]) }))
+    assert.deepEqual(told, [], `${colorScheme}, ${page.url()}`)
+  }
+}
+
+/** The page by day and by night, wide and narrow, in `target/screenshots`. It may not be wider than its window. */
+export async function photograph(page, name) {
+  await mkdir(screenshots, { recursive: true })
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: width === 390 ? 844 : 800 })
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme })
+      await settled(page)
+      await page.screenshot({ path: join(screenshots, `${name}-${width}-${colorScheme}.png`), animations: 'disabled' })
+    }
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - globalThis.innerWidth)
+    assert.ok(overflow <= 0, `${name} is ${overflow} pixels wider than a window of ${width}`)
+  }
+  // What members run is a container, whatever runs in it.
+  assert.doesNotMatch(await page.locator('body').innerText(), /\bservers?\b/i, name)
+  await page.setViewportSize({ width: 1280, height: 800 })
+  await page.emulateMedia({ colorScheme: 'light' })
+}
+
+/** Colours have changed and fonts are there. */
+async function settled(page) {
+  await page.evaluate(async () => {
+    await document.fonts.ready
+    const finite = document.getAnimations().filter((it) => it.effect?.getComputedTiming().iterations !== Infinity)
+    await Promise.allSettled(finite.map(({ finished }) => finished))
+  })
+}
