@@ -23,9 +23,21 @@ free_port() {
   echo "$port"
 }
 
+# Ports that were free may be taken before the server has them.
 start() {
+  local folder=$1 ports=${2:-} attempts=1
+  if [ -z "$ports" ]; then attempts=3; fi
+  while [ "$attempts" -gt 0 ]; do
+    if start_on "$folder" "${ports:-$(free_port) $(free_port)}"; then return; fi
+    attempts=$((attempts - 1))
+  done
+  cat "$folder/log" >&2
+  return 1
+}
+
+start_on() {
   local folder=$1 api dns key tries
-  read -r api dns <<<"${2:-$(free_port) $(free_port)}"
+  read -r api dns <<<"$2"
   key=$(cat "$folder/key" 2>/dev/null || od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   echo "$key" >"$folder/key"
   [ -f "$folder/pdns.sqlite3" ] || sqlite3 "$folder/pdns.sqlite3" <"$schema"
@@ -67,7 +79,7 @@ CONF
     kill -0 "$(cat "$folder/pid")" 2>/dev/null || break
     sleep 0.05
   done
-  cat "$folder/log" >&2
+  stop "$folder"
   return 1
 }
 

@@ -20,6 +20,7 @@ mod gateways;
 mod inbox;
 mod journal;
 mod keeper;
+pub mod nginx;
 mod outbox;
 mod places;
 mod remote;

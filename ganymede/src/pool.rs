@@ -191,6 +191,11 @@ impl Pool {
         self.inner.parts.dns.run(&self.inner.parts.orgs, |org| self.named(org)).await;
     }
 
+    /// How many organizations wait for their host names, and why; `None` where nobody is told of host names.
+    pub fn names(&self) -> Option<(usize, Option<String>)> {
+        self.inner.parts.dns.status()
+    }
+
     /// The organization has the host names that it waited for: what its gateway was told is old.
     fn named(&self, org: OrgId) {
         let pool = self.clone();

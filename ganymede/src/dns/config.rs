@@ -44,8 +44,10 @@ pub struct DnsConfig {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DnsDriver {
-    /// Nobody: every name leads here by itself, as below `localhost`, or by a wildcard of the operator's.
+    /// A PowerDNS server if `url` names one, nobody if not.
     #[default]
+    Auto,
+    /// Nobody: every name leads here by itself, as below `localhost`, or by records of the operator's.
     None,
     /// A PowerDNS server.
     PowerDns,
@@ -82,7 +84,7 @@ pub struct InvalidDns {
 impl Default for DnsConfig {
     fn default() -> Self {
         Self {
-            driver: DnsDriver::None,
+            driver: DnsDriver::Auto,
             url: String::new(),
             api_token: ApiToken::default(),
             zone: String::new(),
@@ -102,8 +104,9 @@ impl DnsConfig {
     /// The first key that is missing or cannot be used.
     pub fn check(&self, domain: &Domain) -> Result<Option<DnsSettings>, InvalidDns> {
         match self.driver {
+            DnsDriver::Auto if self.url.is_empty() => Ok(None),
             DnsDriver::None => Ok(None),
-            DnsDriver::PowerDns => self.settings(domain).map(Some),
+            DnsDriver::Auto | DnsDriver::PowerDns => self.settings(domain).map(Some),
         }
     }
 
@@ -235,6 +238,11 @@ mod tests {
         let zone = "dns.zone (DNS_ZONE): the domain must be the zone or below it";
         check(|config| config.zone = "xample".to_owned(), "team.example", zone);
         check(|config| config.zone = "other.example".to_owned(), "team.example", zone);
+        let auto = |config: &mut DnsConfig| {
+            *config = DnsConfig { url: "http://ns:8081".to_owned(), ..DnsConfig::default() };
+        };
+        check(auto, "team.example", &format!("dns.api_token (DNS_API_TOKEN): {missing}"));
+        check(|config| config.driver = DnsDriver::None, "team.example", "nothing");
         check(|config| config.ttl_s = 0, "team.example", "dns.ttl_s: from 1 to 86400");
     }
 

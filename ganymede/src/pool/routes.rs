@@ -77,6 +77,11 @@ impl Routes {
         settled.get(&org).cloned()
     }
 
+    /// Every route, now and whenever one changes.
+    pub fn follow(&self) -> watch::Receiver<HashMap<OrgId, Route>> {
+        self.table.subscribe()
+    }
+
     /// How many organizations have a route.
     pub fn len(&self) -> usize {
         self.table.borrow().len()
