@@ -5,6 +5,7 @@
 //! nothing. Repeating an append that was answered or not is fine: what is there is not written twice.
 
 mod append;
+mod erase;
 mod json;
 mod numbering;
 mod pull;
@@ -22,6 +23,7 @@ use orrery_protocol::{
 use self::numbering::Numbering;
 pub use self::{
     append::{AppendError, Refusal},
+    erase::EraseError,
     json::{DataBody, JsonError, PullAnswer, PushBody},
     numbering::{Dropped, MixedForms},
     pull::PullError,

@@ -240,7 +240,7 @@ impl Data {
         Ok(self.store_snapshot(&key, epoch, seq, state).await?)
     }
 
-    async fn projects(&self, org: OrgId) -> Result<Vec<ProjectId>, DatabaseError> {
+    pub(super) async fn projects(&self, org: OrgId) -> Result<Vec<ProjectId>, DatabaseError> {
         Ok(self.inner.parts.orgs.projects(org).await?.iter().map(|project| project.id).collect())
     }
 }

@@ -2,7 +2,7 @@
 
 use orrery_protocol::{
     control::Pull,
-    id::{DocumentKey, DocumentName, ProjectId},
+    id::DocumentKey,
     record::{PayloadTooLarge, stream},
 };
 
@@ -30,7 +30,7 @@ pub enum PullError {
 }
 
 impl Data {
-    /// Everything stored of one document, or the boards and `system` documents of a project or of all, as
+    /// Everything stored of one document, of all of a project, or of all of the organization, as
     /// [records](orrery_protocol::record::stream). Nothing, if nothing is stored.
     ///
     /// # Errors
@@ -51,17 +51,16 @@ impl Data {
 
     async fn asked_for(&self, claims: &GatewayClaims, pull: &Pull) -> Result<Vec<DocumentKey>, PullError> {
         let org = claims.org;
-        let of = |project, document: &DocumentName| DocumentKey { org, project, document: document.clone() };
         match (pull.project, &pull.document) {
-            (Some(project), Some(document)) => Ok(vec![of(project, document)]),
+            (Some(project), Some(document)) => Ok(vec![DocumentKey { org, project, document: document.clone() }]),
             (None, Some(_)) => Err(PullError::NoProject),
             (project, None) => {
-                let projects: Vec<ProjectId> = match project {
-                    Some(project) => vec![project],
-                    None => self.inner.parts.orgs.projects(org).await?.iter().map(|project| project.id).collect(),
+                let stored = self.inner.parts.store.documents(org).await?;
+                let known = self.projects(org).await?;
+                let asked = |key: &DocumentKey| {
+                    project.is_none_or(|project| project == key.project) && known.contains(&key.project)
                 };
-                let named = [DocumentName::System, DocumentName::Board];
-                Ok(projects.into_iter().flat_map(|project| named.iter().map(move |name| of(project, name))).collect())
+                Ok(stored.into_iter().filter(asked).collect())
             }
         }
     }

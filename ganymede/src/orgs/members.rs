@@ -110,6 +110,22 @@ impl Orgs {
     }
 }
 
+/// Ends every membership of a user; of which organizations. Refused if one would be left without an owner.
+pub(crate) async fn leave_all(tx: &mut Tx, user: UserId) -> Result<Vec<OrgId>, ChangeMemberError> {
+    // In one order, or two who leave the same organizations could wait for each other.
+    let select =
+        sqlx::query("SELECT org_id FROM org_members WHERE user_id = $1 ORDER BY org_id").bind(user.to_string());
+    let rows = select.fetch_all(&mut **tx).await?;
+    let orgs: Result<Vec<OrgId>, _> = rows.iter().map(|row| row.parsed("org_id", "an organization id")).collect();
+    let orgs = orgs?;
+    for &org in &orgs {
+        member_to_change(tx, org, user, None).await?;
+        let delete = sqlx::query("DELETE FROM org_members WHERE org_id = $1 AND user_id = $2");
+        delete.bind(org.to_string()).bind(user.to_string()).execute(&mut **tx).await?;
+    }
+    Ok(orgs)
+}
+
 impl Member {
     fn from_row(row: &AnyRow) -> Result<Self, DatabaseError> {
         Ok(Self {

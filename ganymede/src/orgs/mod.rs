@@ -16,6 +16,7 @@ use orrery_protocol::{
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
+pub(crate) use self::members::leave_all;
 pub use self::{
     brief::OrgBrief,
     error::{AddMemberError, ChangeMemberError, CreateOrgError, CreateProjectError, ProjectRoleError, RenameOrgError},
@@ -139,6 +140,13 @@ impl Orgs {
         update.execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(self.org(id).await?)
+    }
+
+    /// Removes an organization with its projects, memberships and everything else that the tables know of it. `false` if it
+    /// is not there. Whoever serves it and its documents are the [pool](crate::pool)'s and the [data](crate::data)'s.
+    pub(crate) async fn delete(&self, id: OrgId) -> Result<bool, DatabaseError> {
+        let delete = sqlx::query("DELETE FROM orgs WHERE id = $1").bind(id.to_string());
+        Ok(delete.execute(self.database.sqlx()).await?.rows_affected() == 1)
     }
 }
 

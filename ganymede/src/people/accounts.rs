@@ -1,13 +1,16 @@
 //! Signing up and in.
 
-use orrery_protocol::id::UserId;
+use orrery_protocol::id::{OrgId, UserId};
 use uuid::Uuid;
 
 use super::{
-    ChangePasswordError, NewUser, People, SignInError, SignUpError, User,
+    ChangePasswordError, DeleteAccountError, NewUser, People, SignInError, SignUpError, User,
     input::{self, InvalidInput},
 };
-use crate::database::{DatabaseError, Row, stored};
+use crate::{
+    database::{DatabaseError, Row, stored},
+    orgs::{ChangeMemberError, leave_all},
+};
 
 impl People {
     /// Makes an account. The first one of an installation is the administrator.
@@ -82,9 +85,7 @@ impl People {
     /// Replaces a password, and ends every session of the user: whoever had the old one is out.
     pub async fn change_password(&self, user: UserId, old: &str, new: &str) -> Result<(), ChangePasswordError> {
         let new = input::password(new).map_err(|_| InvalidInput::field("new_password", "is 8 to 256 characters"))?;
-        let select = "SELECT password FROM users WHERE id = $1";
-        let row = sqlx::query(select).bind(user.to_string()).fetch_optional(self.database.sqlx()).await?;
-        let current = row.ok_or(ChangePasswordError::Refused)?.text("password")?;
+        let current = self.hash_of(user).await?.ok_or(ChangePasswordError::Refused)?;
         if !self.passwords.verify(old.to_owned(), Some(current.clone())).await? {
             return Err(ChangePasswordError::Refused);
         }
@@ -99,6 +100,36 @@ impl People {
         sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(user.to_string()).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Removes an account, with its sessions, API keys and memberships. Answers which organizations lost a member by it.
+    pub async fn delete_account(&self, user: UserId, password: &str) -> Result<Vec<OrgId>, DeleteAccountError> {
+        let hash = self.hash_of(user).await?.ok_or(DeleteAccountError::Refused)?;
+        if !self.passwords.verify(password.to_owned(), Some(hash)).await? {
+            return Err(DeleteAccountError::Refused);
+        }
+        let mut tx = self.database.begin().await?;
+        let left = match leave_all(&mut tx, user).await {
+            Ok(left) => left,
+            Err(ChangeMemberError::LastOwner) => return Err(DeleteAccountError::LastOwner),
+            Err(ChangeMemberError::Database(error)) => return Err(error.into()),
+            // They left it, or became one of it, in this very moment.
+            Err(ChangeMemberError::NoSuchMember | ChangeMemberError::TooManyOrgs) => {
+                return Err(DeleteAccountError::Refused);
+            }
+        };
+        let delete = sqlx::query("DELETE FROM users WHERE id = $1 AND administrator = 0").bind(user.to_string());
+        if delete.execute(&mut *tx).await?.rows_affected() == 0 {
+            return Err(DeleteAccountError::Administrator);
+        }
+        tx.commit().await?;
+        Ok(left)
+    }
+
+    async fn hash_of(&self, user: UserId) -> Result<Option<String>, DatabaseError> {
+        let select = sqlx::query("SELECT password FROM users WHERE id = $1").bind(user.to_string());
+        let row = select.fetch_optional(self.database.sqlx()).await?;
+        row.map(|row| row.text("password")).transpose()
     }
 
     /// Who has this id.

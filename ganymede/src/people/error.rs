@@ -51,6 +51,26 @@ pub enum ChangePasswordError {
     Database(#[from] DatabaseError),
 }
 
+/// Why an account stays.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteAccountError {
+    /// The password is another, or there is no such account.
+    #[error("the password is wrong")]
+    Refused,
+    /// An organization would be left without an owner.
+    #[error("an organization would be left without an owner: give it another one, or delete it")]
+    LastOwner,
+    /// Nobody could look after the installation any more.
+    #[error("the administrator's account cannot be deleted")]
+    Administrator,
+    /// Too many passwords are being hashed.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// The data base.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
 /// Why there is no new session.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenSessionError {
@@ -90,4 +110,4 @@ macro_rules! from_driver {
     };
 }
 
-from_driver!(SignUpError, SignInError, ChangePasswordError, OpenSessionError, CreateKeyError);
+from_driver!(SignUpError, SignInError, ChangePasswordError, DeleteAccountError, OpenSessionError, CreateKeyError);

@@ -15,11 +15,11 @@ use orrery_protocol::id::UserId;
 use sqlx::any::AnyRow;
 
 pub use self::{
-    error::{ChangePasswordError, CreateKeyError, OpenSessionError, SignInError, SignUpError},
+    error::{ChangePasswordError, CreateKeyError, DeleteAccountError, OpenSessionError, SignInError, SignUpError},
     keys::{API_KEYS_MAX, ApiKey, ApiKeyId, InvalidApiKeyId, NewKey, Scope, UnknownScope},
     passwords::{Busy, InvalidPasswordHashing, PasswordHashing},
     secret::Secret,
-    sessions::{SESSION_LIFE_MS, SESSION_LIFE_MS_MAX},
+    sessions::{InvalidSessionId, SESSION_LIFE_MS, SESSION_LIFE_MS_MAX, Session, SessionId},
 };
 use self::{input::InvalidInput, passwords::Passwords};
 use crate::database::{Database, DatabaseError, Row, Tx};

@@ -1,6 +1,9 @@
 //! Sessions of browsers. Owns how long one lives: 30 days from its last use, 90 days in all.
 
+use std::{fmt, str::FromStr};
+
 use orrery_protocol::id::UserId;
+use sqlx::any::AnyRow;
 
 use super::{OpenSessionError, People, Secret, User, lock_user, secret::digest_of};
 use crate::database::{DatabaseError, Row, stored};
@@ -20,7 +23,92 @@ const RENEWAL_MS_MIN: u64 = HOUR_MS;
 const HOUR_MS: u64 = 60 * 60 * 1000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
+/// Characters of a session's id.
+const ID_CHARS: usize = 16;
+
+/// Which session. The beginning of what is stored in place of its secret, so that it may be shown: it opens nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionId(String);
+
+/// This names no session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a session id")]
+pub struct InvalidSessionId;
+
+/// One session of a user, without what opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Which.
+    pub id: SessionId,
+    /// When the user signed in.
+    pub opened_at_ms: u64,
+    /// When it was used last, to the hour.
+    pub used_at_ms: u64,
+    /// When it ends unless it is used.
+    pub expires_at_ms: u64,
+}
+
+impl SessionId {
+    /// Of the session that this secret opens; `None` if it can be none's.
+    pub fn of(secret: &str) -> Option<Self> {
+        digest_of(secret).map(|digest| Self(digest.chars().take(ID_CHARS).collect()))
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = InvalidSessionId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
+        let is_id = text.len() == ID_CHARS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if is_id { Ok(Self(text.to_owned())) } else { Err(InvalidSessionId) }
+    }
+}
+
+impl Session {
+    fn from_row(row: &AnyRow) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            id: row.parsed("id", "a session id")?,
+            opened_at_ms: row.number("created_at")?,
+            used_at_ms: row.number("renewed_at")?,
+            expires_at_ms: row.number("expires_at")?,
+        })
+    }
+}
+
 impl People {
+    /// The sessions of a user that have not ended, the newest first.
+    pub async fn sessions_of(&self, now_ms: u64, user: UserId) -> Result<Vec<Session>, DatabaseError> {
+        let select = "SELECT SUBSTR(digest, 1, 16) AS id, created_at, renewed_at, expires_at FROM sessions \
+                      WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC, digest";
+        let rows = sqlx::query(select).bind(user.to_string()).bind(stored(now_ms));
+        rows.fetch_all(self.database.sqlx()).await?.iter().map(Session::from_row).collect()
+    }
+
+    /// Ends a session of a user. `false` if they have no such session.
+    pub async fn end_session(&self, user: UserId, id: &SessionId) -> Result<bool, DatabaseError> {
+        let delete = "DELETE FROM sessions WHERE user_id = $1 AND SUBSTR(digest, 1, 16) = $2";
+        let delete = sqlx::query(delete).bind(user.to_string()).bind(&id.0);
+        Ok(delete.execute(self.database.sqlx()).await?.rows_affected() > 0)
+    }
+
+    /// Ends every session of a user but these.
+    pub async fn end_sessions(&self, user: UserId, but: &[SessionId]) -> Result<(), DatabaseError> {
+        let sessions = sqlx::query("SELECT SUBSTR(digest, 1, 16) AS id FROM sessions WHERE user_id = $1");
+        for row in sessions.bind(user.to_string()).fetch_all(self.database.sqlx()).await? {
+            let id: SessionId = row.parsed("id", "a session id")?;
+            if !but.contains(&id) {
+                self.end_session(user, &id).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Signs a browser in. The secret goes into its cookie; only a digest is stored.
     pub async fn open_session(&self, now_ms: u64, user: UserId) -> Result<Secret, OpenSessionError> {
         let secret = Secret::random();

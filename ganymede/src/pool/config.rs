@@ -95,11 +95,8 @@ impl Pool {
     /// # Errors
     /// The organization is served under a newer epoch; nothing was changed.
     pub async fn stop(&self, claims: &GatewayClaims) -> Result<(), StopError> {
-        let GatewayClaims { gateway, org, epoch } = *claims;
-        let Some(open) = self.inner.table.open_of(org).await? else { return Ok(()) };
-        if open.epoch != epoch || open.gateway.gateway() != gateway {
-            return Err(StaleEpoch { organization_id: org, epoch }.into());
-        }
+        let GatewayClaims { org, epoch, .. } = *claims;
+        let Some(open) = self.allocation_of(claims).await? else { return Ok(()) };
         if open.step == Step::Draining {
             // Whoever moves the organization ends the allocation, and need not wait for the end of the lease.
             self.inner.leases.close(org, epoch);
@@ -118,10 +115,7 @@ impl Pool {
     /// The organization is served under a newer epoch; nothing was changed.
     pub async fn depart(&self, claims: &GatewayClaims) -> Result<(), StopError> {
         let GatewayClaims { gateway, org, epoch } = *claims;
-        let Some(open) = self.inner.table.open_of(org).await? else { return Ok(()) };
-        if open.epoch != epoch || open.gateway.gateway() != gateway {
-            return Err(StaleEpoch { organization_id: org, epoch }.into());
-        }
+        let Some(open) = self.allocation_of(claims).await? else { return Ok(()) };
         self.inner.table.lose_gateway(gateway).await?;
         if open.step == Step::Draining {
             self.inner.leases.close(org, epoch);
@@ -132,19 +126,53 @@ impl Pool {
         Ok(())
     }
 
+    /// What a gateway serves, as long as nobody serves it under a newer epoch. `None` if nobody does.
+    async fn allocation_of(&self, claims: &GatewayClaims) -> Result<Option<Allocated>, StopError> {
+        let GatewayClaims { gateway, org, epoch } = *claims;
+        let Some(open) = self.inner.table.open_of(org).await? else { return Ok(None) };
+        if open.epoch != epoch || open.gateway.gateway() != gateway {
+            return Err(StaleEpoch { organization_id: org, epoch }.into());
+        }
+        Ok(Some(open))
+    }
+
     /// Takes an organization from its gateway: nobody is served, and nobody will be until the next start.
     ///
     /// # Errors
     /// The data base does not answer.
     pub async fn release(&self, org: OrgId) -> Result<(), DatabaseError> {
         let turn = self.inner.turns.take(org).await;
+        self.let_go(org).await?;
+        drop(turn);
+        Ok(())
+    }
+
+    /// Takes an organization from its gateway and removes it: first what `erase` removes of it, then what is in the tables.
+    /// Nobody can start it meanwhile. `false` if it is not there. What fails can be tried again.
+    ///
+    /// # Errors
+    /// The data base does not answer, or `erase` fails.
+    pub async fn dissolve<E: From<DatabaseError>>(
+        &self,
+        org: OrgId,
+        erase: impl Future<Output = Result<(), E>>,
+    ) -> Result<bool, E> {
+        let turn = self.inner.turns.take(org).await;
+        self.let_go(org).await?;
+        erase.await?;
+        let deleted = self.inner.parts.orgs.delete(org).await?;
+        drop(turn);
+        Ok(deleted)
+    }
+
+    /// The caller has the organization's turn.
+    async fn let_go(&self, org: OrgId) -> Result<(), DatabaseError> {
         if let Some(open) = self.inner.table.open_of(org).await? {
             self.leave(&open, End::Released).await?;
         }
         self.inner.table.forget_failover(org).await?;
         self.inner.backoffs.forget(org);
         self.inner.parts.routes.forget_moving(org);
-        drop(turn);
         Ok(())
     }
 

@@ -5,17 +5,13 @@ use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use bytes::Bytes;
 use orrery_protocol::{
-    id::DocumentKey,
+    id::{DocumentKey, OrgId, ProjectId},
     record::{Record, Stamp},
-};
-#[cfg(feature = "object-storage")]
-use {
-    orrery_protocol::id::{OrgId, ProjectId},
-    std::str::FromStr,
 };
 
 use super::{
@@ -41,6 +37,10 @@ impl SnapshotShelf for FileShelf {
 
     fn read(&self, key: &DocumentKey) -> Result<Option<(u64, Bytes)>, ReadError> {
         Ok(self.record(key)?.map(|record| (record.stamp.seq, record.payload)))
+    }
+
+    fn documents(&self, org: OrgId) -> Result<Vec<DocumentKey>, ReadError> {
+        Ok(documents_in(org, &self.folder.join(org.to_string()))?)
     }
 
     fn write(&self, key: &DocumentKey, stamp: &Stamp, state: &[u8]) -> Result<(), SnapshotError> {
@@ -76,17 +76,12 @@ impl FileShelf {
         Ok(Some(snapshot::decode(&path, &bytes.into(), key)?))
     }
 
-    /// The documents that have a snapshot. Other files are none of ours.
+    /// The documents that have a snapshot.
     #[cfg(feature = "object-storage")]
     pub(super) fn keys(&self) -> Result<Vec<DocumentKey>, FileError> {
         let mut keys = Vec::new();
-        for (org, projects) in named::<OrgId>(&self.folder)? {
-            for (project, documents) in named::<ProjectId>(&projects)? {
-                for (file, _) in entries(&documents)? {
-                    let document = file.strip_suffix(".snap").and_then(|name| name.parse().ok());
-                    keys.extend(document.map(|document| DocumentKey { org, project, document }));
-                }
-            }
+        for (org, folder) in named::<OrgId>(&self.folder)? {
+            keys.extend(documents_in(org, &folder)?);
         }
         Ok(keys)
     }
@@ -112,17 +107,33 @@ impl FileShelf {
     }
 }
 
-#[cfg(feature = "object-storage")]
+/// The documents of an organization that have a snapshot. Other files are none of ours.
+fn documents_in(org: OrgId, folder: &Path) -> Result<Vec<DocumentKey>, FileError> {
+    let mut keys = Vec::new();
+    for (project, documents) in named::<ProjectId>(folder)? {
+        for (file, _) in entries(&documents)? {
+            let document = file.strip_suffix(".snap").and_then(|name| name.parse().ok());
+            keys.extend(document.map(|document| DocumentKey { org, project, document }));
+        }
+    }
+    Ok(keys)
+}
+
+/// What is in a folder; nothing, if it is not there.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, FileError> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(FileError::at(folder))? {
+    let listing = match fs::read_dir(folder) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        Err(error) => return Err(FileError::at(folder)(error)),
+    };
+    for entry in listing {
         let entry = entry.map_err(FileError::at(folder))?;
         found.extend(entry.file_name().into_string().ok().map(|name| (name, entry.path())));
     }
     Ok(found)
 }
 
-#[cfg(feature = "object-storage")]
 fn named<I: FromStr>(folder: &Path) -> Result<Vec<(I, PathBuf)>, FileError> {
     Ok(entries(folder)?.into_iter().filter_map(|(name, path)| Some((name.parse().ok()?, path))).collect())
 }

@@ -96,6 +96,12 @@ impl Index {
         Ok(())
     }
 
+    /// The documents of an organization that have records.
+    pub(super) fn documents_of(&self, org: OrgId) -> Vec<DocumentKey> {
+        let held = self.documents.iter().filter(|(key, document)| key.org == org && !document.records.is_empty());
+        held.map(|(key, _)| DocumentKey::clone(key)).collect()
+    }
+
     pub(super) fn fence(&mut self, org: OrgId, epoch: u64) {
         let newest = self.epochs.entry(org).or_default();
         *newest = epoch.max(*newest);

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use orrery_protocol::{
-    id::DocumentKey,
+    id::{DocumentKey, OrgId},
     record::{PAYLOAD_BYTES_MAX, RecordKind, Stamp},
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -47,6 +47,11 @@ pub(super) enum Ask {
         reply: oneshot::Sender<Result<Plan, LoadError>>,
     },
     Store(NewSnapshot),
+    /// Which documents of an organization have records.
+    Documents {
+        org: OrgId,
+        reply: oneshot::Sender<Vec<DocumentKey>>,
+    },
     /// The archive has a snapshot on disk.
     Stored {
         key: Arc<DocumentKey>,
@@ -249,6 +254,7 @@ impl Journal {
         match ask {
             Ask::Load { key, reply } => drop(reply.send(self.plan(key).map_err(LoadError::from))),
             Ask::Store(snapshot) => self.store(snapshot),
+            Ask::Documents { org, reply } => drop(reply.send(self.index.documents_of(org))),
             Ask::Stored { key, covers_seq } => self.stored(&key, covers_seq),
             Ask::FoldEnded { key, done } => self.upkeep.fold_ended(key, done),
             Ask::Close { reply } => closers.push(reply),

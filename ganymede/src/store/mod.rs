@@ -46,6 +46,7 @@ mod writer;
 mod tests;
 
 use std::{
+    collections::BTreeSet,
     fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
@@ -54,7 +55,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use orrery_protocol::{id::DocumentKey, record::StoredDocument};
+use orrery_protocol::{
+    id::{DocumentKey, OrgId},
+    record::StoredDocument,
+};
 use tokio::{
     sync::{Semaphore, oneshot},
     task::spawn_blocking,
@@ -235,6 +239,21 @@ impl Store {
         let shelf = Arc::clone(&self.inner.shelf);
         let read = spawn_blocking(move || plan.read(&*shelf)).await.map_err(|_| Closed)?;
         Ok(read?)
+    }
+
+    /// The documents of an organization of which anything is stored, in order, including every append queued before. Waits
+    /// for those to be durable.
+    ///
+    /// # Errors
+    /// If the snapshots cannot be listed.
+    pub async fn documents(&self, org: OrgId) -> Result<BTreeSet<DocumentKey>, LoadError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Ask::Documents { org, reply })?;
+        // Records first: what a snapshot covers in the meantime is on the shelf by then.
+        let held = answer.await.map_err(|_| Closed)?;
+        let shelf = Arc::clone(&self.inner.shelf);
+        let kept = spawn_blocking(move || shelf.documents(org)).await.map_err(|_| Closed)??;
+        Ok(held.into_iter().chain(kept).collect())
     }
 
     /// Replaces the document's snapshot by `state`, which contains every update up to `covers_seq`. When it returns, the

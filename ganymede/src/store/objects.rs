@@ -21,7 +21,7 @@ use std::{
 
 use bytes::Bytes;
 use orrery_protocol::{
-    id::{DocumentKey, DocumentName},
+    id::{DocumentKey, DocumentName, OrgId},
     record::{Record, Stamp},
 };
 
@@ -168,6 +168,10 @@ impl SnapshotShelf for ObjectShelf {
             current = newest;
         }
         Ok(None)
+    }
+
+    fn documents(&self, org: OrgId) -> Result<Vec<DocumentKey>, ReadError> {
+        Ok(self.catalogue().keys().filter(|key| key.org == org).cloned().collect())
     }
 
     fn write(&self, key: &DocumentKey, stamp: &Stamp, state: &[u8]) -> Result<(), SnapshotError> {

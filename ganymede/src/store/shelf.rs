@@ -5,7 +5,10 @@ use std::fmt;
 use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
-use orrery_protocol::{id::DocumentKey, record::Stamp};
+use orrery_protocol::{
+    id::{DocumentKey, OrgId},
+    record::Stamp,
+};
 
 use super::{
     adopt,
@@ -23,6 +26,9 @@ pub(super) trait SnapshotShelf: Send + Sync {
 
     /// The document's snapshot and the sequence number that it covers, checked from end to end.
     fn read(&self, key: &DocumentKey) -> Result<Option<(u64, Bytes)>, ReadError>;
+
+    /// The documents of an organization that have a snapshot, in any order.
+    fn documents(&self, org: OrgId) -> Result<Vec<DocumentKey>, ReadError>;
 
     /// Replaces the document's snapshot. The old one is in place until the new one is durable and was read back.
     fn write(&self, key: &DocumentKey, stamp: &Stamp, state: &[u8]) -> Result<(), SnapshotError>;

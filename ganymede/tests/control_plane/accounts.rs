@@ -1,6 +1,9 @@
 //! Signing up and in.
 
-use orrery_ganymede::people::{ChangePasswordError, PasswordHashing, People, SignInError, SignUpError};
+use orrery_ganymede::people::{
+    ChangePasswordError, DeleteAccountError, NewKey, PasswordHashing, People, Scope, SignInError, SignUpError,
+};
+use orrery_protocol::access::OrgRole;
 
 use sqlx::Row;
 
@@ -18,6 +21,8 @@ on_both!(
     a_wrong_password_and_an_unknown_address_look_the_same,
     a_changed_password_ends_sessions,
     signing_in_brings_an_old_hash_to_the_cost_of_today,
+    an_account_goes_with_everything_of_it,
+    an_account_that_is_needed_stays,
 );
 
 async fn the_first_account_is_the_administrator(scratch: Scratch) {
@@ -148,4 +153,41 @@ async fn signing_in_brings_an_old_hash_to_the_cost_of_today(scratch: Scratch) {
         assert!(hash.starts_with(cost), "{hash}");
     }
     assert_eq!(world.people.sign_in(&alice.email, PASSWORD).await.unwrap(), alice, "whatever it costs");
+}
+
+async fn an_account_goes_with_everything_of_it(scratch: Scratch) {
+    let world = World::new(&scratch);
+    let (alice, org) = world.owner("alice").await;
+    let bob = world.person("bob").await;
+    world.orgs.add_member(START_MS, org.id, &bob.email, OrgRole::Owner).await.unwrap();
+    let session = world.people.open_session(START_MS, bob.id).await.unwrap();
+    let new = NewKey { name: "bot".to_owned(), scopes: [Scope::Read].into(), expires_at_ms: None };
+    let (_, key) = world.people.create_key(START_MS, bob.id, new).await.unwrap();
+    let version = world.orgs.org(org.id).await.unwrap().unwrap().version;
+    let wrong = world.people.delete_account(bob.id, "another password").await;
+    assert!(matches!(wrong, Err(DeleteAccountError::Refused)), "{wrong:?}");
+    assert_eq!(world.people.delete_account(bob.id, PASSWORD).await.unwrap(), [org.id]);
+    assert_eq!(world.people.user(bob.id).await.unwrap(), None);
+    assert_eq!(world.people.session(START_MS, session.expose()).await.unwrap(), None);
+    assert!(world.people.key(START_MS, key.expose()).await.unwrap().is_none());
+    assert_eq!(world.orgs.role(org.id, bob.id).await.unwrap(), None);
+    assert!(world.orgs.org(org.id).await.unwrap().unwrap().version > version, "its gateway is to hear of it");
+    assert_eq!(world.orgs.role(org.id, alice.id).await.unwrap(), Some(OrgRole::Owner));
+    assert!(matches!(world.people.sign_in(&bob.email, PASSWORD).await, Err(SignInError::Refused)));
+    let again = world.people.delete_account(bob.id, PASSWORD).await;
+    assert!(matches!(again, Err(DeleteAccountError::Refused)), "{again:?}");
+    world.person("bob").await;
+}
+
+async fn an_account_that_is_needed_stays(scratch: Scratch) {
+    let world = World::new(&scratch);
+    let alice = world.person("alice").await;
+    let (bob, org) = world.owner("bob").await;
+    world.orgs.add_member(START_MS, org.id, &alice.email, OrgRole::Member).await.unwrap();
+    let last_owner = world.people.delete_account(bob.id, PASSWORD).await;
+    assert!(matches!(last_owner, Err(DeleteAccountError::LastOwner)), "{last_owner:?}");
+    assert_eq!(world.orgs.role(org.id, bob.id).await.unwrap(), Some(OrgRole::Owner));
+    let administrator = world.people.delete_account(alice.id, PASSWORD).await;
+    assert!(matches!(administrator, Err(DeleteAccountError::Administrator)), "{administrator:?}");
+    assert_eq!(world.orgs.role(org.id, alice.id).await.unwrap(), Some(OrgRole::Member), "nothing of it happened");
 }

@@ -1,6 +1,6 @@
 //! Sessions, on a clock that the story turns.
 
-use orrery_ganymede::people::{OpenSessionError, SESSION_LIFE_MS, SESSION_LIFE_MS_MAX};
+use orrery_ganymede::people::{OpenSessionError, SESSION_LIFE_MS, SESSION_LIFE_MS_MAX, SessionId};
 use orrery_protocol::id::UserId;
 use sqlx::Row;
 use uuid::Uuid;
@@ -18,6 +18,8 @@ on_both!(
     only_the_newest_hundred_sessions_live,
     what_has_expired_is_swept,
     nobody_has_no_session,
+    sessions_are_listed_without_what_opens_them_and_ended_one_by_one,
+    all_sessions_end_but_the_one_that_is_kept,
 );
 
 async fn a_session_ends_when_it_is_closed(scratch: Scratch) {
@@ -110,4 +112,46 @@ async fn nobody_has_no_session(scratch: Scratch) {
     let world = World::new(&scratch);
     let refused = world.people.open_session(START_MS, UserId(Uuid::from_u128(1))).await;
     assert!(matches!(refused, Err(OpenSessionError::NoSuchUser)), "{refused:?}");
+}
+
+async fn sessions_are_listed_without_what_opens_them_and_ended_one_by_one(scratch: Scratch) {
+    let world = World::new(&scratch);
+    let (alice, bob) = (world.person("alice").await, world.person("bob").await);
+    let one = world.people.open_session(START_MS, alice.id).await.unwrap();
+    let other = world.people.open_session(START_MS + HOUR_MS, alice.id).await.unwrap();
+    let listed = world.people.sessions_of(START_MS + HOUR_MS, alice.id).await.unwrap();
+    let [one_id, other_id] = [&one, &other].map(|secret| SessionId::of(secret.expose()).unwrap());
+    assert_eq!(listed.iter().map(|session| &session.id).collect::<Vec<_>>(), [&other_id, &one_id]);
+    assert_eq!((listed[1].opened_at_ms, listed[1].used_at_ms), (START_MS, START_MS));
+    assert_eq!(listed[1].expires_at_ms, START_MS + SESSION_LIFE_MS);
+    assert!(!format!("{listed:?}").contains(one.expose()));
+    assert_eq!(world.people.session(START_MS, &one_id.to_string()).await.unwrap(), None, "an id opens nothing");
+
+    assert!(!world.people.end_session(bob.id, &one_id).await.unwrap(), "not his");
+    assert!(world.people.end_session(alice.id, &one_id).await.unwrap());
+    assert!(!world.people.end_session(alice.id, &one_id).await.unwrap(), "it is over");
+    assert_eq!(world.people.session(START_MS, one.expose()).await.unwrap(), None);
+    assert_eq!(world.people.session(START_MS, other.expose()).await.unwrap(), Some(alice.clone()));
+    let end_ms = START_MS + HOUR_MS + SESSION_LIFE_MS;
+    assert_eq!(world.people.sessions_of(end_ms, alice.id).await.unwrap(), [], "what has ended is not listed");
+    for nonsense in ["", "0123456789abcde", "0123456789abcdeF", "%%%%%%%%%%%%%%%%"] {
+        assert!(nonsense.parse::<SessionId>().is_err(), "{nonsense}");
+    }
+}
+
+async fn all_sessions_end_but_the_one_that_is_kept(scratch: Scratch) {
+    let world = World::new(&scratch);
+    let (alice, bob) = (world.person("alice").await, world.person("bob").await);
+    let mut hers = Vec::new();
+    for _ in 0..3 {
+        hers.push(world.people.open_session(START_MS, alice.id).await.unwrap());
+    }
+    let his = world.people.open_session(START_MS, bob.id).await.unwrap();
+    let kept = SessionId::of(hers[1].expose()).unwrap();
+    world.people.end_sessions(alice.id, &[kept]).await.unwrap();
+    let mut open = Vec::new();
+    for session in hers.iter().chain([&his]) {
+        open.push(world.people.session(START_MS, session.expose()).await.unwrap().is_some());
+    }
+    assert_eq!(open, [false, true, false, true]);
 }

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use orrery_ganymede::{
-    data::{AppendError, Data, DataParts, PullError, PushError, Refusal},
-    pool::Allocation,
+    data::{AppendError, Data, DataParts, EraseError, PullError, PushError, Refusal},
+    pool::{Allocation, StartError},
     store::{Append, SnapshotError, Store, StoreLimits, StoreOptions},
     tokens::GatewayClaims,
 };
@@ -34,6 +34,8 @@ on_both!(
     a_stale_gateway_changes_nothing,
     a_snapshot_replaces_what_it_covers_and_nothing_else,
     appends_of_a_gateway_in_the_process_pass_the_same_fence,
+    an_organization_is_dissolved_with_its_documents,
+    an_organization_whose_documents_cannot_be_erased_is_still_there,
 );
 
 /// A world whose documents are kept.
@@ -165,7 +167,12 @@ async fn what_was_appended_is_pulled(scratch: Scratch) {
     assert_eq!((appended.sequence, appended.records), (1, 3));
     let whole = pulled(&data.pull(&claims, &everything(*org)).await.unwrap());
     let stored = |updates: Vec<Bytes>| StoredDocument { snapshot: None, last_seq: updates.len() as u64, updates };
-    assert_eq!(whole, BTreeMap::from([(board.clone(), stored(vec![one, two]))]));
+    let both = [(board.clone(), stored(vec![one, two])), (note.clone(), stored(vec![other.clone()]))];
+    assert_eq!(whole, BTreeMap::from(both));
+    let project_only = Pull { project: Some(*project), ..everything(*org) };
+    assert_eq!(pulled(&data.pull(&claims, &project_only).await.unwrap()), whole);
+    let nothing = Pull { project: Some(ProjectId(Uuid::nil())), ..everything(*org) };
+    assert!(data.pull(&claims, &nothing).await.unwrap().is_empty(), "no such project");
     let named = Pull { project: Some(*project), document: Some(note.document.clone()), ..everything(*org) };
     let named = pulled(&data.pull(&claims, &named).await.unwrap());
     assert_eq!(named, BTreeMap::from([(note, stored(vec![other]))]));
@@ -295,4 +302,46 @@ async fn appends_of_a_gateway_in_the_process_pass_the_same_fence(scratch: Scratc
     archive.data.queue(next).unwrap();
     assert_eq!(durable.await, Ok(2));
     assert_eq!(archive.data.load(&key).await.unwrap().last_seq, 2);
+}
+
+async fn an_organization_is_dissolved_with_its_documents(scratch: Scratch) {
+    let archive = Archive::new(scratch).await;
+    let (_, claims) = archive.claims().await;
+    let Archive { world, data, org, store, .. } = &archive;
+    let (board, note) = (archive.board(), archive.note());
+    let secret = yjs::entry(1, "a", "a secret of theirs");
+    let mut records = updates(&claims, &board, 1, std::slice::from_ref(&secret));
+    records.extend(updates(&claims, &note, 1, std::slice::from_ref(&secret)));
+    data.append(&claims, records).await.unwrap();
+    let other = world.org().await;
+    let elsewhere = DocumentKey { org: other, ..board.clone() };
+    let theirs = world.claims(&world.pool.start(other).await.unwrap());
+    data.append(&theirs, updates(&theirs, &elsewhere, 1, std::slice::from_ref(&secret))).await.unwrap();
+
+    assert!(world.pool.dissolve(*org, data.erase(*org)).await.unwrap());
+    assert_eq!(world.orgs.org(*org).await.unwrap(), None);
+    assert_eq!(world.orgs.project(archive.project).await.unwrap(), None);
+    assert_eq!((world.hosts.serving(*org), world.hosts.serving(other)), (0, 1));
+    assert!(matches!(world.pool.start(*org).await, Err(StartError::UnknownOrg(_))), "nothing starts it again");
+    let late = data.append(&claims, updates(&claims, &board, 2, std::slice::from_ref(&secret))).await;
+    assert!(matches!(late, Err(AppendError::Stale(_))), "{late:?}");
+    for key in [&board, &note] {
+        let stored = store.load(key).await.unwrap();
+        assert!(stored.updates.is_empty(), "{key}");
+        assert_eq!(stored.snapshot.as_deref(), Some(&[0, 0][..]), "{key}: an empty document");
+    }
+    assert_eq!(store.load(&elsewhere).await.unwrap().updates, [secret]);
+    assert!(!world.pool.dissolve(*org, data.erase(*org)).await.unwrap(), "it is gone");
+}
+
+async fn an_organization_whose_documents_cannot_be_erased_is_still_there(scratch: Scratch) {
+    let archive = Archive::new(scratch).await;
+    archive.claims().await;
+    let Archive { world, data, org, store, .. } = &archive;
+    store.close().await.unwrap();
+    let failed = world.pool.dissolve(*org, data.erase(*org)).await;
+    assert!(matches!(failed, Err(EraseError::Load(_))), "{failed:?}");
+    assert!(world.orgs.org(*org).await.unwrap().is_some());
+    assert_eq!(world.hosts.serving(*org), 0);
+    world.pool.start(*org).await.unwrap();
 }

@@ -43,6 +43,7 @@ async fn snapshots_take_the_place_of_what_they_cover(place: &SnapshotPlace) {
     let store = open(folder.path(), place);
     let stored = store.load(&key(1)).await.unwrap();
     assert_eq!((stored.snapshot, stored.updates.len()), (Some(state(&up_to(3))), 0));
+    assert_eq!(store.documents(key(1).org).await.unwrap(), [key(1)].into());
     append(&store, &key(1), 4, vec![text(4)]).await;
     assert_eq!(texts(&store, 1).await, up_to(4));
     // A room may build a document anew.

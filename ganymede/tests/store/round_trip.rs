@@ -1,6 +1,12 @@
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use orrery_ganymede::store::{CloseError, Closed, Health, LoadError, SnapshotError};
-use orrery_protocol::record::StoredDocument;
+use orrery_protocol::{
+    id::{DocumentKey, OrgId},
+    record::StoredDocument,
+};
+use uuid::Uuid;
 
 use crate::support::{append, content, key, open, queue, state, text, within};
 
@@ -172,4 +178,26 @@ async fn a_receiver_that_panics_harms_nobody() {
     });
     append(&store, &key, 2, vec![text(2)]).await;
     assert_eq!(content(&store.load(&key).await.unwrap()), [text(1), text(2)]);
+}
+
+#[tokio::test]
+async fn the_documents_of_an_organization_are_those_of_which_anything_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let org = key(1).org;
+    assert_eq!(store.documents(org).await.unwrap(), [].into());
+    store.load(&key(9)).await.unwrap();
+    let elsewhere = DocumentKey { org: OrgId(Uuid::from_u128(8)), ..key(1) };
+    for document in [&key(1), &key(2), &elsewhere] {
+        append(&store, document, 1, vec![text(1)]).await;
+    }
+    store.store_snapshot(&key(2), 1, state(&[text(1)])).await.unwrap();
+    let queued = queue(&store, &key(3), 1, 1, vec![text(1)]);
+    let expected = BTreeSet::from([key(1), key(2), key(3)]);
+    assert_eq!(store.documents(org).await.unwrap(), expected, "in the journal, in a snapshot, on the way");
+    assert_eq!(within(queued).await, Ok(1));
+    store.close().await.unwrap();
+    let (store, _) = open(folder.path());
+    assert_eq!(store.documents(org).await.unwrap(), expected);
+    assert_eq!(store.documents(elsewhere.org).await.unwrap(), [elsewhere].into());
 }
