@@ -20,6 +20,7 @@ mod config;
 mod error;
 mod faults;
 mod fence;
+mod figures;
 mod gateways;
 mod host;
 mod leases;

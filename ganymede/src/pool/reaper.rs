@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Pool, StartError,
+    Pool, StartError, figures,
     host::GatewayAddress,
     routes::Route,
     table::{Allocated, End},
@@ -131,7 +131,10 @@ impl Pool {
 
     async fn start_again(&self, org: OrgId) {
         match self.start(org).await {
-            Ok(_) => self.inner.backoffs.forget(org),
+            Ok(_) => {
+                figures::failed_over();
+                self.inner.backoffs.forget(org);
+            }
             // Costs nothing, and each pass may find a slot.
             Err(StartError::PoolExhausted { .. }) => {}
             Err(error) => {
@@ -160,7 +163,8 @@ impl Pool {
     async fn pass(&self) {
         let passed = async {
             self.reap().await?;
-            self.failover().await
+            self.failover().await?;
+            self.count_slots().await
         };
         if let Err(error) = passed.await {
             tracing::error!(%error, "the pool cannot be looked after; trying again");

@@ -19,7 +19,7 @@ use tokio::{sync::watch, time::timeout};
 use uuid::Uuid;
 
 use super::{
-    Allocation, Pool, StartError,
+    Allocation, Pool, StartError, figures,
     host::{GatewayAddress, HostError},
     routes::Route,
     table::{Allocated, End, Reserved},
@@ -175,6 +175,7 @@ impl<'a> Run<'a> {
                     Ok(()) => Outcome::Done,
                     Err(error) => {
                         tracing::warn!(org = %self.org, %step, %error, "an allocation fails and is undone");
+                        figures::step_failed(step);
                         self.failure = Some(error);
                         Outcome::Failed
                     }
@@ -184,6 +185,7 @@ impl<'a> Run<'a> {
                     let allocated = self.allocated.expect("what is served has a slot");
                     let Allocated { org, slot, epoch, .. } = &allocated;
                     tracing::info!(%org, %slot, %epoch, gateway = %allocated.gateway.gateway(), "serving");
+                    figures::served();
                     return Ok(allocated.into());
                 }
                 Effect::Undone(_) => {
