@@ -3,11 +3,13 @@
 ARGS ?=
 FUZZ_SECONDS ?= 60
 
-.PHONY: help up test check format fuzz
+.PHONY: help up ui test test-images check format fuzz
 
 help:
 	@echo 'make up      build the binary and run it (ARGS="--listen 127.0.0.1:7001" and so on)'
+	@echo 'make ui      build the browser client, which the next build of the binary takes in'
 	@echo 'make test    every test'
+	@echo 'make test-images  build the images that we bring along, and try them (minutes)'
 	@echo 'make check   formatting, lints, documentation, licences, invariants'
 	@echo 'make format  rewrite the sources in their one format'
 	@echo 'make bench   our loads beside the kernel floor; make bench-peers: beside other servers'
@@ -15,11 +17,19 @@ help:
 
 up:
 	scripts/setup.sh up
+	scripts/ui.sh
 	cargo build --release -p orrery
 	exec target/release/orrery up $(ARGS)
 
+ui:
+	scripts/ui.sh
+
 test:
 	scripts/test.sh
+
+test-images:
+	scripts/setup.sh test-images
+	scripts/test-images.sh
 
 check:
 	scripts/check.sh
@@ -28,6 +38,7 @@ format:
 	scripts/setup.sh format
 	cargo fmt --all
 	scripts/lint/node_modules/.bin/prettier --config scripts/lint/.prettierrc.json --write $$(scripts/javascript.sh)
+	npm --prefix web/ui run --silent format
 
 fuzz:
 	scripts/setup.sh fuzz

@@ -2,7 +2,7 @@
 # Installs what a make target needs and this machine does not have, and says so. Debian and Ubuntu only; elsewhere it says
 # what is missing and stops. Rust itself is expected.
 #
-#   scripts/setup.sh up|test|check|format|fuzz
+#   scripts/setup.sh up|ui|test|test-images|check|format|fuzz
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:?which target}
@@ -50,9 +50,15 @@ need_compiler() {
 
 node_major() { node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
 
+# Node of this major version or a newer one.
 need_node() {
   have node && have npm || install_packages nodejs npm
-  [ "$(node_major)" -ge 18 ] || stop "node is $(node --version); please install node 18 or newer"
+  [ "$(node_major)" -ge "$1" ] || stop "node is $(node --version); please install node $1 or newer"
+}
+
+# A browser for stories that people live through.
+need_browser() {
+  [ -n "${CHROMIUM:-}" ] || have chromium || install_packages chromium
 }
 
 # A cargo command, built from the registry.
@@ -85,6 +91,13 @@ need_nginx() {
   install_packages nginx-light
 }
 
+# A container engine, and the static busybox that test images are made of. Where it cannot be had, its tests are skipped.
+need_docker() {
+  scripts/docker.sh installed && return
+  have apt-get || return 0
+  install_packages docker.io iptables busybox-static
+}
+
 # The packages of a folder with a lock file, installed once per state of that lock file.
 need_npm_packages() {
   local folder=$1 stamp="$1/node_modules/.installed"
@@ -109,28 +122,45 @@ need_python_packages() {
   mv "$place/wanted.txt" "$place/.installed"
 }
 
+# What the browser client is built and linted with.
+need_client() {
+  need_node 20
+  need_npm_packages web/ui
+}
+
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
-need_compiler
-need_rust
+if [ "$target" != ui ]; then
+  need_compiler
+  need_rust
+fi
 case $target in
   up) ;;
+  ui) need_client ;;
   test)
-    need_node
+    need_client
+    need_browser
+    need_npm_packages tests/browser
     need_cargo_command cargo-nextest
     need_npm_packages tests/clients
     need_python_packages scripts/openapi/requirements.txt ganymede/tests/store/requirements.txt
     need_postgres
+    need_docker
     need_powerdns
     need_nginx
     ;;
+  test-images)
+    need_docker
+    have debootstrap || install_packages debootstrap
+    have curl || install_packages curl
+    ;;
   check)
     have git || install_packages git
-    need_node
+    need_client
     need_cargo_command cargo-deny
     need_npm_packages scripts/lint
     ;;
   format)
-    need_node
+    need_client
     need_npm_packages scripts/lint
     ;;
   fuzz) need_cargo_command cargo-fuzz ;;

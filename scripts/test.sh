@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every test: Rust's (units, properties, the tables on SQLite and on a real PostgreSQL, the whole system through sockets),
-# examples in the documentation, and the stock JavaScript clients. Each part runs even if one before it failed; the last
-# lines say what became of each.
+# examples in the documentation, the stock JavaScript clients, and the browser client in a real browser. Each part runs even
+# if one before it failed; the last lines say what became of each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh test
@@ -9,6 +9,7 @@ export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 
 # Test builds can make a room panic; the release binary cannot.
 features=(--features orrery/fault-hooks)
+scripts/ui.sh
 cargo build --release -p orrery
 export ORRERY_BIN="$PWD/target/release/orrery"
 
@@ -18,12 +19,21 @@ stop_postgres() {
   scripts/postgres.sh stop "$postgres" || true
   rm -rf "$postgres"
 }
-trap stop_postgres EXIT
+engine=$(mktemp -d /tmp/orrery-engine.XXXXXX)
+stop_engine() {
+  scripts/docker.sh stop "$engine" || true
+  rm -rf "$engine"
+}
+trap 'stop_postgres; stop_engine' EXIT
 ORRERY_TEST_POSTGRES=$(scripts/postgres.sh start "$postgres")
 export ORRERY_TEST_POSTGRES
 
 results=()
 failed=0
+# Containers need an engine. Without one their tests are skipped, which in CI is a failure of each.
+if ! scripts/docker.sh start "$engine"; then
+  results+=('SKIPPED what needs a container engine: none answers, and none could be started')
+fi
 # A name, then the command.
 part() {
   local name=$1
@@ -43,10 +53,17 @@ clients() {
   [ -z "${CI:-}" ] || grep -q 'skipped 0$' "$log"
 }
 
+# People in a real browser, on the binary with the client inside.
+stories() {
+  node --test --test-reporter=spec tests/browser/*.test.mjs
+}
+
+part 'client units' npm --prefix web/ui run --silent test
 part 'documentation examples' cargo test --doc --workspace "${features[@]}" --quiet
 if compgen -G 'tests/clients/*.test.mjs' >/dev/null; then
   part 'stock clients' clients
 fi
+part 'browser' stories
 part 'generated requests' scripts/openapi/run.sh
 part 'rust tests' cargo nextest run --workspace "${features[@]}"
 
