@@ -1,5 +1,5 @@
 import type { Node, NodeProps } from '@xyflow/react'
-import { lazy, memo, Suspense } from 'react'
+import { lazy, memo, Suspense, useCallback } from 'react'
 import { Button, Menu } from '../../design'
 import { classes } from '../../design/classes'
 import { useAround } from '../context'
@@ -8,7 +8,13 @@ import { NOTE_COLORS, type NoteColor, type NoteView } from '../model/nodes'
 import { NodeFrame } from './NodeFrame'
 import styles from './NoteNode.module.css'
 
-const NoteText = lazy(() => import('../text/NoteText'))
+const loadText = () => import('../text/NoteText')
+const NoteText = lazy(loadText)
+
+/** Fetched before the first note is made, so that one can type at once. */
+export function prepareNotes(): void {
+  void loadText()
+}
 
 const COLOR_LABELS: Record<NoteColor, string> = {
   brass: 'Brass',
@@ -18,11 +24,14 @@ const COLOR_LABELS: Record<NoteColor, string> = {
   plain: 'Plain',
 }
 
-/** A note of one's own takes the focus when it appears. */
-const fresh = new Set<string>()
+const FRESH_MS = 3_000
+let fresh = { id: '', until: 0 }
 
+/** A note that one has just made takes the focus when its text is there. */
 export function focusNote(id: string): void {
-  fresh.add(id)
+  fresh = { id, until: Date.now() + FRESH_MS }
+  // What is typed before that must not press the button again.
+  if (document.activeElement instanceof HTMLElement) document.activeElement.blur()
 }
 
 export const NoteNode = memo(function NoteNode({ data, selected }: NodeProps<Node<{ view: NoteView }>>) {
@@ -41,6 +50,7 @@ export function Note({ note, drag = false }: { note: NoteView; drag?: boolean })
     checked: color === note.color,
     onSelect: () => open.board.change(note.id, { color }),
   }))
+  const takesFocus = useCallback(() => note.id === fresh.id && Date.now() < fresh.until, [note.id])
   return (
     <>
       <div className={classes(styles.bar, drag && styles.grip)}>
@@ -63,13 +73,7 @@ export function Note({ note, drag = false }: { note: NoteView; drag?: boolean })
       </div>
       {note.text !== null && (
         <Suspense fallback={<div className={styles.loading} />}>
-          <NoteText
-            text={note.text}
-            awareness={open.carets}
-            editable={mayWrite}
-            label="Note"
-            focus={fresh.delete(note.id)}
-          />
+          <NoteText text={note.text} awareness={open.carets} editable={mayWrite} label="Note" takesFocus={takesFocus} />
         </Suspense>
       )}
     </>

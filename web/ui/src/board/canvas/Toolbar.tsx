@@ -3,7 +3,7 @@ import type { ReactNode } from 'react'
 import { useAround } from '../context'
 import { Glyph, type GlyphName } from '../Glyph'
 import { SIZES } from '../model/nodes'
-import { focusNote } from './NoteNode'
+import { focusNote, prepareNotes } from './NoteNode'
 import styles from './Toolbar.module.css'
 import { usePlace } from './usePlace'
 import { useUndo } from './useUndo'
@@ -27,7 +27,7 @@ export function Toolbar() {
       <div role="toolbar" aria-label="Board" className={styles.toolbar}>
         {mayWrite && (
           <>
-            <Tool glyph="note" label="Note" onClick={addNote}>
+            <Tool glyph="note" label="Note" onClick={addNote} onPointerEnter={prepareNotes}>
               Note
             </Tool>
             <Tool glyph="code" label="Code document" onClick={addCode}>
@@ -59,10 +59,11 @@ interface ToolProps {
   label: string
   disabled?: boolean
   onClick: () => void
+  onPointerEnter?: () => void
   children?: ReactNode
 }
 
-function Tool({ glyph, label, disabled = false, onClick, children }: ToolProps) {
+function Tool({ glyph, label, disabled = false, onClick, onPointerEnter, children }: ToolProps) {
   return (
     <button
       type="button"
@@ -71,6 +72,7 @@ function Tool({ glyph, label, disabled = false, onClick, children }: ToolProps) 
       title={label}
       aria-disabled={disabled}
       onClick={disabled ? undefined : onClick}
+      onPointerEnter={onPointerEnter}
     >
       <Glyph name={glyph} />
       {children !== undefined && <span className={styles.word}>{children}</span>}

@@ -1,25 +1,14 @@
 import { useReactFlow } from '@xyflow/react'
 import type { Point } from '../model/nodes'
+import { freePlace } from '../model/place'
 import type { OpenBoard } from '../workspace'
 
-const STEP = 28
-
-/** The middle of what is seen; beside it, if something begins just there. */
+/** Finds a free place near the middle of what is seen of the board. */
 export function usePlace(open: OpenBoard): (size: { width: number; height: number }) => Point {
   const { screenToFlowPosition } = useReactFlow()
-  return ({ width, height }) => {
-    const box = document.querySelector('.react-flow')?.getBoundingClientRect()
-    const middle = {
-      x: (box?.left ?? 0) + (box?.width ?? 0) / 2,
-      y: (box?.top ?? 0) + (box?.height ?? 0) / 2,
-    }
-    const at = screenToFlowPosition(middle)
-    const nodes = [...open.board.nodes.views.get().values()]
-    let [x, y] = [Math.round(at.x - width / 2), Math.round(at.y - height / 2)]
-    while (nodes.some((node) => Math.abs(node.x - x) < STEP / 2 && Math.abs(node.y - y) < STEP / 2)) {
-      x += STEP
-      y += STEP
-    }
-    return { x, y }
+  return (size) => {
+    const seen = document.querySelector('.react-flow')?.getBoundingClientRect() ?? new DOMRect()
+    const middle = screenToFlowPosition({ x: seen.left + seen.width / 2, y: seen.top + seen.height / 2 })
+    return freePlace(middle, size, [...open.board.nodes.views.get().values()])
   }
 }

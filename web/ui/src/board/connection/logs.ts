@@ -22,8 +22,14 @@ export class EventReader {
   #rest = ''
 
   push(text: string): StreamEvent[] {
-    const blocks = (this.#rest + text).replace(/\r\n?/g, '\n').split('\n\n')
-    this.#rest = blocks.pop() ?? ''
+    const all = this.#rest + text
+    // Half of a line break, perhaps.
+    const half = all.endsWith('\r') ? '\r' : ''
+    const blocks = all
+      .slice(0, all.length - half.length)
+      .replace(/\r\n?/g, '\n')
+      .split('\n\n')
+    this.#rest = (blocks.pop() ?? '') + half
     return blocks.map(eventOf).filter((event) => event !== null)
   }
 }

@@ -148,11 +148,9 @@ export class Session {
   }
 
   #network(): void {
-    if (navigator.onLine && this.access.ended.get() === null) {
-      void this.access.fresh()
-      // Without waiting for the next turn of the back-off.
-      this.#replicas.forEach((replica) => replica.provider.connect())
-    }
+    if (navigator.onLine) void this.access.fresh()
+    // Without a network there still is what runs on the same machine: only the gateway knows.
+    this.#replicas.forEach((replica) => replica.probe())
     this.#assess()
   }
 

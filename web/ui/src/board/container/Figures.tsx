@@ -91,6 +91,9 @@ export default function Figures({ container }: { container: ContainerView }) {
 
 const HEIGHT = 130
 
+const time = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
+const clock = (seconds: number) => time.format(seconds * 1_000)
+
 function Chart({ title, text, lines, figures }: (typeof CHARTS)[number] & { figures: readonly Sample[] }) {
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
@@ -112,7 +115,7 @@ function Chart({ title, text, lines, figures }: (typeof CHARTS)[number] & { figu
         legend: { show: false },
         cursor: { y: false },
         axes: [
-          { ...axis, space: 70 },
+          { ...axis, space: 90, values: (_plot, values) => values.map(clock) },
           { ...axis, size: 74, values: (_plot, values) => values.map(text) },
         ],
         scales: {

@@ -1,5 +1,5 @@
 import type { Awareness } from 'y-protocols/awareness'
-import { colourOf } from '../../design'
+import { colourOf } from '../../design/Avatar'
 import { Cell } from '../cell'
 import { fieldsOf, textOf } from './fields'
 import type { Point } from './nodes'

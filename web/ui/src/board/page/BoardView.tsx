@@ -153,8 +153,5 @@ function NothingYet() {
 function useProblems(workspace: Workspace): void {
   const toast = useToast()
   const { problem } = workspace
-  useEffect(
-    () => problem.subscribe(() => toast.failed(new Error(problem.get()?.text))),
-    [problem, toast],
-  )
+  useEffect(() => problem.subscribe(() => toast.failed(new Error(problem.get()?.text))), [problem, toast])
 }

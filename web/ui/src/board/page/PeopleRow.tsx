@@ -30,8 +30,9 @@ export function PeopleRow() {
           +{rest}
         </li>
       )}
-      <li>
-        <Avatar name={`${self.name} (you)`} seed={self.id} size={28} alone />
+      <li title="You">
+        <Avatar name={self.name} seed={self.id} size={28} />
+        <span className="visually-hidden">You</span>
       </li>
     </ul>
   )

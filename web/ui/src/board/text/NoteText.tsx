@@ -12,8 +12,8 @@ interface NoteTextProps {
   awareness: Awareness
   editable: boolean
   label: string
-  /** Takes the focus as soon as it is there. */
-  focus: boolean
+  /** Whether it takes the focus as soon as it is there. */
+  takesFocus: () => boolean
 }
 
 const BUTTONS: { format: Format; glyph: GlyphName; label: string }[] = [
@@ -26,11 +26,10 @@ const BUTTONS: { format: Format; glyph: GlyphName; label: string }[] = [
 ]
 
 /** The text of a note, which several people write at once. */
-export default function NoteText({ text, awareness, editable, label, focus }: NoteTextProps) {
+export default function NoteText({ text, awareness, editable, label, takesFocus }: NoteTextProps) {
   const place = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView | null>(null)
   const may = useRef(editable)
-  const wantsFocus = useRef(focus)
   const [focused, setFocused] = useState(false)
 
   useEffect(() => {
@@ -49,12 +48,12 @@ export default function NoteText({ text, awareness, editable, label, focus }: No
       onFocus: setFocused,
     })
     view.current = editor
-    if (wantsFocus.current) editor.focus()
+    if (takesFocus()) editor.focus()
     return () => {
       view.current = null
       editor.destroy()
     }
-  }, [text, awareness, label])
+  }, [text, awareness, label, takesFocus])
 
   const apply = (format: Format) => {
     const editor = view.current

@@ -134,5 +134,13 @@ export function openEditor(options: TextOptions): EditorView {
     role: 'textbox',
     class: 'note-text',
   }
-  return new EditorView(options.place, { state, editable, attributes })
+  return new EditorView(options.place, {
+    state,
+    editable,
+    attributes,
+    dispatchTransaction(transaction) {
+      // Carets of others come a turn later, when the note may have left the screen.
+      if (!this.isDestroyed) this.updateState(this.state.apply(transaction))
+    },
+  })
 }

@@ -8,12 +8,12 @@ type Listener = (...args: unknown[]) => void
  */
 export function caretAwareness(awareness: Awareness): Awareness {
   const listeners = new Map<Listener, Listener>()
-  const carets = () => JSON.stringify([...awareness.getStates()].map(([client, state]) => [client, state.cursor as unknown]))
+  const carets = () =>
+    JSON.stringify([...awareness.getStates()].map(([client, state]) => [client, state.cursor as unknown]))
   return new Proxy(awareness, {
     get(target, name) {
       if (name === 'on') return (event: string, listener: Listener) => target.on(event, filtered(listener))
-      if (name === 'off')
-        return (event: string, listener: Listener) => target.off(event, filtered(listener))
+      if (name === 'off') return (event: string, listener: Listener) => target.off(event, filtered(listener))
       const value: unknown = Reflect.get(target, name)
       return typeof value === 'function' ? (value as Listener).bind(target) : value
     },

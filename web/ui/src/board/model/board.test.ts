@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest'
+import * as Y from 'yjs'
+import { Board } from './board'
+
+function pair(): [Board, Board, Y.Doc] {
+  const [a, b] = [new Y.Doc(), new Y.Doc()]
+  a.on('update', (update: Uint8Array, origin: unknown) => origin !== b && Y.applyUpdate(b, update, a))
+  b.on('update', (update: Uint8Array, origin: unknown) => origin !== a && Y.applyUpdate(a, update, b))
+  return [new Board(a), new Board(b), a]
+}
+
+const at = { x: 10, y: 20 }
+
+test('what one puts on the board stands on the board of the other', () => {
+  const [alice, bob] = pair()
+  const note = alice.addNote(at, 'moss')
+  const card = bob.addCard(at, 'uc_0123456789abcdef')
+  expect(bob.nodes.views.get().get(note)).toMatchObject({ type: 'note', color: 'moss', x: 10, y: 20 })
+  expect(alice.nodes.views.get().get(card)).toMatchObject({ type: 'container', container: 'uc_0123456789abcdef' })
+})
+
+test('undo takes back what was done here, and nothing else', () => {
+  const [alice, bob] = pair()
+  const mine = alice.addNote(at)
+  const theirs = bob.addNote(at)
+  alice.move([[mine, { x: 100, y: 100 }]])
+  bob.move([[theirs, { x: 300, y: 300 }]])
+  alice.undo.undo()
+  expect(alice.nodes.views.get().get(mine)).toMatchObject(at)
+  expect(alice.nodes.views.get().get(theirs)).toMatchObject({ x: 300, y: 300 })
+  alice.undo.undo()
+  expect([...bob.nodes.views.get().keys()]).toEqual([theirs])
+  expect(alice.can.get()).toEqual({ undo: false, redo: true })
+  alice.undo.redo()
+  expect(bob.nodes.views.get().has(mine)).toBe(true)
+})
+
+test('a whole drag is one step', () => {
+  const [alice] = pair()
+  const note = alice.addNote(at)
+  alice.step()
+  for (let x = 20; x < 200; x += 20) alice.move([[note, { x, y: 20 }]])
+  alice.step()
+  alice.undo.undo()
+  expect(alice.nodes.views.get().get(note)).toMatchObject(at)
+})
+
+test('a node goes with its edges, and undo brings the text back', () => {
+  const [alice, bob] = pair()
+  const [one, two] = [alice.addNote(at), alice.addNote(at)]
+  const edge = alice.connect(one, two)
+  expect(alice.connect(one, two)).toBeNull()
+  expect(alice.connect(one, one)).toBeNull()
+  const text = () => {
+    const node = alice.nodes.views.get().get(one)
+    return node?.type === 'note' ? node.text : null
+  }
+  text()?.insert(0, [new Y.XmlText('kept')])
+  alice.remove([one])
+  expect(bob.edges.views.get().size).toBe(0)
+  alice.undo.undo()
+  expect(text()?.toJSON()).toBe('kept')
+  expect([...bob.edges.views.get().keys()]).toEqual([edge])
+})
+
+test('what did not change keeps its view', () => {
+  const [alice, bob] = pair()
+  const [still, moved] = [alice.addNote(at), alice.addNote(at)]
+  const before = bob.nodes.views.get()
+  alice.move([[moved, { x: 50, y: 50 }]])
+  expect(bob.nodes.views.get().get(still)).toBe(before.get(still))
+  expect(bob.nodes.views.get().get(moved)).not.toBe(before.get(moved))
+})
+
+test('what somebody else wrote wrongly breaks nothing', () => {
+  const [alice, , doc] = pair()
+  const nodes = doc.getMap<unknown>('nodes')
+  const map = (fields: Record<string, unknown>) => new Y.Map(Object.entries(fields))
+  nodes.set('text', 'no map')
+  nodes.set('null', null)
+  nodes.set('empty', map({}))
+  nodes.set('later', map({ type: 'video', title: 'Talk', x: 'left', y: Number.NaN, width: -3, height: 1e9 }))
+  nodes.set('half', map({ type: 'note', text: 'no fragment', color: 'ultraviolet' }))
+  nodes.set('bad', map({ type: 'code', document: 'doc:../../system', language: 7 }))
+  const edges = doc.getMap<unknown>('edges')
+  edges.set('loose', map({ source: 'half' }))
+  edges.set('odd', 7)
+  const views = alice.nodes.views.get()
+  expect([...views.keys()].sort()).toEqual(['bad', 'empty', 'half', 'later'])
+  expect(views.get('later')).toMatchObject({ type: 'other', title: 'Talk', x: 0, y: 0, width: 48, height: 4_000 })
+  expect(views.get('half')).toMatchObject({ type: 'note', text: null, color: 'brass' })
+  expect(views.get('bad')).toMatchObject({ type: 'code', document: null, language: 'text' })
+  expect(alice.edges.views.get().size).toBe(0)
+  alice.move([
+    ['text', at],
+    ['gone', at],
+  ])
+  nodes.delete('later')
+  expect(alice.nodes.views.get().has('later')).toBe(false)
+})
