@@ -229,7 +229,7 @@ test('every page is readable for everybody', async () => {
   await api('POST', `/projects/${project.id}/start`)
   await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Astrolabes' })
   await page.reload()
-  await page.getByText('Astrolabes', { exact: true }).waitFor()
+  await page.getByRole('link', { name: 'Astrolabes', exact: true }).waitFor()
   await shown(page, 'projects')
   await page.getByRole('button', { name: 'More about Conics' }).click()
   await shown(page, 'project-menu')

@@ -123,7 +123,11 @@ export async function photograph(page, name) {
     for (const colorScheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme })
       await settled(page)
-      await page.screenshot({ path: join(screenshots, `${name}-${width}-${colorScheme}.png`), animations: 'disabled' })
+      await page.screenshot({
+        path: join(screenshots, `${name}-${width}-${colorScheme}.png`),
+        animations: 'disabled',
+        fullPage: true,
+      })
     }
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - globalThis.innerWidth)
     assert.ok(overflow <= 0, `${name} is ${overflow} pixels wider than a window of ${width}`)

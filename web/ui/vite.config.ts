@@ -2,6 +2,7 @@ import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vitest/config'
 import type { ProxyOptions } from 'vite'
 import { clean } from './build/clean.ts'
+import { fontLicenses } from './build/licenses.ts'
 import { precompress } from './build/precompress.ts'
 
 // `npm run dev` shows the sources as they are; everything else comes from a running Orrery.
@@ -14,9 +15,10 @@ const pages = (path: string): ProxyOptions => ({
 })
 
 export default defineConfig({
-  plugins: [react(), clean(), precompress()],
+  plugins: [react(), clean(), fontLicenses(), precompress()],
   build: {
     target: 'es2022',
+    license: { fileName: 'assets/packages.md' },
     emptyOutDir: false,
     // A data URL would need an exception in the content security policy.
     assetsInlineLimit: 0,

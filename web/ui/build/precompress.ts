@@ -7,7 +7,7 @@ import type { Plugin } from 'vite'
 
 const brotli = promisify(brotliCompress)
 const zip = promisify(gzip)
-const compressible = /\.(js|css|html|svg|txt)$/
+const compressible = /\.(js|css|html|svg|txt|md)$/
 const smallest = 1024
 
 export function precompress(): Plugin {

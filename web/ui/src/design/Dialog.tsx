@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState, type ReactNode } from 'react'
+import { useId, useLayoutEffect, useRef, useState, type ReactNode } from 'react'
 import { Button } from './Button'
 import styles from './Dialog.module.css'
 import { Field } from './Field'
@@ -6,7 +6,7 @@ import { Notice } from './Notice'
 
 interface DialogProps {
   title: string
-  /** Escape, the cross, or a press beside it. */
+  /** Escape, or the cross. A press beside it does nothing, so that no input is lost by it. */
   onClose: () => void
   children: ReactNode
   wide?: boolean
@@ -16,7 +16,8 @@ interface DialogProps {
 export function Dialog({ title, onClose, children, wide = false }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   const heading = useId()
-  useEffect(() => {
+  // Before the page is drawn, and closed while it is still in it: only then the browser gives the focus back.
+  useLayoutEffect(() => {
     const element = dialog.current
     // Whoever wants the first key says so; otherwise the browser takes the first control, which closes the dialog.
     element?.showModal()
@@ -32,9 +33,6 @@ export function Dialog({ title, onClose, children, wide = false }: DialogProps) 
       onCancel={(event) => {
         event.preventDefault()
         onClose()
-      }}
-      onPointerDown={(event) => {
-        if (event.target === dialog.current) onClose()
       }}
     >
       <div className={styles.inside}>

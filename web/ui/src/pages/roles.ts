@@ -8,9 +8,9 @@ export const roleTone: Record<OrgRole, Tone> = { member: 'plain', admin: 'info',
 
 /** What each role of an organization may do, for whoever gives it. */
 export const orgRoleMeaning: Record<OrgRole, string> = {
-  member: 'Works in projects and makes new ones.',
-  admin: 'Also manages members and every project.',
-  owner: 'Also decides about the organization and its owners.',
+  member: 'A member works in projects and makes new ones.',
+  admin: 'An admin also manages members and every project.',
+  owner: 'An owner also decides about the organization and its owners.',
 }
 
 /** Whether somebody may manage members. The API decides; this only spares a refusal. */

@@ -56,7 +56,9 @@ export function AddMember({ org, onAdded }: { org: Org; onAdded: (member: Member
             Add member
           </Button>
         </div>
-        <p role="status">{orgRoleMeaning[role]}</p>
+        <p role="status" className={forms.remark}>
+          {orgRoleMeaning[role]}
+        </p>
       </form>
     </section>
   )

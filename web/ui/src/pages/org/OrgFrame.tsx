@@ -1,11 +1,14 @@
 import { useCallback, useState, type ReactNode } from 'react'
 import { orgs, type Org } from '../../api'
 import { Badge, LinkButton, Menu, Notice, Page, Spinner } from '../../design'
-import { useResource, valueOf } from '../../resource'
+import { useResource, useWhileVisible, valueOf } from '../../resource'
 import { Link, paths } from '../../router'
 import { NameDialog } from '../NameDialog'
 import { roleTone } from '../roles'
 import styles from './OrgFrame.module.css'
+
+/** How often it is asked for again: one's own role may change, or end. */
+const refreshMs = 15_000
 
 interface OrgFrameProps {
   id: string
@@ -18,7 +21,9 @@ interface OrgFrameProps {
 export function OrgFrame({ id, here, actions, children }: OrgFrameProps) {
   const load = useCallback((signal: AbortSignal) => orgs.show(id, signal), [id])
   const { state, reload, replace } = useResource(load)
-  const org = valueOf(state)
+  useWhileVisible(reload, refreshMs)
+  const gone = state.name === 'failed' && (state.error.status === 404 || state.error.status === 400)
+  const org = gone ? undefined : valueOf(state)
   if (org !== undefined) {
     return (
       <Page
@@ -47,7 +52,7 @@ export function OrgFrame({ id, here, actions, children }: OrgFrameProps) {
     )
   }
   if (state.name !== 'failed') return <Spinner large label="Opening the organization" />
-  if (state.error.status !== 404 && state.error.status !== 400) {
+  if (!gone) {
     return (
       <Page title="The organization does not open">
         <Notice error={state.error} onRetry={reload} />
