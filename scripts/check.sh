@@ -28,4 +28,6 @@ mapfile -t javascript < <(scripts/javascript.sh)
 lint=scripts/lint/node_modules/.bin
 step $lint/prettier --config scripts/lint/.prettierrc.json --log-level warn --check "${javascript[@]}"
 step $lint/eslint --config scripts/lint/eslint.config.mjs --max-warnings 0 "${javascript[@]}"
+step npm --prefix web/ui run --silent lint
+step npm --prefix web/ui run --silent check
 echo 'check: all is well'

@@ -8,4 +8,6 @@ export default [
     // Two draws from a generator are two conditions, however alike they look.
     rules: { 'no-dupe-else-if': 'off' },
   },
+  // Parts of these run inside of a page.
+  { files: ['tests/browser/**'], languageOptions: { globals: globals.browser } },
 ]

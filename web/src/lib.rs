@@ -28,7 +28,7 @@ mod refusal;
 pub mod routes;
 pub mod server;
 pub mod socket;
-mod start_page;
 pub mod state;
 mod tcp;
 mod time;
+mod ui;

@@ -11,8 +11,8 @@ use crate::{
     error::{ApiError, ErrorCode},
     gateway_api, health, internal, metrics, openapi,
     proxy::Proxy,
-    start_page,
     state::{GanymedeState, GatewayState},
+    ui,
 };
 
 /// Everything that Ganymede serves; `gateway` is the one in the same process, if there is one.
@@ -21,9 +21,7 @@ pub fn ganymede(state: GanymedeState, gateway: Option<GatewayState>) -> Site {
     let here = gateway.map(gateway_api::routes).unwrap_or_default();
     let gateways = Dispatch::new(finish(here), state.routes.clone(), state.orgs.clone(), Proxy::new(edge.clone()));
     let own = OpenApiRouter::new()
-        .routes(routes!(start_page::page))
-        .routes(routes!(start_page::style))
-        .routes(routes!(start_page::example))
+        .merge(ui::routes())
         .routes(routes!(health::show))
         .routes(routes!(metrics::show))
         .routes(routes!(jwks))

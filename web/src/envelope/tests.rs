@@ -15,8 +15,8 @@ use crate::{
     limits::HttpLimits,
     metrics as figures,
     routes::finish,
-    start_page,
     state::ProcessState,
+    ui,
 };
 
 use super::*;
@@ -45,8 +45,7 @@ fn site(store: Status) -> Site {
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let state = ProcessState { edge: edge(), parts: Arc::new(Fixed(store)), metrics };
     let own = Router::new()
-        .route("/", get(start_page::page))
-        .route("/start.css", get(start_page::style))
+        .route("/", get(ui::page))
         .route("/api/health", get(health::show))
         .route("/metrics", get(figures::show))
         .with_state(state);
@@ -90,7 +89,7 @@ async fn each_address_has_its_own_routes() {
     let site = site(Status::Ok);
     let (bare, org_host) = ("localhost:7000", format!("org-{ORG}.localhost:7000"));
     let not_found = (404, "NOT_FOUND");
-    for path in ["/", "/start.css", "/api/health", "/metrics"] {
+    for path in ["/", "/api/health", "/metrics"] {
         check(&site, Method::GET, bare, path, (200, "")).await;
     }
     check(&site, Method::GET, &org_host, "/collab/ping", (200, "")).await;

@@ -10,7 +10,7 @@ function questions<T>() {
   const asked: { answer: (value: T) => void; refuse: (error: unknown) => void; signal: AbortSignal }[] = []
   const load = (signal: AbortSignal) =>
     new Promise<T>((answer, refuse) => {
-      asked.push({ answer, refuse: (error) => refuse(error as Error), signal })
+      asked.push({ answer, refuse, signal })
     })
   return { asked, load }
 }
