@@ -15,6 +15,7 @@ pub(crate) const SYNC: u64 = 0;
 pub(crate) const AWARENESS: u64 = 1;
 const AUTH: u64 = 2;
 pub(crate) const QUERY_AWARENESS: u64 = 3;
+const EPHEMERAL: u64 = 100;
 const SAVED_COUNT: u64 = 101;
 pub(crate) const SAVED_ECHO: u64 = 102;
 
@@ -56,6 +57,13 @@ pub fn put_denied(out: &mut BytesMut, reason: &str) {
     put_var_uint(out, AUTH);
     put_var_uint(out, PERMISSION_DENIED);
     put_var_str(out, reason);
+}
+
+/// Something that is so now, as JSON.
+pub fn put_ephemeral(out: &mut BytesMut, json: &str) {
+    put_frame_header(out, var_uint_len(EPHEMERAL) + buf_len(json.len()));
+    put_var_uint(out, EPHEMERAL);
+    put_var_str(out, json);
 }
 
 /// How many of the peer's update messages are durable.

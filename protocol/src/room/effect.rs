@@ -93,6 +93,10 @@ pub enum Input {
     SnapshotFailed,
     /// The document as it is on disk, for a room that asked to be rebuilt.
     Reloaded(StoredDocument),
+    /// Updates of the gateway itself, durable already: for everybody to see, and nobody's to be confirmed.
+    Publish(Vec<Bytes>),
+    /// Something that is so now, as JSON: for extended peers that read, and lost on all others.
+    Ephemeral(String),
     /// A member has this role now, or none any more. Connections that were made under another one end.
     Role(UserId, Option<Role>),
     /// Take no more peers or updates, bring everything to disk, then say so.
@@ -146,4 +150,6 @@ pub enum Effect {
     Drained,
     /// Nobody needs this room any more; it may be unloaded.
     Idle,
+    /// Extended peers are here now, or are not any more.
+    Watched(bool),
 }

@@ -8,6 +8,7 @@ mod effect;
 mod housekeeping;
 mod incoming;
 mod peer;
+mod publish;
 mod standing;
 mod updates;
 
@@ -99,6 +100,10 @@ pub struct Room {
     broken: bool,
     awareness: Awareness,
     peers: BTreeMap<PeerId, Peer>,
+    /// How many of them are extended.
+    extended: usize,
+    /// Whether there were any when that was last told.
+    watched: bool,
     held: Held<Incoming>,
     unsaved: VecDeque<Unsaved>,
     /// Users who left with unsaved updates, and the last sequence these may have.
@@ -145,6 +150,8 @@ impl Room {
             broken: false,
             awareness: Awareness::default(),
             peers: BTreeMap::new(),
+            extended: 0,
+            watched: false,
             held: Held::new(&config.room),
             config,
             unsaved: VecDeque::new(),
@@ -182,6 +189,8 @@ impl Room {
             | Input::SnapshotStored(_)
             | Input::SnapshotFailed
             | Input::Reloaded(_)
+            | Input::Publish(_)
+            | Input::Ephemeral(_)
             | Input::Role(..)
             | Input::Drain
             | Input::Tick => self.settle_answers(),
@@ -195,12 +204,15 @@ impl Room {
             Input::SnapshotStored(seq) => self.snapshot_stored(now_ms, seq, effects),
             Input::SnapshotFailed => self.snapshot_failed(effects),
             Input::Reloaded(stored) => self.reloaded(now_ms, &stored, effects),
+            Input::Publish(updates) => self.publish(now_ms, &updates, effects),
+            Input::Ephemeral(json) => self.tell_extended(&json, effects),
             Input::Role(user, role) => self.reseat(now_ms, user, role, effects),
             Input::Drain => self.drain(now_ms, effects),
             Input::Tick => self.tick(now_ms, effects),
             Input::Backlogged(_) | Input::Overflowed(_) => {}
         }
         self.flush_awareness(now_ms, effects);
+        self.tell_watched(effects);
     }
 
     /// Whether the room takes input from peers now; while it does not, let it wait where it is.
@@ -232,6 +244,7 @@ impl Room {
         self.awareness.join(now_ms, id, &join.principal);
         let user_seq = self.user_seq(join.principal.user);
         self.user_seq_max = self.user_seq_max.max(user_seq);
+        self.extended += usize::from(join.extended);
         self.peers.insert(id, Peer::new(now_ms, join, may_write, user_seq));
         self.idle_since_ms = None;
         self.appoint(now_ms + self.config.clocks.awareness_grace_ms);
@@ -351,6 +364,7 @@ impl Room {
     fn forget(&mut self, now_ms: u64, id: PeerId) {
         self.awareness.leave(now_ms, id);
         let Some(peer) = self.peers.remove(&id) else { return };
+        self.extended -= usize::from(peer.extended);
         if peer.unsaved > 0 {
             self.departed.push((peer.principal.user, self.last_seq));
         }

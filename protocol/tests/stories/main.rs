@@ -6,6 +6,7 @@ mod housekeeping;
 mod joining;
 mod poison;
 mod presence;
+mod publishing;
 mod refusing;
 mod scene;
 mod simulation;

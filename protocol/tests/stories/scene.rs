@@ -38,6 +38,7 @@ pub(crate) enum Heard {
     Denied(String),
     SavedCount(u64),
     SavedEcho(Vec<u8>),
+    Ephemeral(String),
 }
 
 /// A stock client.
@@ -98,7 +99,8 @@ impl Person {
                 | Heard::Awareness(_)
                 | Heard::Denied(_)
                 | Heard::SavedCount(_)
-                | Heard::SavedEcho(_) => {}
+                | Heard::SavedEcho(_)
+                | Heard::Ephemeral(_) => {}
             }
             self.heard.push(heard);
         }
@@ -151,6 +153,7 @@ fn parse(frame: &[u8]) -> Heard {
             assert_eq!(reader.var_uint(), Ok(0), "permission denied");
             Heard::Denied(reader.var_str().expect("a reason").to_owned())
         }
+        100 => Heard::Ephemeral(reader.var_str().expect("JSON").to_owned()),
         101 => Heard::SavedCount(reader.var_uint().expect("a count")),
         102 => Heard::SavedEcho(buf(&mut reader).to_vec()),
         other => panic!("message type {other}"),
@@ -230,6 +233,8 @@ pub(crate) struct Scene {
     pub(crate) reloads: usize,
     pub(crate) drained: usize,
     pub(crate) idle: usize,
+    /// Whether extended people are here, as far as the room said.
+    pub(crate) watched: bool,
     /// Bytes beyond which a stalled person's queue is dropped.
     pub(crate) queue_bytes_max: usize,
 }
@@ -258,6 +263,7 @@ impl Scene {
             reloads: 0,
             drained: 0,
             idle: 0,
+            watched: false,
             queue_bytes_max: 4 << 10,
         }
     }
@@ -414,6 +420,7 @@ impl Scene {
             Effect::Reload => self.reloads += 1,
             Effect::Drained => self.drained += 1,
             Effect::Idle => self.idle += 1,
+            Effect::Watched(watched) => self.watched = watched,
         }
     }
 

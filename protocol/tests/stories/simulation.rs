@@ -145,7 +145,7 @@ impl Client {
                     self.saved_deletes.merge_with(sent.deletes.clone());
                 }
             }
-            Heard::Awareness(_) | Heard::Denied(_) | Heard::SavedEcho(_) => {}
+            Heard::Awareness(_) | Heard::Denied(_) | Heard::SavedEcho(_) | Heard::Ephemeral(_) => {}
         }
         None
     }
@@ -395,7 +395,7 @@ impl World {
                 self.reload = true;
                 self.reloads += 1;
             }
-            Effect::Ping(_) | Effect::Drained | Effect::Idle => {}
+            Effect::Ping(_) | Effect::Drained | Effect::Idle | Effect::Watched(_) => {}
         }
     }
 
