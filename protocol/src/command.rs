@@ -4,9 +4,9 @@
 mod container;
 mod desk;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::access::Permission;
+use crate::{access::Permission, container::Rejection, id::ContainerId};
 pub use container::{Authority, ContainerCommand, NewContainer, NewLimits};
 pub use desk::{Admission, Answer, Desk, IdempotencyKey, InvalidIdempotencyKey, Ticket};
 
@@ -18,6 +18,8 @@ pub enum Command {
         /// Whether it serves on.
         disabled: bool,
     },
+    /// Something about a user container.
+    Container(ContainerCommand),
 }
 
 /// Why a command is not carried out. The sender's fault: nothing has changed, and giving it again unchanged is in vain.
@@ -37,6 +39,18 @@ pub enum Refusal {
     /// The member's role in the project is not enough.
     #[error("your role in this project does not allow {0:?}")]
     Forbidden(&'static str),
+    /// Only containers give it, of themselves.
+    #[error("{0:?} is for containers to give")]
+    NotForMembers(&'static str),
+    /// A container speaks of another one.
+    #[error("the token is not that of container {0}")]
+    Foreign(ContainerId),
+    /// A container that is not there any more, or one of its earlier generations.
+    #[error("the container of this token is not there any more")]
+    Gone,
+    /// It is understood, and not what can be done.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
     /// The idempotency key was used for another command.
     #[error("the idempotency key was used for another command")]
     KeyReused,
@@ -69,7 +83,7 @@ impl Command {
                 let disabled = disabled.as_bool().ok_or(Refusal::invalid("disabled", "must be true or false"))?;
                 Ok(Self::DisableShutdown { disabled })
             }
-            _ => Err(Refusal::unknown(kind)),
+            _ => ContainerCommand::read(kind, event).map(Self::Container),
         }
     }
 
@@ -77,20 +91,15 @@ impl Command {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::DisableShutdown { .. } => "gateway:disable-shutdown",
+            Self::Container(command) => command.kind(),
         }
     }
 
-    /// What a member must be allowed in the project to give it.
-    pub const fn permission(&self) -> Permission {
+    /// Who may give it.
+    pub const fn authority(&self) -> Authority {
         match self {
-            Self::DisableShutdown { .. } => Permission::ControlGateway,
-        }
-    }
-
-    /// What the sender is answered once it is carried out.
-    pub fn result(&self) -> Value {
-        match self {
-            Self::DisableShutdown { disabled } => json!({ "disabled": disabled }),
+            Self::DisableShutdown { .. } => Authority::Member(Permission::ControlGateway),
+            Self::Container(command) => command.authority(),
         }
     }
 }
@@ -130,6 +139,8 @@ fn optional_fields<'a, const N: usize, const M: usize>(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -151,11 +162,11 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_written_as_it_is_read() {
-        let command = Command::DisableShutdown { disabled: false };
-        let mut event = command.result();
-        event["type"] = command.kind().into();
-        assert_eq!(Command::parse(&event), Ok(command));
+    fn a_command_of_a_container_is_one_of_the_set() {
+        let event = json!({"type": "user-container:stop", "user_container_id": "uc_7000000000000000"});
+        let command = Command::parse(&event).unwrap();
+        assert_eq!(command.kind(), "user-container:stop");
+        assert_eq!(command.authority(), Authority::Member(Permission::ManageContainers));
     }
 
     #[test]

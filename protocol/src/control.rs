@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::{OrgRole, Principal, Role, effective_role},
-    id::{DocumentName, Epoch, GatewayId, OrgId, ProjectId, UserId},
+    container::ProjectNotes,
+    id::{ContainerId, DocumentName, Epoch, GatewayId, OrgId, ProjectId, UserId},
 };
 pub use changes::BriefChanges;
 
@@ -195,6 +196,40 @@ pub struct Pushed {
     pub stored_at: String,
     /// Bytes of the snapshots.
     pub size_bytes: u64,
+}
+
+/// `POST /gateway/container-token`: what a container shows its gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerTokenRequest {
+    /// Of which project.
+    pub project: ProjectId,
+    /// Which.
+    pub container: ContainerId,
+    /// Which generation of it.
+    pub generation: u32,
+}
+
+/// The answer to a [`ContainerTokenRequest`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerTokenAnswer {
+    /// For the container alone.
+    pub token: Token,
+}
+
+/// `POST /gateway/notes/pull`: what was kept of a project beside its documents; answered with [`ProjectNotes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotesPull {
+    /// Of which project.
+    pub project: ProjectId,
+}
+
+/// `POST /gateway/notes/push`: keep this instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotesPush {
+    /// Of which project.
+    pub project: ProjectId,
+    /// What.
+    pub notes: ProjectNotes,
 }
 
 /// A document's name as in URLs.

@@ -18,6 +18,7 @@ pub mod json;
 pub mod lease;
 pub mod lib0;
 pub mod limits;
+pub mod project;
 pub mod record;
 pub mod room;
 pub mod route;

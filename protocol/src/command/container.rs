@@ -9,7 +9,7 @@ use super::{Refusal, fields, kind_of, optional_fields};
 use crate::{
     access::Permission,
     container::{
-        ContainerName, InvalidHost, InvalidName, RunnerName, SecretId, ServiceName, VARIABLES_MAX, VariableName,
+        ContainerName, InvalidHost, InvalidName, RunnerName, SecretText, ServiceName, VARIABLES_MAX, VariableName,
         VariableValue, time_of,
     },
     id::ContainerId,
@@ -18,6 +18,8 @@ use crate::{
 
 /// What a container may say of its host at once, in bytes of JSON.
 const SYSTEM_BYTES_MAX: usize = 4096;
+/// The field that names a container.
+const NAMED: &str = "user_container_id";
 /// The runner that is nobody's own machine.
 const PLATFORM: &str = "platform";
 
@@ -53,8 +55,10 @@ pub struct NewContainer {
     pub image: ImageChoice,
     /// Who runs it; `None` is the platform.
     pub runner: Option<RunnerName>,
-    /// Its environment.
+    /// Its environment, as far as everybody may read it.
     pub env: BTreeMap<VariableName, VariableValue>,
+    /// The rest of its environment.
+    pub secrets: BTreeMap<VariableName, SecretText>,
     /// What it may have; the rest is up to its image.
     pub limits: NewLimits,
 }
@@ -86,6 +90,15 @@ impl ContainerCommand {
     /// It is no event, of no known type, or a field is missing, wrong or unknown.
     pub fn parse(event: &Value) -> Result<Self, Refusal> {
         let (kind, event) = kind_of(event)?;
+        Self::read(kind, event)
+    }
+
+    /// Which container an event names, if any. What containers say of themselves need not name them.
+    pub fn named(event: &Value) -> Option<ContainerId> {
+        event.get(NAMED)?.as_str()?.parse().ok()
+    }
+
+    pub(super) fn read(kind: &str, event: &Map<String, Value>) -> Result<Self, Refusal> {
         match kind {
             "user-containers:new" => new(event).map(Self::New),
             "user-containers:delete" => only_id(event).map(Self::Delete),
@@ -93,22 +106,25 @@ impl ContainerCommand {
             "user-container:stop" => only_id(event).map(Self::Stop),
             "user-container:restart" => only_id(event).map(Self::Restart),
             "user-containers:host" => {
-                let [id, runner_name] = fields(event, ["user_container_id", "runner"])?;
+                let [id, runner_name] = fields(event, [NAMED, "runner"])?;
                 Ok(Self::Host(container_id(id)?, runner(Some(runner_name))?))
             }
             "user-container:watchdog" => {
-                let ([], [system]) = optional_fields(event, [], ["system"])?;
+                let ([], [system, named]) = optional_fields(event, [], ["system", NAMED])?;
+                named.map(container_id).transpose()?;
                 system.map(system_of).transpose().map(Self::Watchdog)
             }
             "user-container:map-http-service" => {
-                let [name, port] = fields(event, ["name", "port"])?;
+                let ([name, port], [named]) = optional_fields(event, ["name", "port"], [NAMED])?;
+                named.map(container_id).transpose()?;
                 let name =
                     text("name", name)?.parse().map_err(|invalid: InvalidHost| Refusal::invalid("name", invalid.0))?;
                 let port = port.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
                 Ok(Self::MapHttpService(name, port.ok_or(Refusal::invalid("port", "must be from 1 to 65535"))?))
             }
             "user-containers:activity" => {
-                let [last] = fields(event, ["last_activity"])?;
+                let ([last], [named]) = optional_fields(event, ["last_activity"], [NAMED])?;
+                named.map(container_id).transpose()?;
                 let at_ms = time_of(text("last_activity", last)?);
                 at_ms.map(Self::Activity).ok_or(Refusal::invalid("last_activity", "must be an ISO 8601 time"))
             }
@@ -146,11 +162,13 @@ fn new(event: &Map<String, Value>) -> Result<NewContainer, Refusal> {
     let ([name, image], [runner_name, env, limits]) =
         optional_fields(event, ["name", "image"], ["runner", "env", "limits"])?;
     let image_problem = "must be an image id, or one that leaves the image open, a slash and an image";
+    let (env, secrets) = env.map(environment).transpose()?.unwrap_or_default();
     Ok(NewContainer {
         name: text("name", name)?.parse().map_err(|invalid: InvalidName| Refusal::invalid("name", invalid.0))?,
         image: text("image", image)?.parse().map_err(|_| Refusal::invalid("image", image_problem))?,
         runner: runner(runner_name)?,
-        env: env.map(environment).transpose()?.unwrap_or_default(),
+        env,
+        secrets,
         limits: limits.map(new_limits).transpose()?.unwrap_or_default(),
     })
 }
@@ -160,13 +178,13 @@ fn text<'a>(field: &str, value: &'a Value) -> Result<&'a str, Refusal> {
 }
 
 fn only_id(event: &Map<String, Value>) -> Result<ContainerId, Refusal> {
-    let [id] = fields(event, ["user_container_id"])?;
+    let [id] = fields(event, [NAMED])?;
     container_id(id)
 }
 
 fn container_id(value: &Value) -> Result<ContainerId, Refusal> {
     let problem = "must be a container id (uc_ and 16 of [a-z0-9])";
-    text("user_container_id", value)?.parse().map_err(|_| Refusal::invalid("user_container_id", problem))
+    text(NAMED, value)?.parse().map_err(|_| Refusal::invalid(NAMED, problem))
 }
 
 fn runner(value: Option<&Value>) -> Result<Option<RunnerName>, Refusal> {
@@ -180,26 +198,45 @@ fn runner(value: Option<&Value>) -> Result<Option<RunnerName>, Refusal> {
     }
 }
 
-fn environment(value: &Value) -> Result<BTreeMap<VariableName, VariableValue>, Refusal> {
+/// What everybody may read of an environment, and what nobody may.
+type Environment = (BTreeMap<VariableName, VariableValue>, BTreeMap<VariableName, SecretText>);
+
+fn environment(value: &Value) -> Result<Environment, Refusal> {
     let variables = value.as_object().ok_or(Refusal::invalid("env", "must be an object"))?;
     if variables.len() > VARIABLES_MAX {
         return Err(Refusal::invalid("env", "must be at most 64 variables"));
     }
-    let read = |(name, value): (&String, &Value)| {
+    let mut environment = Environment::default();
+    for (name, value) in variables {
         let field = format!("env.{name}");
         let name = name.parse::<VariableName>().map_err(|invalid| Refusal::invalid(&field, invalid.0))?;
-        Ok((name, variable(&field, value)?))
-    };
-    variables.iter().map(read).collect()
+        match variable(&field, value)? {
+            (text, true) => {
+                let secret = SecretText::new(text).map_err(|invalid| Refusal::invalid(&field, invalid.0))?;
+                environment.1.insert(name, secret);
+            }
+            (text, false) => {
+                let plain = VariableValue::plain(text).map_err(|invalid| Refusal::invalid(&field, invalid.0))?;
+                environment.0.insert(name, plain);
+            }
+        }
+    }
+    Ok(environment)
 }
 
-fn variable(field: &str, value: &Value) -> Result<VariableValue, Refusal> {
+/// The text of a variable, and whether it is a secret.
+fn variable<'a>(field: &str, value: &'a Value) -> Result<(&'a str, bool), Refusal> {
     if let Some(plain) = value.as_str() {
-        return VariableValue::plain(plain).map_err(|invalid| Refusal::invalid(field, invalid.0));
+        return Ok((plain, false));
     }
-    let secret = value.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.get("secret")?.as_str());
-    let secret = secret.ok_or(Refusal::invalid(field, "must be a string or {secret: id}"))?;
-    secret.parse::<SecretId>().map(VariableValue::Secret).map_err(|invalid| Refusal::invalid(field, invalid.0))
+    let refused = || Refusal::invalid(field, "must be a string or {value, secret}");
+    let fields = value.as_object().ok_or_else(refused)?;
+    if fields.keys().any(|key| !["value", "secret"].contains(&key.as_str())) {
+        return Err(refused());
+    }
+    let text = fields.get("value").and_then(Value::as_str).ok_or_else(refused)?;
+    let secret = fields.get("secret").map_or(Some(false), Value::as_bool).ok_or_else(refused)?;
+    Ok((text, secret))
 }
 
 fn new_limits(value: &Value) -> Result<NewLimits, Refusal> {
@@ -271,9 +308,14 @@ mod tests {
         check_new(json!({"image": "--privileged"}), Err(image));
         check_new(json!({"runner": "platform", "env": null, "limits": null}), Ok(()));
         check_new(json!({"runner": "My PC"}), Err("runner must be 1 to 63 of [a-z0-9-], with no hyphen first"));
-        check_new(json!({"env": {"A": "1", "B": {"secret": "sec_1"}}}), Ok(()));
-        check_new(json!({"env": {"A": 1}}), Err("env.A must be a string or {secret: id}"));
-        check_new(json!({"env": {"A": {"secret": "s", "x": 1}}}), Err("env.A must be a string or {secret: id}"));
+        check_new(json!({"env": {"A": "1", "B": {"value": "hunter2", "secret": true}, "C": {"value": "3"}}}), Ok(()));
+        let odd = "env.A must be a string or {value, secret}";
+        for bad in [json!(1), json!({"secret": "s"}), json!({"value": "s", "secret": 1}), json!({"value": "s", "x": 1})]
+        {
+            check_new(json!({"env": {"A": bad}}), Err(odd));
+        }
+        let nul = json!({"env": {"A": {"value": "a\u{0}b", "secret": true}}});
+        check_new(nul, Err("env.A must be at most 4096 bytes, and none of them 0"));
         check_new(json!({"env": {"ORRERY_URL": "x"}}), Err("env.ORRERY_URL is set by the platform"));
         let broken = "env.A must be without control characters and line breaks";
         check_new(json!({"env": {"A": "1\nB=2"}}), Err(broken));
@@ -283,6 +325,16 @@ mod tests {
         check_new(json!({"limits": {"memory_mb": 0.5}}), Err("limits.memory_mb must be a whole number"));
         check_new(json!({"limits": {"gpus": 1}}), Err("limits.gpus is unknown"));
         check_new(json!({"volume": "v"}), Err("volume is unknown"));
+    }
+
+    #[test]
+    fn a_secret_stands_apart_and_is_never_printed() {
+        let env = json!({"A": "open", "B": {"value": "hunter2", "secret": true}});
+        let event = json!({"type": "user-containers:new", "name": "Notebook", "image": "jupyter:minimal", "env": env});
+        let Ok(ContainerCommand::New(new)) = ContainerCommand::parse(&event) else { panic!("a good event") };
+        assert_eq!((new.env.len(), new.secrets.len()), (1, 1));
+        assert_eq!(new.secrets[&"B".parse().unwrap()].expose(), "hunter2");
+        assert!(!format!("{new:?}").contains("hunter2"));
     }
 
     #[test]
@@ -317,7 +369,9 @@ mod tests {
         let problem = Err("system must be an object of at most 4096 bytes".to_owned());
         assert_eq!(watchdog(json!({"system": {"x": "y".repeat(5000)}})), problem);
         assert_eq!(watchdog(json!({"system": []})), problem);
-        assert_eq!(watchdog(json!({"user_container_id": ID})), Err("user_container_id is unknown".to_owned()));
+        assert_eq!(watchdog(json!({"user_container_id": ID})), Ok(ContainerCommand::Watchdog(None)));
+        assert!(watchdog(json!({"user_container_id": "x"})).is_err());
+        assert_eq!(ContainerCommand::named(&json!({"user_container_id": ID})), ID.parse().ok());
         let map = |port: Value| parse(&json!({"type": "user-container:map-http-service", "name": "web", "port": port}));
         assert_eq!(map(json!(8080)), Ok(ContainerCommand::MapHttpService("web".parse().unwrap(), 8080)));
         for bad in [json!(0), json!(65536), json!("80"), json!(-1), json!(1.5)] {

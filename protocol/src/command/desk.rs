@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Command, Refusal};
+use super::{Authority, Command, Refusal};
 use crate::{
     access::Principal,
     id::{ProjectId, UserId},
@@ -87,8 +87,10 @@ impl Desk {
 
     /// Somebody hands in a command. Whether they may is looked at each time: an answer is not for who may not ask.
     pub fn admit(&mut self, principal: &Principal, command: &Command, key: Option<IdempotencyKey>) -> Admission {
-        if !principal.role.allows(command.permission()) {
-            return Admission::Answered(Err(Refusal::Forbidden(command.kind())));
+        match command.authority() {
+            Authority::Member(permission) if principal.role.allows(permission) => {}
+            Authority::Member(_) => return Admission::Answered(Err(Refusal::Forbidden(command.kind()))),
+            Authority::Container => return Admission::Answered(Err(Refusal::NotForMembers(command.kind()))),
         }
         let ticket = Ticket(self.tickets);
         if let Some(key) = key {

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::ContainerId;
+
 /// Longest name, in bytes.
 const NAME_BYTES_MAX: usize = 128;
 /// Longest value, in bytes.
@@ -27,8 +29,14 @@ pub struct InvalidVariable(pub &'static str);
 pub struct VariableName(String);
 
 /// The id of a secret, whose value stands in no document.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct SecretId(String);
+
+/// A secret. It opens something, so it is never printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(String);
 
 /// What a variable is set to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +51,38 @@ impl VariableName {
     /// As it is written.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl SecretText {
+    /// A secret value.
+    ///
+    /// # Errors
+    /// It is too long, or no process can be given it.
+    pub fn new(text: &str) -> Result<Self, InvalidVariable> {
+        if text.len() <= VALUE_BYTES_MAX && !text.contains('\0') {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidVariable("must be at most 4096 bytes, and none of them 0"))
+        }
+    }
+
+    /// The value itself, for the container that it is for.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(..)")
+    }
+}
+
+impl SecretId {
+    /// The id that a random number stands for: `sec_` and 16 of `[a-z0-9]`.
+    pub fn from_random(random: u128) -> Self {
+        Self(format!("sec_{}", ContainerId::from_random(random).label().trim_start_matches("uc-")))
     }
 }
 
@@ -96,6 +136,20 @@ impl TryFrom<String> for VariableName {
 
     fn try_from(text: String) -> Result<Self, InvalidVariable> {
         text.parse()
+    }
+}
+
+impl TryFrom<String> for SecretId {
+    type Error = InvalidVariable;
+
+    fn try_from(text: String) -> Result<Self, InvalidVariable> {
+        text.parse()
+    }
+}
+
+impl From<SecretId> for String {
+    fn from(id: SecretId) -> Self {
+        id.0
     }
 }
 

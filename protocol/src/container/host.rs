@@ -32,6 +32,8 @@ words! {
     ServiceState {
         /// Requests go to it.
         Up = "up",
+        /// Requests would go to it; its host name is not known to the world yet.
+        DnsPending = "dns_pending",
         /// It is not routed, and keeps its URL.
         Withdrawn = "withdrawn",
     }

@@ -14,6 +14,7 @@ mod clocks;
 mod definition;
 mod environment;
 mod host;
+mod notes;
 mod observe;
 mod phase;
 pub mod plan;
@@ -26,15 +27,16 @@ mod word;
 
 pub use clocks::ContainerClocks;
 pub use definition::{Container, ContainerName, InvalidName, RunnerName, Spec, Status};
-pub use environment::{InvalidVariable, SecretId, VARIABLES_MAX, VariableName, VariableValue};
+pub use environment::{InvalidVariable, SecretId, SecretText, VARIABLES_MAX, VariableName, VariableValue};
 pub use host::{
     Domain, HostName, InvalidHost, SERVICE_NAME_BYTES_MAX, Service, ServiceName, ServiceState, Site, Target,
 };
+pub use notes::ProjectNotes;
 pub use observe::Observation;
 pub use phase::{Desired, Phase, Reason, ReasonCode};
 pub use reduce::{Caller, Rejection};
 pub use resources::{OutOfBounds, ResourceBounds, Resources};
 pub use state::{Change, Containers, Route, Rules};
-pub use values::{ROOT, Unreadable, time_of, time_text, value_of};
+pub use values::{ROOT, Unreadable, json_of, time_of, time_text, value_of};
 pub use vitals::{Entry, Run, Vitals};
 pub use word::UnknownWord;

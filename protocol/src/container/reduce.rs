@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Change, Container, ContainerName, Containers, Desired, Entry, Phase, Reason, ReasonCode, Resources, Rules,
-    RunnerName, Service, ServiceName, ServiceState, Spec, Status, Vitals,
+    RunnerName, SecretId, SecretText, Service, ServiceName, ServiceState, Spec, Status, VariableName, Vitals,
 };
 use crate::{
     command::{ContainerCommand, NewContainer},
@@ -144,6 +144,7 @@ impl Containers {
         }
         let (image, _) = rules.images.resolve(&new.image)?;
         check_environment(image, new)?;
+        let (env, secrets) = sealed_environment(new, random);
         let limits = limits(image, new);
         limits.check(&rules.bounds).map_err(|out| Rejection::invalid(format!("limits.{}", out.field), out.problem))?;
         let mut draws = (0..DRAWS_MAX).map(|_| ContainerId::from_random(random()));
@@ -161,7 +162,7 @@ impl Containers {
             name,
             image: new.image.clone(),
             runner: new.runner.clone(),
-            env: new.env.clone(),
+            env,
             limits,
             services_declared,
             desired: Desired::Running,
@@ -180,7 +181,11 @@ impl Containers {
         let result =
             json!({"user_container_id": id.to_string(), "slug": spec.slug.as_str(), "url": rules.site.url(id, None)});
         let mut change = Change::answering(result);
-        change.put(None, Entry { container: Container { id, spec, status }, vitals: Vitals::default() });
+        let vitals = Vitals { unnamed: self.unnamed, ..Vitals::default() };
+        change.put(None, Entry { container: Container { id, spec, status }, vitals });
+        if !secrets.is_empty() {
+            change.secrets.insert(id, secrets);
+        }
         Ok(change)
     }
 
@@ -218,14 +223,31 @@ impl Containers {
 
 fn check_environment(image: &ContainerImage, new: &NewContainer) -> Result<(), Rejection> {
     for variable in &image.env {
-        let problem = match new.env.get(&variable.name) {
-            Some(VariableValue::Plain(_)) if variable.secret => "must be given as a secret",
-            None if variable.required && variable.default.is_none() => "is required by this image",
-            Some(_) | None => continue,
+        let (plain, secret) = (new.env.contains_key(&variable.name), new.secrets.contains_key(&variable.name));
+        let problem = if plain && variable.secret {
+            "must be given as a secret"
+        } else if !plain && !secret && variable.required && variable.default.is_none() {
+            "is required by this image"
+        } else {
+            continue;
         };
         return Err(Rejection::invalid(format!("env.{}", variable.name), problem));
     }
     Ok(())
+}
+
+/// The environment as the document has it, and what of it the document must not have.
+fn sealed_environment(
+    new: &NewContainer,
+    random: &mut dyn FnMut() -> u128,
+) -> (BTreeMap<VariableName, VariableValue>, BTreeMap<SecretId, SecretText>) {
+    let (mut env, mut secrets) = (new.env.clone(), BTreeMap::new());
+    for (name, value) in &new.secrets {
+        let id = SecretId::from_random(random());
+        env.insert(name.clone(), VariableValue::Secret(id.clone()));
+        secrets.insert(id, value.clone());
+    }
+    (env, secrets)
 }
 
 fn limits(image: &ContainerImage, new: &NewContainer) -> Resources {

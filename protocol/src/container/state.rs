@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    Container, ContainerClocks, Entry, ResourceBounds, ServiceName, ServiceState, Site, Unreadable, Vitals,
+    Container, ContainerClocks, Entry, ResourceBounds, SecretId, SecretText, ServiceName, ServiceState, Site,
+    Unreadable, Vitals,
     values::{self, ROOT},
 };
 use crate::{
@@ -18,6 +19,8 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Containers {
     entries: BTreeMap<ContainerId, Entry>,
+    /// Their host names are not known to the world yet.
+    pub(super) unnamed: bool,
 }
 
 /// What containers of a project live under.
@@ -56,6 +59,8 @@ pub struct Change {
     pub result: Value,
     /// What a container said of its host: for whoever looks, never for a document.
     pub live: Option<(ContainerId, Value)>,
+    /// Values of secrets that were given with the command: for whoever keeps them, never for a document.
+    pub secrets: BTreeMap<ContainerId, BTreeMap<SecretId, SecretText>>,
 }
 
 impl Containers {
@@ -63,7 +68,7 @@ impl Containers {
     pub fn read(values: &Fields) -> (Self, Vec<Unreadable>) {
         let (containers, unreadable) = values::read_all(values);
         let entry = |(id, container)| (id, Entry { container, vitals: Vitals::default() });
-        (Self { entries: containers.into_iter().map(entry).collect() }, unreadable)
+        (Self { entries: containers.into_iter().map(entry).collect(), unnamed: false }, unreadable)
     }
 
     /// One container, with what is known of it beside the document.
@@ -91,6 +96,19 @@ impl Containers {
         change
     }
 
+    /// From now on host names of containers are known to the world, or are not: services say so.
+    pub fn rename(&mut self, named: bool) -> Change {
+        self.unnamed = !named;
+        let mut change = Change::default();
+        for known in self.entries.values() {
+            let mut entry = known.clone();
+            entry.vitals.unnamed = self.unnamed;
+            entry.route();
+            change.put(Some(known), entry);
+        }
+        change
+    }
+
     /// Where requests go: every service that is up, with its port in its container. The first of a container is what its
     /// plain URL and its alias lead to.
     pub fn routes<'a>(&'a self, rules: &'a Rules) -> impl Iterator<Item = Route<'a>> {
@@ -99,12 +117,21 @@ impl Containers {
             let declared = spec.services_declared.iter();
             let mapped = status.services.keys().filter(|name| !spec.services_declared.contains(name));
             let up = |name: &&ServiceName| {
-                status.services.get(*name).is_some_and(|service| service.state == ServiceState::Up)
+                status.services.get(*name).is_some_and(|service| service.state != ServiceState::Withdrawn)
             };
             let route =
                 move |service| Some(Route { container: &entry.container, service, port: entry.port(rules, service)? });
             declared.chain(mapped).filter(up).filter_map(route)
         })
+    }
+
+    /// Whether a change writes anything.
+    pub fn is_written_by(&self, change: &Change) -> bool {
+        let differs = |(id, entry): (&ContainerId, &Option<Entry>)| {
+            let known = self.entries.get(id).map(|entry| &entry.container);
+            known != entry.as_ref().map(|entry| &entry.container)
+        };
+        change.entries.iter().any(differs)
     }
 
     /// Takes a change over and returns what it writes: what the system document does in one transaction.

@@ -23,6 +23,13 @@ pub struct Unreadable {
     pub problem: String,
 }
 
+impl Unreadable {
+    /// Which container it is, if its id can be read.
+    pub fn container(&self) -> Option<ContainerId> {
+        self.path.split('.').nth(1)?.parse().ok()
+    }
+}
+
 /// All containers of a document, and what of it cannot be read.
 pub(super) fn read_all(values: &Fields) -> (BTreeMap<ContainerId, Container>, Vec<Unreadable>) {
     let (mut containers, mut unreadable) = (BTreeMap::new(), Vec::new());
@@ -40,6 +47,13 @@ pub(super) fn read_all(values: &Fields) -> (BTreeMap<ContainerId, Container>, Ve
 /// A container as it stands in the document.
 pub fn value_of(container: &Container) -> Value {
     map([("spec", spec_value(&container.spec)), ("status", status_value(&container.status))])
+}
+
+/// A container as JSON: its id, and what stands in the document.
+pub fn json_of(container: &Container) -> serde_json::Value {
+    let mut json = value_of(container).to_json();
+    json["id"] = container.id.to_string().into();
+    json
 }
 
 /// A time as it is written everywhere: ISO 8601, UTC, to the millisecond.

@@ -33,6 +33,8 @@ pub struct Vitals {
     pub absences: u32,
     /// What of the engine it is.
     pub object: Option<ObjectId>,
+    /// Its host names are not known to the world yet.
+    pub unnamed: bool,
 }
 
 /// A container, and what is known of it beside the document.
@@ -77,7 +79,11 @@ impl Entry {
         let running = container.status.phase == Phase::Running;
         for (name, service) in &mut container.status.services {
             let known = container.spec.services_declared.contains(name) || vitals.ports.contains_key(name);
-            service.state = if running && known { ServiceState::Up } else { ServiceState::Withdrawn };
+            service.state = match running && known {
+                true if vitals.unnamed => ServiceState::DnsPending,
+                true => ServiceState::Up,
+                false => ServiceState::Withdrawn,
+            };
         }
     }
 }

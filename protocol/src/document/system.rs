@@ -35,6 +35,23 @@ pub enum Value {
     Map(Fields),
 }
 
+impl Value {
+    /// The same as JSON. Whole numbers are written as such.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(truth) => (*truth).into(),
+            Self::Number(number) => match Number::try_i64(*number) {
+                Number::Int(whole) => whole.into(),
+                Number::Float(number) => number.into(),
+            },
+            Self::Text(text) => text.as_str().into(),
+            Self::List(items) => items.iter().map(Self::to_json).collect(),
+            Self::Map(fields) => fields.iter().map(|(key, value)| (key.clone(), value.to_json())).collect(),
+        }
+    }
+}
+
 /// What a path shall hold from now on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {

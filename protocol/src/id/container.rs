@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 use super::InvalidId;
 
 /// What an id is drawn from.
@@ -13,7 +15,8 @@ const SLUG_NAME_BYTES_MAX: usize = 40;
 const SLUG_HASH_BYTES: usize = 6;
 
 /// A user container: `uc_` and 16 of `[a-z0-9]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ContainerId([u8; Self::LEN]);
 
 impl ContainerId {
@@ -54,6 +57,20 @@ impl ContainerId {
 impl fmt::Display for ContainerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "uc_{}", self.digits())
+    }
+}
+
+impl TryFrom<String> for ContainerId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<ContainerId> for String {
+    fn from(id: ContainerId) -> Self {
+        id.to_string()
     }
 }
 

@@ -37,12 +37,14 @@ fn a_new_container_has_its_url_at_once() {
 fn the_document_holds_a_leaf_for_each_thing() {
     let mut scene = Scene::new();
     let limits = json!({"cpus": 0.5});
-    let env = json!({"TZ": "UTC", "KEY": {"secret": "sec_1"}});
+    let env = json!({"TZ": "UTC", "KEY": {"value": "hunter2", "secret": true}});
     scene.give(ALICE, &new(&json!({"limits": limits, "env": env}))).unwrap();
     let text = format!("{:?}", scene.document.values());
+    assert!(!text.contains("hunter2"), "a secret is there by its id");
     for part in [
         r#""cpus": Number(0.5), "memory_mb": Number(4096.0), "pids": Number(512.0)"#,
-        r#""env": Map({"KEY": Map({"secret": Text("sec_1")}), "TZ": Text("UTC")})"#,
+        r#""env": Map({"KEY": Map({"secret": Text("sec_"#,
+        r#"")}), "TZ": Text("UTC")})"#,
         r#""created_at": Text("2026-11-21T08:00:00.000Z")"#,
         r#""created_by": Text("00000000-0000-0000-0000-000000000001")"#,
         r#""desired": Text("running"), "env""#,

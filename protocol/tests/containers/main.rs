@@ -7,5 +7,6 @@ mod lifecycle;
 mod machine;
 mod names;
 mod planner;
+mod project;
 mod scene;
 mod simulation;
