@@ -7,6 +7,7 @@
 mod append;
 mod erase;
 mod json;
+mod notes;
 mod numbering;
 mod pull;
 mod push;
@@ -25,6 +26,7 @@ pub use self::{
     append::{AppendError, Refusal},
     erase::EraseError,
     json::{DataBody, JsonError, PullAnswer, PushBody},
+    notes::NotesError,
     numbering::{Dropped, MixedForms},
     pull::PullError,
     push::PushError,

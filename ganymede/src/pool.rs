@@ -17,6 +17,7 @@
 
 mod backoff;
 mod config;
+mod containers;
 mod error;
 mod faults;
 mod fence;
@@ -48,6 +49,7 @@ use tokio::time::timeout;
 pub(crate) use self::turns::{Turn, Turns};
 use self::{backoff::Backoffs, leases::Leases, saga::Flights, table::Table};
 pub use self::{
+    containers::ContainerTokenError,
     error::{
         AnnounceError, ConfigError, DrainError, RegisterError, RenewError, StaleEpoch, StartError, StopError,
         UnknownGateway,

@@ -10,6 +10,7 @@
 //! | `pool` | this is that gateway | Ganymede | 30 days, while the gateway is registered |
 //! | `gateway` | this gateway serves that organization under this epoch | Ganymede | 1 h, renewed with the lease |
 //! | `handshake` | fetch the configuration of that organization, once | one gateway | 30 s |
+//! | `container` | this is that generation of that container | gateways | 10 years, while it is there (ADR 11) |
 //! | `order` | stop or refresh that organization | one gateway | 30 s |
 //!
 //! Time is the caller's: every function takes it.
@@ -26,7 +27,7 @@ mod tests;
 pub use self::{
     follow::{FetchError, Follower, KeySource, KeysUnavailable},
     keys::{Jwk, Jwks, KeyError, TokenKeys},
-    kinds::{AccessClaims, GatewayClaims, HandshakeClaims, OrderClaims, PoolClaims},
+    kinds::{AccessClaims, ContainerClaims, GatewayClaims, HandshakeClaims, OrderClaims, PoolClaims},
     published::PublishedKeys,
     verify::{Access, VerifyingKeys},
 };

@@ -8,6 +8,7 @@
 //! | everything else | gateway token, and `Orrery-Epoch` with the epoch that is in it |
 
 mod caller;
+mod containers;
 mod data;
 mod refusal;
 
@@ -32,12 +33,15 @@ pub(crate) fn routes(state: &GanymedeState) -> Router<GanymedeState> {
         .route("/gateway/data/pull", post(data::pull))
         .route("/gateway/data/append", post(data::append))
         .route("/gateway/data/push", post(data::push))
+        .route("/gateway/notes/pull", post(containers::pull))
+        .route("/gateway/notes/push", post(containers::push))
         .layer(DefaultBodyLimit::max(limits.data_bytes_max));
     Router::new()
         .route("/gateway/ready", post(ready))
         .route("/gateway/config", post(config))
         .route("/gateway/lease", post(lease))
         .route("/gateway/stop", post(stop))
+        .route("/gateway/container-token", post(containers::token))
         .layer(DefaultBodyLimit::max(limits.body_bytes_max))
         .merge(documents)
 }

@@ -66,8 +66,8 @@ pub enum StateError {
 /// The states of all organizations. Cheap to clone.
 #[derive(Clone)]
 pub struct States {
-    database: Database,
-    key: Arc<StateKey>,
+    pub(super) database: Database,
+    pub(super) key: Arc<StateKey>,
 }
 
 impl States {

@@ -19,7 +19,9 @@ use tokio::sync::watch;
 
 use super::{
     GANYMEDE_AUDIENCE, GATEWAY_AUDIENCE, ISSUER, TokenError,
-    kinds::{AccessClaims, GatewayClaims, HandshakeClaims, Kind, OperatorClaims, OrderClaims, PoolClaims},
+    kinds::{
+        AccessClaims, ContainerClaims, GatewayClaims, HandshakeClaims, Kind, OperatorClaims, OrderClaims, PoolClaims,
+    },
     verify::{Envelope, VerifyingKey, VerifyingKeys, one_gateway},
 };
 use crate::private_file;
@@ -209,6 +211,14 @@ impl TokenKeys {
     /// The clock is before 1970, or the key does not sign.
     pub fn sign_gateway(&self, claims: &GatewayClaims, now: SystemTime) -> Result<Token, TokenError> {
         self.sign(claims, &[GANYMEDE_AUDIENCE], now, GatewayClaims::TTL)
+    }
+
+    /// A container's token, for the gateway that serves its organization, whichever that is.
+    ///
+    /// # Errors
+    /// The clock is before 1970, or the key does not sign.
+    pub fn sign_container(&self, claims: &ContainerClaims, now: SystemTime) -> Result<Token, TokenError> {
+        self.sign(claims, &[GATEWAY_AUDIENCE], now, ContainerClaims::TTL)
     }
 
     /// A handshake for `gateway` alone.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orrery_protocol::id::{Epoch, GatewayId, OrgId, SlotId, UserId};
+use orrery_protocol::id::{ContainerId, Epoch, GatewayId, OrgId, ProjectId, SlotId, UserId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -40,6 +40,20 @@ pub struct GatewayClaims {
     pub org: OrgId,
     /// Under which epoch.
     pub epoch: Epoch,
+}
+
+/// `container`: this is that generation of that container. Whether it is there is its gateway's to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerClaims {
+    /// Which.
+    #[serde(rename = "sub")]
+    pub container: ContainerId,
+    /// Of which organization.
+    pub org: OrgId,
+    /// Of which project.
+    pub project: ProjectId,
+    /// Which generation of it.
+    pub generation: u32,
 }
 
 /// `handshake`: the gateway that it is for may fetch the configuration of that organization, once.
@@ -80,6 +94,10 @@ impl Kind for GatewayClaims {
     const NAME: &'static str = "gateway";
 }
 
+impl Kind for ContainerClaims {
+    const NAME: &'static str = "container";
+}
+
 impl Kind for HandshakeClaims {
     const NAME: &'static str = "handshake";
 }
@@ -99,6 +117,11 @@ impl PoolClaims {
 impl GatewayClaims {
     /// How long a gateway's token lives.
     pub const TTL: Duration = Duration::from_secs(3600);
+}
+
+impl ContainerClaims {
+    // What a container is given when it is made it keeps: there is no way to give it another one.
+    pub(super) const TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 }
 
 impl HandshakeClaims {

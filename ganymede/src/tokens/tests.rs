@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use orrery_protocol::{
     control::Token,
-    id::{Epoch, GatewayId, OrgId, SlotId, UserId},
+    id::{ContainerId, Epoch, GatewayId, OrgId, ProjectId, SlotId, UserId},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -21,7 +21,12 @@ const HANDSHAKE: HandshakeClaims =
     HandshakeClaims { jti: Uuid::from_u128(5), org: ORG, epoch: Epoch(7), slot: SlotId(2) };
 const ORDER: OrderClaims = OrderClaims { org: ORG, epoch: Epoch(7) };
 
-const KINDS: [&str; 6] = ["access", "pool", "gateway", "handshake", "order", "operator"];
+const KINDS: [&str; 7] = ["access", "pool", "gateway", "container", "handshake", "order", "operator"];
+
+fn container() -> ContainerClaims {
+    let (container, project) = (ContainerId::from_random(7), ProjectId(Uuid::from_u128(6)));
+    ContainerClaims { container, org: ORG, project, generation: 2 }
+}
 
 fn keys() -> (tempfile::TempDir, TokenKeys) {
     let data = tempfile::tempdir().unwrap();
@@ -43,6 +48,7 @@ fn signed(keys: &TokenKeys, kind: &str) -> Token {
         "access" => keys.sign_access(&alice(), now(), Duration::from_secs(300)),
         "pool" => keys.sign_pool(&PoolClaims { gateway: ME }, now()),
         "gateway" => keys.sign_gateway(&GATEWAY, now()),
+        "container" => keys.sign_container(&container(), now()),
         "handshake" => keys.sign_handshake(&HANDSHAKE, ME, now()),
         "order" => keys.sign_order(&ORDER, ME, now()),
         "operator" => keys.sign_operator(now()),
@@ -57,6 +63,7 @@ fn verified(keys: &VerifyingKeys, kind: &str, token: &str, me: GatewayId, now: S
         "access" => keys.access(token, now).map(drop),
         "pool" => keys.pool(token, now).map(drop),
         "gateway" => keys.gateway(token, now).map(drop),
+        "container" => keys.container(token, now).map(drop),
         "handshake" => keys.handshake(token, me, now).map(drop),
         "order" => keys.order(token, me, now).map(drop),
         "operator" => keys.operator(token, now),
@@ -76,6 +83,7 @@ fn a_token_says_what_was_signed_after_a_restart_too() {
         assert_eq!(access, Access { user: USER, name: "Alice".to_owned(), expires_at });
         assert_eq!(keys.pool(&token("pool"), now()), Ok(PoolClaims { gateway: ME }));
         assert_eq!(keys.gateway(&token("gateway"), now()), Ok(GATEWAY));
+        assert_eq!(keys.container(&token("container"), now()), Ok(container()));
         assert_eq!(keys.handshake(&token("handshake"), ME, now()), Ok(HANDSHAKE));
         assert_eq!(keys.order(&token("order"), ME, now()), Ok(ORDER));
     }
@@ -157,7 +165,7 @@ fn only_what_we_signed_is_accepted() {
             ("an audience less", changed(&|claims| drop(claims["aud"].as_array_mut().unwrap().pop()))),
             ("another audience", changed(&|claims| claims["aud"] = json!(["somebody"]))),
             ("no kind", without("kind")),
-            ("another kind", changed(&|claims| claims["kind"] = json!("container"))),
+            ("another kind", changed(&|claims| claims["kind"] = json!("contained"))),
             ("another issuer", changed(&|claims| claims["iss"] = json!("somebody"))),
             ("no expiry", without("exp")),
             ("an expiry no clock reaches", changed(&|claims| claims["exp"] = json!(u64::MAX))),

@@ -13,7 +13,9 @@ use tokio::sync::watch;
 use super::{
     GANYMEDE_AUDIENCE, GATEWAY_AUDIENCE, ISSUER, Jwks, TOKEN_BYTES_MAX, TokenError,
     follow::{Asking, KeysUnavailable},
-    kinds::{AccessClaims, GatewayClaims, HandshakeClaims, Kind, OperatorClaims, OrderClaims, PoolClaims},
+    kinds::{
+        AccessClaims, ContainerClaims, GatewayClaims, HandshakeClaims, Kind, OperatorClaims, OrderClaims, PoolClaims,
+    },
 };
 
 /// Clocks of two hosts may differ by this much.
@@ -124,6 +126,14 @@ impl VerifyingKeys {
     /// It is none of ours, or not any more.
     pub fn gateway(&self, token: &str, now: SystemTime) -> Result<GatewayClaims, TokenError> {
         self.verify(token, &[GANYMEDE_AUDIENCE], now).map(|(claims, _)| claims)
+    }
+
+    /// Which container shows a token. Whether it is there, and of that generation, is its gateway's to say.
+    ///
+    /// # Errors
+    /// It is none of ours, or not any more.
+    pub fn container(&self, token: &str, now: SystemTime) -> Result<ContainerClaims, TokenError> {
+        self.verify(token, &[GATEWAY_AUDIENCE], now).map(|(claims, _)| claims)
     }
 
     /// What a handshake is for, at the gateway `me`. Whether it was used is the pool's to say.

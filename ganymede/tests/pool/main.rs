@@ -13,6 +13,7 @@ mod moves;
 #[path = "../dns/name_server.rs"]
 mod name_server;
 mod names;
+mod notes;
 mod restarts;
 mod starts;
 #[path = "../control_plane/support.rs"]

@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use orrery_ganymede::{
-    data::{AppendError, JsonError, MixedForms, PullError, PushError},
-    pool::{AnnounceError, ConfigError, RenewError, StaleEpoch, StopError, UnknownGateway},
+    data::{AppendError, JsonError, MixedForms, NotesError, PullError, PushError},
+    pool::{AnnounceError, ConfigError, ContainerTokenError, RenewError, StaleEpoch, StopError, UnknownGateway},
     store::SnapshotError,
 };
 
@@ -116,6 +116,28 @@ impl From<JsonError> for ApiError {
             JsonError::Load(_) | JsonError::Dropped(_) => storage_unavailable(&error),
             JsonError::Unreadable { .. } | JsonError::State(_) => defect(&error),
             JsonError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotesError> for ApiError {
+    fn from(error: NotesError) -> Self {
+        match error {
+            NotesError::Stale(stale) => stale.into(),
+            NotesError::UnknownProject(_) => Self::not_found(),
+            NotesError::Unseal { .. } | NotesError::UnknownForm(_) | NotesError::Seal(_) => defect(&error),
+            NotesError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<ContainerTokenError> for ApiError {
+    fn from(error: ContainerTokenError) -> Self {
+        match error {
+            ContainerTokenError::Stale(stale) => stale.into(),
+            ContainerTokenError::UnknownProject(_) => Self::not_found(),
+            ContainerTokenError::Token(error) => defect(&error),
+            ContainerTokenError::Database(error) => error.into(),
         }
     }
 }
