@@ -10,15 +10,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use orrery_actors::{Append, Ask, ControlError, ControlPlane, Gateways, Journal, JournalError, ReleaseReason, Tenure};
 use orrery_ganymede::{
-    data::{Data, JsonError, StoreSnapshotError},
-    pool::{ConfigError, GatewayAddress, HostError, Pool, RenewError, SlotHost, StopError},
+    data::{Data, JsonError, NotesError, StoreSnapshotError},
+    pool::{ConfigError, ContainerTokenError, GatewayAddress, HostError, Pool, RenewError, SlotHost, StopError},
     store,
     tokens::GatewayClaims,
 };
 use orrery_protocol::{
-    control::{GatewayBrief, Lease, Start, Token},
+    container::ProjectNotes,
+    control::{ContainerTokenRequest, GatewayBrief, Lease, Start, Token},
     document,
-    id::{DocumentKey, Epoch, GatewayId, OrgId},
+    id::{ContainerId, DocumentKey, Epoch, GatewayId, OrgId, ProjectId},
     record::StoredDocument,
 };
 
@@ -98,8 +99,42 @@ impl ControlPlane for LocalControlPlane {
         }
     }
 
+    async fn container_token(
+        &self,
+        tenure: &Tenure,
+        project: ProjectId,
+        container: ContainerId,
+        generation: u32,
+    ) -> Result<Token, ControlError> {
+        let asked = ContainerTokenRequest { project, container, generation };
+        match self.pool.container_token(&self.claims(tenure)?, &asked).await {
+            Ok(token) => Ok(token),
+            Err(ContainerTokenError::Stale(_)) => Err(ControlError::Stale),
+            Err(error @ ContainerTokenError::UnknownProject(_)) => Err(ControlError::Refused(error.to_string())),
+            Err(error) => Err(ControlError::Unavailable(error.to_string())),
+        }
+    }
+
+    async fn notes(&self, tenure: &Tenure, project: ProjectId) -> Result<ProjectNotes, ControlError> {
+        self.data.notes(&self.claims(tenure)?, project).await.map_err(notes_error)
+    }
+
+    async fn store_notes(&self, tenure: &Tenure, project: ProjectId, notes: &ProjectNotes) -> Result<(), ControlError> {
+        self.data.store_notes(&self.claims(tenure)?, project, notes.clone()).await.map_err(notes_error)
+    }
+
     fn journal(&self, tenure: &Arc<Tenure>) -> Arc<dyn Journal> {
         Arc::new(LocalJournal { data: self.data.clone(), tenure: tenure.clone() })
+    }
+}
+
+fn notes_error(error: NotesError) -> ControlError {
+    match error {
+        NotesError::Stale(_) => ControlError::Stale,
+        NotesError::UnknownProject(_) => ControlError::Refused(error.to_string()),
+        NotesError::Unseal { .. } | NotesError::UnknownForm(_) | NotesError::Seal(_) | NotesError::Database(_) => {
+            ControlError::Unavailable(error.to_string())
+        }
     }
 }
 

@@ -59,7 +59,7 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
         pool_token: Token(role.token.expose().to_owned()),
     })?);
     let clock = Clock::new();
-    let gateways = Gateways::new(gateway_config(&config, control_plane.clone(), clock));
+    let gateways = Gateways::new(gateway_config(&config, control_plane.clone(), clock)?);
     let parts = OwnParts { gateways: Some(gateways.clone()), ..OwnParts::default() };
     let state = GatewayState {
         process: ProcessState { parts: Arc::new(parts), ..process_state(&config, metrics)? },

@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
-use orrery_actors::{Clock, ControlPlane, GatewayConfig, Gateways};
+use orrery_actors::{Clock, ContainerRules, ControlPlane, GatewayConfig, Gateways};
 use orrery_ganymede::{
     clock,
     data::{Data, DataParts, States},
@@ -181,7 +181,7 @@ impl Ganymede {
     async fn open_gateways(&self, config: &Config, process: &ProcessState) -> anyhow::Result<Local> {
         let clock = Clock::new();
         let control_plane = Arc::new(LocalControlPlane::new(self.pool.clone(), self.data.clone()));
-        let gateways = Gateways::new(gateway_config(config, control_plane.clone(), clock));
+        let gateways = Gateways::new(gateway_config(config, control_plane.clone(), clock)?);
         let gateway = self.pool.open_local(config.slots, Arc::new(LocalHost(gateways.clone()))).await?;
         control_plane.is_gateway(gateway);
         let sockets = Sockets::new(config.limits.wire.clone(), config.limits.room.peers_max, clock);
@@ -279,17 +279,37 @@ async fn follow_keys(tokens: Arc<TokenKeys>) {
 }
 
 /// What all gateways of a process are made with.
-pub(crate) fn gateway_config(config: &Config, control_plane: Arc<dyn ControlPlane>, clock: Clock) -> GatewayConfig {
+pub(crate) fn gateway_config(
+    config: &Config,
+    control_plane: Arc<dyn ControlPlane>,
+    clock: Clock,
+) -> anyhow::Result<GatewayConfig> {
     let limits = &config.limits;
-    GatewayConfig {
+    Ok(GatewayConfig {
         room: RoomConfig { wire: limits.wire.clone(), room: limits.room.clone(), clocks: config.clocks.clone() },
         limits: limits.gateway.clone(),
         idle: config.idle.clone(),
         lease: config.lease.clone(),
         slots: config.slots,
+        containers: container_rules(config)?,
+        engine: None,
         control_plane,
         clock,
-    }
+    })
+}
+
+fn container_rules(config: &Config) -> anyhow::Result<ContainerRules> {
+    let containers = &config.containers;
+    let port = config.listen.port();
+    Ok(ContainerRules {
+        images: containers.registry()?,
+        domain: config.domain.parse().context("domain")?,
+        tls: false,
+        port: (port != 0 && port != 80).then_some(port),
+        clocks: containers.clocks.clone(),
+        bounds: containers.bounds.clone(),
+        containers_max: containers.per_project_max,
+    })
 }
 
 fn pool_limits(config: &Config) -> PoolLimits {

@@ -1,6 +1,6 @@
-//! Time as rooms see it: milliseconds since the process began to serve, never backwards.
+//! Time as rooms see it: milliseconds since the process began to serve, never backwards; and as people do.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A monotonic clock; copies agree.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,13 @@ impl Clock {
     /// Milliseconds since the clock was made.
     pub fn now_ms(self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Milliseconds since 1970, by the clock that people set: it may jump.
+    #[expect(clippy::unused_self, reason = "whoever has a clock asks it, and nothing else")]
+    pub fn unix_ms(self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The instant that `ms` stands for.

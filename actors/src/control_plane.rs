@@ -4,8 +4,9 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use orrery_protocol::{
+    container::ProjectNotes,
     control::{GatewayBrief, Lease, Token},
-    id::{Epoch, OrgId},
+    id::{ContainerId, Epoch, OrgId, ProjectId},
 };
 use tokio::sync::watch;
 
@@ -116,6 +117,21 @@ pub trait ControlPlane: Send + Sync + 'static {
 
     /// Keeps, beyond this allocation, whether the organization's gateway serves on however long nobody does anything.
     async fn disable_shutdown(&self, tenure: &Tenure, disabled: bool) -> Result<(), ControlError>;
+
+    /// What a container of the organization shows its gateway. Worth nothing once that generation of it is not there.
+    async fn container_token(
+        &self,
+        tenure: &Tenure,
+        project: ProjectId,
+        container: ContainerId,
+        generation: u32,
+    ) -> Result<Token, ControlError>;
+
+    /// What was kept of a project beside its documents; nothing, if nothing was.
+    async fn notes(&self, tenure: &Tenure, project: ProjectId) -> Result<ProjectNotes, ControlError>;
+
+    /// Keeps it, beyond this allocation and instead of what was kept before. Sealed: there are secrets in it.
+    async fn store_notes(&self, tenure: &Tenure, project: ProjectId, notes: &ProjectNotes) -> Result<(), ControlError>;
 
     /// Durable storage under the epoch of `tenure`, and no other. What it stores late is refused as stale; then it calls
     /// [`Tenure::fence`].

@@ -11,8 +11,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use orrery_protocol::{
     access::OrgRole,
+    container::ProjectNotes,
     control::{GatewayBrief, Lease, MemberBrief, ProjectBrief, Token},
-    id::{DocumentKey, Epoch, OrgId, ProjectId, UserId},
+    id::{ContainerId, DocumentKey, Epoch, OrgId, ProjectId, UserId},
     record::StoredDocument,
 };
 use uuid::Uuid;
@@ -66,6 +67,7 @@ pub(crate) struct World {
     pub(crate) snapshots: u32,
     pub(crate) appends: u32,
     pub(crate) shutdown_disabled: Option<bool>,
+    pub(crate) notes: BTreeMap<ProjectId, ProjectNotes>,
     pub(crate) lease_ms: Option<u64>,
 }
 
@@ -165,6 +167,30 @@ impl ControlPlane for FakeGanymede {
 
     async fn disable_shutdown(&self, tenure: &Tenure, disabled: bool) -> Result<(), ControlError> {
         self.admit(tenure.org(), tenure.epoch())?.shutdown_disabled = Some(disabled);
+        Ok(())
+    }
+
+    async fn container_token(
+        &self,
+        tenure: &Tenure,
+        project: ProjectId,
+        container: ContainerId,
+        generation: u32,
+    ) -> Result<Token, ControlError> {
+        drop(self.admit(tenure.org(), tenure.epoch())?);
+        Ok(Token(format!("container {project} {container} {generation}")))
+    }
+
+    async fn notes(&self, tenure: &Tenure, project: ProjectId) -> Result<ProjectNotes, ControlError> {
+        let mut world = self.world();
+        if world.epochs.get(&tenure.org()) != Some(&tenure.epoch()) {
+            return Err(ControlError::Stale);
+        }
+        Ok(world.notes.entry(project).or_default().clone())
+    }
+
+    async fn store_notes(&self, tenure: &Tenure, project: ProjectId, notes: &ProjectNotes) -> Result<(), ControlError> {
+        self.admit(tenure.org(), tenure.epoch())?.notes.insert(project, notes.clone());
         Ok(())
     }
 

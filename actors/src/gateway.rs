@@ -2,15 +2,17 @@
 //! ask, unloads those nobody visits, and brings back those that failed. Must not know sockets or HTTP.
 
 mod commands;
+mod projects;
 mod rooms;
+mod rules;
 
 use std::{sync::Arc, time::Duration};
 
 use orrery_protocol::{
     access::Principal,
-    command::{Answer, Command, IdempotencyKey},
+    command::{Answer, Command, ContainerCommand, IdempotencyKey},
     control::{BriefChanges, GatewayBrief},
-    id::{DocumentKey, Epoch, OrgId, ProjectId, UserId},
+    id::{ContainerId, DocumentKey, DocumentName, Epoch, OrgId, ProjectId, UserId},
     idle::IdleClocks,
     lease::LeaseClocks,
     limits::GatewayLimits,
@@ -23,13 +25,18 @@ use crate::{
     activity::Activity,
     clock::Clock,
     control_plane::{ControlError, ControlPlane, Tenure},
+    engine::{Engine, Live, Sightings},
     journal::{Journal, JournalError},
     keeper::KeeperMessage,
-    room::RoomStatus,
+    room::{RoomMessage, RoomStatus},
+    route_tables::RouteTables,
 };
 pub use commands::CommandError;
-use commands::Commands;
+use commands::{Commands, ForProject};
+pub(crate) use projects::{ContainerReply, Reader};
+use projects::{Found, Order, Outcome, Projects, Secrets, orders::Sender};
 use rooms::{Rooms, Waiter};
+pub use rules::ContainerRules;
 
 /// When the connections of a member whose role changed are looked for again: one who was let in just before may have joined
 /// just after.
@@ -77,6 +84,10 @@ pub struct GatewayConfig {
     pub lease: LeaseClocks,
     /// How many organizations are served at once.
     pub slots: u16,
+    /// What their containers live under.
+    pub containers: ContainerRules,
+    /// What runs their containers; without it they wait.
+    pub engine: Option<Engine>,
     /// Who allocates them, and stores their documents.
     pub control_plane: Arc<dyn ControlPlane>,
     /// What time it is.
@@ -103,6 +114,8 @@ pub struct GatewayReport {
 pub(crate) enum GatewayMessage {
     /// Open a document, or join it where it is open.
     Open(Arc<DocumentKey>, Waiter),
+    /// Open the `system` document, once it is there.
+    OpenSystem(Arc<DocumentKey>),
     /// Storage answered.
     Loaded(Arc<DocumentKey>, Result<StoredDocument, JournalError>),
     /// A room is not needed any more, as far as it knows.
@@ -111,6 +124,30 @@ pub(crate) enum GatewayMessage {
     Unload(ProjectId),
     /// A member gives a command.
     Command(Principal, Command, Option<IdempotencyKey>, RpcReplyPort<Result<Answer, ControlError>>),
+    /// A container says something of itself, by a token of this generation.
+    Hear(ProjectId, ContainerId, u32, ContainerCommand, ContainerReply),
+    /// What the engine was seen to have.
+    Sighted(Sightings),
+    /// The engine tells something of a container that is so now.
+    Live(ProjectId, ContainerId, Live),
+    /// What is a container of this generation given that stands in no document?
+    Secrets(ProjectId, ContainerId, u32, RpcReplyPort<Secrets>),
+    /// Somebody wants to know the containers of a project.
+    List(ProjectId, Reader),
+    /// Extended peers read this `system` document now, or do not any more.
+    Watched(Arc<DocumentKey>, bool),
+    /// A project was loaded, or could not be.
+    ProjectFound(ProjectId, Found),
+    /// A project that could not be loaded is tried again.
+    ProjectRetry(ProjectId),
+    /// Everything of a project's `system` document up to this sequence is on disk.
+    SystemDurable(ProjectId, u64),
+    /// A snapshot of it was stored, or not.
+    SystemStored(ProjectId, Result<(), JournalError>),
+    /// What is kept of a project beside its documents is stored as of this revision, or not.
+    NotesStored(ProjectId, u64, Result<(), ControlError>),
+    /// Time passed.
+    Tick,
     /// Ganymede keeps what a command asked for, or could not be asked.
     Kept(commands::Kept),
     /// Members, roles or projects changed.
@@ -131,6 +168,7 @@ pub(crate) struct GatewayArguments {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) brief: Arc<GatewayBrief>,
     pub(crate) activity: Activity,
+    pub(crate) tables: RouteTables,
     pub(crate) keeper: ActorRef<KeeperMessage>,
 }
 
@@ -139,6 +177,9 @@ pub(crate) struct GatewayState {
     brief: Arc<GatewayBrief>,
     rooms: Rooms,
     commands: Commands,
+    projects: Projects,
+    /// Who waits until everything is on disk and no room is left.
+    drained: Option<RpcReplyPort<()>>,
 }
 
 /// Holds one organization's rooms.
@@ -154,10 +195,14 @@ impl Actor for GatewayActor {
         myself: ActorRef<GatewayMessage>,
         arguments: GatewayArguments,
     ) -> Result<GatewayState, ActorProcessingErr> {
-        let GatewayArguments { config, tenure, journal, brief, activity, keeper } = arguments;
+        let GatewayArguments { config, tenure, journal, brief, activity, tables, keeper } = arguments;
         let control_plane = config.control_plane.clone();
         let commands = Commands::new(control_plane, tenure.clone(), activity.clone(), config.clock, keeper);
-        Ok(GatewayState { brief, rooms: Rooms::new(config, tenure, journal, activity, myself), commands })
+        let mut projects =
+            Projects::new(config.clone(), tenure.clone(), journal.clone(), activity.clone(), tables, myself.clone());
+        projects.follow(&brief, &mut Vec::new());
+        let rooms = Rooms::new(config, tenure, journal, activity, myself);
+        Ok(GatewayState { brief, rooms, commands, projects, drained: None })
     }
 
     async fn handle(
@@ -166,6 +211,7 @@ impl Actor for GatewayActor {
         message: GatewayMessage,
         state: &mut GatewayState,
     ) -> Result<(), ActorProcessingErr> {
+        let mut outcomes = Vec::new();
         match message {
             GatewayMessage::Open(key, reply) if state.has(key.project) => state.rooms.open(key, reply),
             GatewayMessage::Open(_, reply) => drop(reply.send(Err(OpenError::UnknownProject))),
@@ -174,14 +220,44 @@ impl Actor for GatewayActor {
             GatewayMessage::RoomIdle(key) => state.rooms.retire(&key),
             GatewayMessage::Unload(project) => state.rooms.unload(project),
             GatewayMessage::Command(principal, command, key, reply) => {
-                state.commands.hand_in(&principal, command, key, reply, &myself);
+                let for_project = state.commands.hand_in(&principal, command, key, reply, &myself);
+                if let Some(ForProject { project, order }) = for_project {
+                    state.projects.give(project, order, &mut outcomes);
+                }
             }
+            GatewayMessage::Hear(project, container, generation, command, reply) => {
+                let order = Order { command, sender: Sender::Container(container, generation, reply) };
+                state.projects.give(project, order, &mut outcomes);
+            }
+            GatewayMessage::List(project, reader) => state.projects.list(project, reader),
+            GatewayMessage::OpenSystem(key) => state.open_system(key, &mut outcomes).await,
+            GatewayMessage::Sighted(sightings) => state.projects.sighted(sightings, &mut outcomes),
+            GatewayMessage::Live(project, container, live) => {
+                state.projects.tell_live(project, container, live, &mut outcomes);
+            }
+            GatewayMessage::Secrets(project, container, generation, reply) => {
+                drop(reply.send(state.projects.secrets(project, container, generation)));
+            }
+            GatewayMessage::Watched(key, watched) => state.watch(&key, watched),
+            GatewayMessage::ProjectFound(project, found) => state.projects.found(project, found, &mut outcomes),
+            GatewayMessage::ProjectRetry(project) => state.projects.retry(project),
+            GatewayMessage::SystemDurable(project, seq) => state.projects.durable(project, seq, &mut outcomes),
+            GatewayMessage::SystemStored(project, stored) => state.projects.stored(project, stored, &mut outcomes),
+            GatewayMessage::NotesStored(project, revision, stored) => {
+                state.projects.notes_stored(project, revision, stored, &mut outcomes);
+            }
+            GatewayMessage::Tick => state.projects.tick(&mut outcomes),
             GatewayMessage::Kept(kept) => state.commands.kept(kept),
-            GatewayMessage::Refresh(brief) => state.refresh(brief, &myself),
+            GatewayMessage::Refresh(brief) => state.refresh(brief, &myself, &mut outcomes),
             GatewayMessage::Reseat(user) => state.rooms.reseat(user, &state.brief),
-            GatewayMessage::Drain(reply) => state.rooms.drain(reply),
+            GatewayMessage::Drain(reply) => {
+                state.drained = Some(reply);
+                state.rooms.drain();
+                state.projects.drain(&mut outcomes);
+            }
             GatewayMessage::Inspect(reply) => state.rooms.inspect(reply),
         }
+        state.conclude(outcomes);
         Ok(())
     }
 
@@ -192,10 +268,17 @@ impl Actor for GatewayActor {
         state: &mut GatewayState,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            SupervisionEvent::ActorFailed(actor, error) => state.rooms.failed(&actor, &error.to_string()),
-            SupervisionEvent::ActorTerminated(actor, _, _) => state.rooms.ended(&actor),
+            SupervisionEvent::ActorFailed(actor, error) => {
+                let key = state.rooms.failed(&actor, &error.to_string());
+                key.into_iter().for_each(|key| state.watch(&key, false));
+            }
+            SupervisionEvent::ActorTerminated(actor, _, _) => {
+                let key = state.rooms.ended(&actor);
+                key.into_iter().for_each(|key| state.watch(&key, false));
+            }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
+        state.conclude(Vec::new());
         Ok(())
     }
 }
@@ -205,8 +288,15 @@ impl GatewayState {
         self.brief.projects.iter().any(|known| known.id == project)
     }
 
+    /// Extended peers read a document now, or do not any more. Only of `system` that means anything.
+    fn watch(&mut self, key: &DocumentKey, watched: bool) {
+        if key.document == DocumentName::System {
+            self.projects.watch(key.project, watched);
+        }
+    }
+
     /// Whoever may do less, or more, than when they came does not go on as they came.
-    fn refresh(&mut self, brief: Arc<GatewayBrief>, myself: &ActorRef<GatewayMessage>) {
+    fn refresh(&mut self, brief: Arc<GatewayBrief>, myself: &ActorRef<GatewayMessage>, outcomes: &mut Vec<Outcome>) {
         let BriefChanges { reseated, closed } = brief.changes_since(&self.brief);
         self.brief = brief;
         for user in reseated {
@@ -216,5 +306,30 @@ impl GatewayState {
             }
         }
         closed.into_iter().for_each(|project| self.rooms.unload(project));
+        self.projects.follow(&self.brief, outcomes);
+    }
+
+    /// Opens the room of a `system` document with what is durable of it. What becomes durable later is told to the room: this
+    /// is one handler, so that nothing comes in between.
+    async fn open_system(&mut self, key: Arc<DocumentKey>, outcomes: &mut Vec<Outcome>) {
+        let Some(state) = self.projects.system_state(key.project, outcomes) else { return };
+        let stored = state.map(|state| StoredDocument { snapshot: Some(state), ..StoredDocument::default() });
+        self.rooms.loaded(key, stored).await;
+    }
+
+    fn conclude(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Settled(project, ticket, answer) => self.commands.settle(project, ticket, answer),
+                Outcome::Publish(key, updates) => self.rooms.tell(&key, RoomMessage::Publish(updates)),
+                Outcome::Ephemeral(key, json) => self.rooms.tell(&key, RoomMessage::Ephemeral(json)),
+                Outcome::Close(key) => self.rooms.close(&key),
+                Outcome::Ready(key) => self.rooms.load_again(key),
+            }
+        }
+        self.projects.publish();
+        if self.drained.is_some() && self.rooms.is_empty() && self.projects.is_at_rest() {
+            self.drained.take().into_iter().for_each(|reply| drop(reply.send(())));
+        }
     }
 }

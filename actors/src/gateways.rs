@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use orrery_protocol::{
     access::Principal,
-    command::{Command, IdempotencyKey},
+    command::{Command, ContainerCommand, IdempotencyKey, Refusal},
     control::{GatewayBrief, Token},
-    id::{DocumentKey, Epoch, OrgId, ProjectId, UserId},
+    id::{ContainerId, DocumentKey, Epoch, OrgId, ProjectId, UserId},
 };
 use ractor::{Actor, rpc::CallResult};
 use serde_json::Value;
@@ -55,6 +55,19 @@ pub enum ServeError {
     /// Its actors could not be made.
     #[error("the gateway cannot be started: {0}")]
     Failed(String),
+}
+
+/// A container, as its token says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContainerBearer {
+    /// Of which organization.
+    pub org: OrgId,
+    /// Of which project.
+    pub project: ProjectId,
+    /// Which.
+    pub container: ContainerId,
+    /// Which generation of it.
+    pub generation: u32,
 }
 
 /// All gateways of this process; cheap to clone.
@@ -116,13 +129,14 @@ impl Gateways {
             }
         }
         // Whoever asked may go away; the place must not stay half taken.
-        let (config, places) = ((*self.config).clone(), self.places.clone());
+        let (config, places, tables) = ((*self.config).clone(), self.places.clone(), self.tables.clone());
         let keeper = tokio::spawn(async move {
-            let arguments = KeeperArguments { config, places: places.clone(), brief, asked_ms };
+            let arguments = KeeperArguments { config, places: places.clone(), tables: tables.clone(), brief, asked_ms };
             let spawned = Actor::spawn(None, KeeperActor, arguments).await;
             let (_, ended) = spawned.inspect_err(|_| places.vacate(org, epoch))?;
             tokio::spawn(async move {
                 ended.await.ok();
+                tables.withdraw(org);
                 places.vacate(org, epoch);
                 tracing::info!(%org, %epoch, "the organization is not served here any more");
             });
@@ -238,6 +252,41 @@ impl Gateways {
             Ok(CallResult::Success(answer)) => Ok(answer??),
             Ok(CallResult::Timeout) => Err(ControlError::Unavailable("no answer in time".to_owned()).into()),
             Ok(CallResult::SenderError) | Err(_) => Err(OpenError::Moving.into()),
+        }
+    }
+
+    /// Hears what a container says of itself. Whether it is still there, and as its token says, is looked at each time.
+    ///
+    /// # Errors
+    /// It is refused, the world fails, or the organization is not served here.
+    pub async fn hear(&self, container: &ContainerBearer, event: &Value) -> Result<Value, CommandError> {
+        let ContainerBearer { org, project, container, generation } = *container;
+        let command = match Command::parse(event)? {
+            Command::Container(command) => command,
+            other @ Command::DisableShutdown { .. } => return Err(Refusal::Forbidden(other.kind()).into()),
+        };
+        if let Some(other) = ContainerCommand::named(event).filter(|named| *named != container) {
+            return Err(Refusal::Foreign(other).into());
+        }
+        let Actors { gateway, .. } = self.open_actors(org)?;
+        let message = |reply| GatewayMessage::Hear(project, container, generation, command, reply);
+        match gateway.call(message, Some(COMMAND_MAX)).await {
+            Ok(CallResult::Success(answer)) => Ok(answer??),
+            Ok(CallResult::Timeout) => Err(ControlError::Unavailable("no answer in time".to_owned()).into()),
+            Ok(CallResult::SenderError) | Err(_) => Err(OpenError::Moving.into()),
+        }
+    }
+
+    /// The containers of a project, as far as they are durable: `{"containers": [..]}`.
+    ///
+    /// # Errors
+    /// They cannot be known here now.
+    pub async fn containers(&self, org: OrgId, project: ProjectId) -> Result<Value, OpenError> {
+        let Actors { gateway, .. } = self.open_actors(org)?;
+        match gateway.call(|reply| GatewayMessage::List(project, reply), Some(OPEN_MAX)).await {
+            Ok(CallResult::Success(list)) => list,
+            Ok(CallResult::Timeout) => Err(OpenError::Storage("loading takes too long".to_owned())),
+            Ok(CallResult::SenderError) | Err(_) => Err(OpenError::Moving),
         }
     }
 

@@ -24,6 +24,7 @@ use crate::{
     control_plane::{ControlError, Tenure},
     gateway::{GatewayActor, GatewayArguments, GatewayConfig, GatewayMessage},
     places::{Actors, Places},
+    route_tables::RouteTables,
 };
 
 /// How long Ganymede may take to answer.
@@ -86,6 +87,7 @@ pub(crate) enum KeeperMessage {
 pub(crate) struct KeeperArguments {
     pub(crate) config: GatewayConfig,
     pub(crate) places: Places,
+    pub(crate) tables: RouteTables,
     pub(crate) brief: Arc<GatewayBrief>,
     /// When the brief, and the lease with it, was asked for.
     pub(crate) asked_ms: u64,
@@ -190,13 +192,13 @@ impl Actor for KeeperActor {
 
 impl KeeperState {
     async fn new(arguments: KeeperArguments, myself: &ActorRef<KeeperMessage>) -> Result<Self, ActorProcessingErr> {
-        let KeeperArguments { config, places, brief, asked_ms } = arguments;
+        let KeeperArguments { config, places, tables, brief, asked_ms } = arguments;
         let tenure = Arc::new(Tenure::new(&brief));
         let journal = config.control_plane.journal(&tenure);
         let lease = lease::Lease::new(config.lease.clone(), asked_ms, brief.lease_ms);
         let idle = Idle::new(config.idle.clone(), config.clock.now_ms(), brief.disable_shutdown);
         let (activity, keeper) = (Activity::default(), myself.clone());
-        let parts = GatewayArguments { config, tenure: tenure.clone(), journal, brief, activity, keeper };
+        let parts = GatewayArguments { config, tenure: tenure.clone(), journal, brief, activity, tables, keeper };
         let (gateway, _) = Actor::spawn_linked(None, GatewayActor, parts.clone(), myself.get_cell()).await?;
         let keeper = myself.clone();
         let watch = tokio::spawn(async move {

@@ -29,8 +29,8 @@ mod route_tables;
 
 pub use clock::Clock;
 pub use control_plane::{Ask, ControlError, ControlPlane, Tenure};
-pub use gateway::{CommandError, GatewayConfig, GatewayReport, OpenError};
-pub use gateways::{Gateways, ServeError};
+pub use gateway::{CommandError, ContainerRules, GatewayConfig, GatewayReport, OpenError};
+pub use gateways::{ContainerBearer, Gateways, ServeError};
 pub use inbox::{Arrival, Inbox};
 pub use journal::{Append, Journal, JournalError};
 pub use keeper::{KeeperReport, ReleaseReason};

@@ -11,8 +11,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orrery_protocol::{
-    control::{ConfigRequest, GatewayBrief, Lease, Ready, Stop, Token},
-    id::GatewayId,
+    container::ProjectNotes,
+    control::{
+        ConfigRequest, ContainerTokenAnswer, ContainerTokenRequest, GatewayBrief, Lease, NotesPull, NotesPush, Ready,
+        Stop, Token,
+    },
+    id::{ContainerId, GatewayId, ProjectId},
 };
 use serde_json::json;
 
@@ -105,6 +109,28 @@ impl ControlPlane for RemoteControlPlane {
             "data": {"gateway_state": {"disable_shutdown": disabled}},
         });
         self.client.tell("/gateway/data/push", Shown::Gateway(tenure), &state).await
+    }
+
+    async fn container_token(
+        &self,
+        tenure: &Tenure,
+        project: ProjectId,
+        container: ContainerId,
+        generation: u32,
+    ) -> Result<Token, ControlError> {
+        let asked = ContainerTokenRequest { project, container, generation };
+        let answer =
+            self.client.ask::<ContainerTokenAnswer>("/gateway/container-token", Shown::Gateway(tenure), &asked);
+        Ok(answer.await?.token)
+    }
+
+    async fn notes(&self, tenure: &Tenure, project: ProjectId) -> Result<ProjectNotes, ControlError> {
+        self.client.ask("/gateway/notes/pull", Shown::Gateway(tenure), &NotesPull { project }).await
+    }
+
+    async fn store_notes(&self, tenure: &Tenure, project: ProjectId, notes: &ProjectNotes) -> Result<(), ControlError> {
+        let push = NotesPush { project, notes: notes.clone() };
+        self.client.tell("/gateway/notes/push", Shown::Gateway(tenure), &push).await
     }
 
     fn journal(&self, tenure: &Arc<Tenure>) -> Arc<dyn Journal> {

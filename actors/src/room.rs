@@ -9,7 +9,7 @@ use bytes::Bytes;
 use metrics::{Counter, Histogram};
 use orrery_protocol::{
     access::Role,
-    id::{DocumentKey, PeerId, UserId},
+    id::{DocumentKey, DocumentName, PeerId, UserId},
     record::StoredDocument,
     room::{Broadcast, Effect, Input, Received, Room, RoomConfig, RoomReport},
     websocket::ping_frame,
@@ -43,6 +43,10 @@ pub(crate) enum RoomMessage {
     Loaded(Result<StoredDocument, JournalError>),
     /// The timer went off.
     Tick,
+    /// Updates of the gateway itself, durable already.
+    Publish(Vec<Bytes>),
+    /// Something that is so now, as JSON.
+    Ephemeral(String),
     /// A member has this role now, or none any more.
     Role(UserId, Option<Role>),
     /// Close all peers, bring everything to disk, answer, stop.
@@ -209,6 +213,8 @@ impl Actor for RoomActor {
                 state.close_stuck(&myself);
                 state.handle(Input::Tick, &myself);
             }
+            RoomMessage::Publish(updates) => state.handle(Input::Publish(updates), &myself),
+            RoomMessage::Ephemeral(json) => state.handle(Input::Ephemeral(json), &myself),
             RoomMessage::Role(user, role) => state.handle(Input::Role(user, role), &myself),
             RoomMessage::Drain(reply) => {
                 state.draining = Some(reply);
@@ -336,12 +342,17 @@ impl RoomState {
                     outbox.close(code as u16, &reason);
                 }
             }
+            // What a gateway writes is the gateway's to give: it opens the room anew.
+            Effect::Reload if self.key.document == DocumentName::System => myself.stop(Some("broken".to_owned())),
             Effect::Reload => self.load(myself),
             Effect::Drained => {
                 if let Some(reply) = self.draining.take() {
                     drop(reply.send(()));
                 }
                 myself.stop(None);
+            }
+            Effect::Watched(watched) => {
+                drop(self.gateway.cast(GatewayMessage::Watched(self.key.clone(), watched)));
             }
             Effect::Idle => drop(self.gateway.cast(GatewayMessage::RoomIdle(self.key.clone()))),
         }

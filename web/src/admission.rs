@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, header, request::Parts};
-use orrery_actors::Gateways;
-use orrery_ganymede::tokens::{Access, VerifyingKeys};
+use orrery_actors::{ContainerBearer, Gateways};
+use orrery_ganymede::tokens::{Access, ContainerClaims, TokenError, VerifyingKeys};
 use orrery_protocol::{access::Principal, id::ProjectId};
 
 use crate::{address::OrgHint, dispatch::not_running, error::ApiError, state::GatewayState};
@@ -36,6 +36,31 @@ impl FromRequestParts<GatewayState> for Asker {
 
     async fn from_request_parts(parts: &mut Parts, state: &GatewayState) -> Result<Self, ApiError> {
         authenticate(&state.verifier, None, &parts.headers).await.map(Self)
+    }
+}
+
+/// Who gives a command: a person, or a container that speaks of itself.
+pub(crate) enum Speaker {
+    Person(Access),
+    Container(ContainerBearer),
+}
+
+impl FromRequestParts<GatewayState> for Speaker {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &GatewayState) -> Result<Self, ApiError> {
+        let token = bearer(&parts.headers).ok_or_else(|| ApiError::not_signed_in("no access token"))?;
+        state.verifier.catch_up(token).await?;
+        let now = SystemTime::now();
+        match state.verifier.access(token, now) {
+            Ok(access) => Ok(Self::Person(access)),
+            // No kind stands in for another: what is not the one may be the other.
+            Err(TokenError::Invalid) => {
+                let ContainerClaims { container, org, project, generation } = state.verifier.container(token, now)?;
+                Ok(Self::Container(ContainerBearer { org, project, container, generation }))
+            }
+            Err(error @ TokenError::Expired) => Err(error.into()),
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub enum ErrorCode {
     UpgradeRequired,
     /// Too many of something; try later.
     RateLimited,
+    /// There is room for no more of them.
+    NoCapacity,
     /// Something we need is not there; the name says what.
     Unavailable(&'static str),
     /// A defect of ours. The log has the cause under the request's id.
@@ -56,6 +58,7 @@ impl ErrorCode {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoCapacity => StatusCode::INSUFFICIENT_STORAGE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -75,6 +78,7 @@ impl ErrorCode {
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::UpgradeRequired => "UPGRADE_REQUIRED",
             Self::RateLimited => "RATE_LIMITED",
+            Self::NoCapacity => "NO_CAPACITY",
             Self::Unavailable(cause) => cause,
             Self::Internal => "INTERNAL",
         }

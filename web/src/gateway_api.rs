@@ -4,10 +4,13 @@
 //! |---|---|---|
 //! | `GET /collab/ping` | anybody | |
 //! | `GET /collab/{project}/{document}` | a member | access token |
+//! | `GET /collab/{project}/containers` | a member | access token |
 //! | `POST /collab/event` | a member | access token |
+//! | the same, of itself | a container | container token |
 //! | `POST /collab/start` | Ganymede | the handshake in the body |
 //! | `POST /collab/stop`, `/collab/refresh` | Ganymede | order token |
 
+mod containers;
 mod orders;
 mod refusal;
 
@@ -22,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::{
     address::OrgHint,
-    admission::{Asker, admit},
+    admission::{Speaker, admit},
     error::ApiError,
     message::Message,
     socket,
@@ -35,6 +38,7 @@ pub(crate) fn routes(state: GatewayState) -> Router {
     Router::new()
         .route("/collab/ping", get(ping))
         .route("/collab/event", post(event))
+        .route("/collab/{project}/containers", get(containers::list))
         .route("/collab/{project}/{document}", get(socket::enter))
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .with_state(state)
@@ -53,8 +57,9 @@ async fn ping() -> Json<Value> {
 /// `POST /collab/event`.
 #[derive(Deserialize)]
 struct Event {
-    /// The only place that says which project the command is for.
-    project_id: ProjectId,
+    /// The only place that says which project a member's command is for. Of a container its token says so.
+    #[serde(default)]
+    project_id: Option<ProjectId>,
     event: Value,
     #[serde(default)]
     idempotency_key: Option<String>,
@@ -68,11 +73,20 @@ struct Done {
 async fn event(
     State(state): State<GatewayState>,
     named: Option<Extension<OrgHint>>,
-    Asker(access): Asker,
+    speaker: Speaker,
     Message(asked): Message<Event>,
 ) -> Result<Json<Done>, ApiError> {
     let Event { project_id, event, idempotency_key } = asked;
-    let principal = admit(&state.gateways, &access, named.map(|Extension(hint)| hint), project_id)?;
+    let named = named.map(|Extension(hint)| hint);
+    let access = match speaker {
+        Speaker::Person(access) => access,
+        Speaker::Container(container) => {
+            let result = containers::hear(&state, &container, named, project_id, &event).await?;
+            return Ok(Json(Done { result }));
+        }
+    };
+    let project_id = project_id.ok_or_else(|| ApiError::invalid("project_id", "is missing"))?;
+    let principal = admit(&state.gateways, &access, named, project_id)?;
     let key = idempotency_key.map(|key| key.parse::<IdempotencyKey>()).transpose();
     let key = key.map_err(|error| ApiError::invalid("idempotency_key", error.to_string()))?;
     let result = state.gateways.command(principal, &event, key).await?;

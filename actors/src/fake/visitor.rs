@@ -14,6 +14,7 @@ use orrery_protocol::{
     guard::PeerMessage,
     id::{DocumentKey, DocumentName, OrgId, PeerId, ProjectId, UserId},
     idle::IdleClocks,
+    image::{ContainerImage, ImageRegistry},
     lease::LeaseClocks,
     limits::{GatewayLimits, RoomClocks},
     room::{Join, Received, RoomConfig},
@@ -26,8 +27,13 @@ use tokio::{
 
 use super::ORG;
 use crate::{
-    clock::Clock, control_plane::ControlPlane, gateway::GatewayConfig, gateways::Gateways, inbox::Arrival,
-    outbox::Outbox, room::RoomHandle,
+    clock::Clock,
+    control_plane::ControlPlane,
+    gateway::{ContainerRules, GatewayConfig},
+    gateways::Gateways,
+    inbox::Arrival,
+    outbox::Outbox,
+    room::RoomHandle,
 };
 
 /// How long anything may take before a test fails.
@@ -44,9 +50,22 @@ pub(crate) fn config(control_plane: Arc<dyn ControlPlane>) -> GatewayConfig {
         idle: IdleClocks::default(),
         lease: LeaseClocks::default(),
         slots: 3,
+        containers: container_rules(),
+        engine: None,
         control_plane,
         clock: Clock::new(),
     }
+}
+
+/// Two images: one with a service, and one that leaves the image open.
+fn container_rules() -> ContainerRules {
+    let mut images = ImageRegistry::new(vec!["*".to_owned()]);
+    for text in
+        [include_str!("../../../images/jupyter-minimal/image.toml"), include_str!("../../../images/generic/image.toml")]
+    {
+        images.register(ContainerImage::from_toml(text).unwrap()).unwrap();
+    }
+    ContainerRules { images, port: Some(7000), containers_max: 20, ..ContainerRules::default() }
 }
 
 /// The board of a project.
@@ -75,9 +94,13 @@ pub(crate) struct Visitor {
 
 impl Visitor {
     pub(crate) async fn join(gateways: &Gateways, user: UserId, project: ProjectId) -> Self {
+        Self::join_document(gateways, user, key(ORG, project)).await
+    }
+
+    pub(crate) async fn join_document(gateways: &Gateways, user: UserId, key: DocumentKey) -> Self {
         static PEERS: AtomicU64 = AtomicU64::new(1);
-        let principal = gateways.principal(ORG, user, project).expect("a member");
-        let room = gateways.room(key(ORG, project)).await.unwrap();
+        let principal = gateways.principal(ORG, user, key.project).expect("a member");
+        let room = gateways.room(key).await.unwrap();
         let peer = PeerId(PEERS.fetch_add(1, Ordering::Relaxed));
         let (socket, outbox) = pair().await;
         let join = Arrival::Join(Join { peer, principal: principal.clone(), extended: false }, outbox.clone());
@@ -103,6 +126,17 @@ impl Visitor {
             close_code(&read).expect("just seen")
         };
         timeout(PATIENCE, reading).await.expect("the socket is closed")
+    }
+
+    /// Waits until its socket brings this text, whatever stands around it.
+    pub(crate) async fn reads(mut self, text: &str) {
+        let reading = async {
+            let mut read = Vec::new();
+            while !read.windows(text.len()).any(|window| window == text.as_bytes()) {
+                assert_ne!(self.socket.read_buf(&mut read).await.unwrap(), 0, "closed");
+            }
+        };
+        timeout(PATIENCE, reading).await.expect("it is sent");
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -8,8 +8,12 @@ use orrery_protocol::{
     id::ProjectId,
 };
 use ractor::{ActorRef, RpcReplyPort};
+use serde_json::json;
 
-use super::GatewayMessage;
+use super::{
+    GatewayMessage,
+    projects::{Order, orders},
+};
 use crate::{
     activity::Activity,
     clock::Clock,
@@ -40,9 +44,15 @@ type Sender = RpcReplyPort<Result<Answer, ControlError>>;
 #[derive(Debug)]
 pub(crate) struct Kept {
     project: ProjectId,
-    command: Command,
     ticket: Ticket,
+    disabled: bool,
     outcome: Result<(), ControlError>,
+}
+
+/// A command for the project that it is about.
+pub(super) struct ForProject {
+    pub(super) project: ProjectId,
+    pub(super) order: Order,
 }
 
 /// The commands of one organization.
@@ -76,7 +86,7 @@ impl Commands {
         key: Option<IdempotencyKey>,
         sender: Sender,
         myself: &ActorRef<GatewayMessage>,
-    ) {
+    ) -> Option<ForProject> {
         self.activity.of(principal.project).touch(self.clock.now_ms());
         match self.desk.admit(principal, &command, key) {
             Admission::Answered(answer) => drop(sender.send(Ok(answer))),
@@ -85,31 +95,39 @@ impl Commands {
                 tracing::info!(org = %principal.org, project = %principal.project, user = %principal.user,
                     command = command.kind(), "command");
                 self.senders.insert(ticket, vec![sender]);
-                self.keep(principal.project, command, ticket, myself.clone());
+                match command {
+                    Command::DisableShutdown { disabled } => {
+                        self.keep(principal.project, disabled, ticket, myself.clone());
+                    }
+                    Command::Container(command) => {
+                        let order = Order { command, sender: orders::Sender::Member(principal.user, ticket) };
+                        return Some(ForProject { project: principal.project, order });
+                    }
+                }
             }
         }
+        None
     }
 
-    fn keep(&self, project: ProjectId, command: Command, ticket: Ticket, myself: ActorRef<GatewayMessage>) {
+    fn keep(&self, project: ProjectId, disabled: bool, ticket: Ticket, myself: ActorRef<GatewayMessage>) {
         let (control_plane, tenure) = (self.control_plane.clone(), self.tenure.clone());
         tokio::spawn(async move {
-            let outcome = match &command {
-                Command::DisableShutdown { disabled } => control_plane.disable_shutdown(&tenure, *disabled).await,
-            };
-            drop(myself.cast(GatewayMessage::Kept(Kept { project, command, ticket, outcome })));
+            let outcome = control_plane.disable_shutdown(&tenure, disabled).await;
+            drop(myself.cast(GatewayMessage::Kept(Kept { project, ticket, disabled, outcome })));
         });
     }
 
     pub(super) fn kept(&mut self, kept: Kept) {
-        let Kept { project, command, ticket, outcome } = kept;
+        let Kept { project, ticket, disabled, outcome } = kept;
         let answer = outcome.map(|()| {
-            match &command {
-                Command::DisableShutdown { disabled } => {
-                    drop(self.keeper.cast(KeeperMessage::ShutdownDisabled(*disabled)));
-                }
-            }
-            Ok(command.result())
+            drop(self.keeper.cast(KeeperMessage::ShutdownDisabled(disabled)));
+            Ok(json!({ "disabled": disabled }))
         });
+        self.settle(project, ticket, answer);
+    }
+
+    /// A command came to this.
+    pub(super) fn settle(&mut self, project: ProjectId, ticket: Ticket, answer: Result<Answer, ControlError>) {
         self.desk.settle(project, ticket, answer.as_ref().ok().cloned());
         for sender in self.senders.remove(&ticket).unwrap_or_default() {
             drop(sender.send(answer.clone()));

@@ -8,7 +8,7 @@ use std::{
 
 use orrery_protocol::{
     control::GatewayBrief,
-    id::{DocumentKey, ProjectId, UserId},
+    id::{DocumentKey, DocumentName, ProjectId, UserId},
     record::StoredDocument,
 };
 use ractor::{Actor, ActorRef, RpcReplyPort, rpc::CallResult};
@@ -61,8 +61,6 @@ pub(super) struct Rooms {
     failures: HashMap<Arc<DocumentKey>, u32>,
     /// Nobody is let in any more.
     stopping: bool,
-    /// Who waits until no room is left.
-    drained: Option<RpcReplyPort<()>>,
 }
 
 impl Drop for Rooms {
@@ -91,7 +89,7 @@ impl Rooms {
         gateway: ActorRef<GatewayMessage>,
     ) -> Self {
         let (slots, failures) = (HashMap::new(), HashMap::new());
-        Self { config, tenure, journal, activity, gateway, slots, failures, stopping: false, drained: None }
+        Self { config, tenure, journal, activity, gateway, slots, failures, stopping: false }
     }
 
     pub(super) fn open(&mut self, key: Arc<DocumentKey>, reply: Waiter) {
@@ -117,6 +115,10 @@ impl Rooms {
     /// Loads a document; whoever asks for it meanwhile waits for the same room.
     fn load(&mut self, key: Arc<DocumentKey>, waiters: Vec<Waiter>) {
         self.slots.insert(key.clone(), Slot::Opening(waiters));
+        if key.document == DocumentName::System {
+            drop(self.gateway.cast(GatewayMessage::OpenSystem(key)));
+            return;
+        }
         let (journal, gateway) = (self.journal.clone(), self.gateway.clone());
         tokio::spawn(async move {
             let stored = journal.load(&key).await;
@@ -207,6 +209,29 @@ impl Rooms {
         }
     }
 
+    /// The same for one document.
+    pub(super) fn close(&mut self, key: &Arc<DocumentKey>) {
+        if let Some(slot) = self.slots.get_mut(key)
+            && let Slot::Open { actor, .. } = slot
+        {
+            let actor = actor.clone();
+            tokio::spawn(drain(key.clone(), actor.clone()));
+            *slot = Slot::Closing { actor, waiters: Vec::new() };
+        }
+    }
+
+    /// What a document is opened with is there now.
+    pub(super) fn load_again(&self, key: Arc<DocumentKey>) {
+        drop(self.gateway.cast(GatewayMessage::OpenSystem(key)));
+    }
+
+    /// Tells the room of a document something, if it is open. One that is being opened is opened with it.
+    pub(super) fn tell(&self, key: &Arc<DocumentKey>, message: RoomMessage) {
+        if let Some(Slot::Open { actor, .. }) = self.slots.get(key) {
+            drop(actor.cast(message));
+        }
+    }
+
     /// Connections of `user` end where they were made under another role than `brief` gives now.
     pub(super) fn reseat(&self, user: UserId, brief: &GatewayBrief) {
         for (key, slot) in &self.slots {
@@ -215,8 +240,8 @@ impl Rooms {
         }
     }
 
-    pub(super) fn failed(&mut self, actor: &ractor::ActorCell, error: &str) {
-        let Some(key) = self.key_of(actor) else { return };
+    pub(super) fn failed(&mut self, actor: &ractor::ActorCell, error: &str) -> Option<Arc<DocumentKey>> {
+        let key = self.key_of(actor)?;
         metrics::counter!("orrery_room_failures_total").increment(1);
         tracing::error!(org = %key.org, project = %key.project, document = %key.document, error,
             "the room failed; its peers reconnect to one rebuilt from what is durable");
@@ -227,18 +252,18 @@ impl Rooms {
         };
         let resting = self.rest(&key);
         waiters.into_iter().for_each(|waiter| drop(waiter.send(Err(resting.clone()))));
-        self.answer_if_drained();
+        Some(key)
     }
 
     /// Drained, or retired.
-    pub(super) fn ended(&mut self, actor: &ractor::ActorCell) {
-        let Some(key) = self.key_of(actor) else { return };
+    pub(super) fn ended(&mut self, actor: &ractor::ActorCell) -> Option<Arc<DocumentKey>> {
+        let key = self.key_of(actor)?;
         metrics::gauge!("orrery_rooms").decrement(1.0);
         match self.slots.remove(&key) {
-            Some(Slot::Closing { waiters, .. }) if !waiters.is_empty() => self.load(key, waiters),
+            Some(Slot::Closing { waiters, .. }) if !waiters.is_empty() => self.load(key.clone(), waiters),
             Some(Slot::Open { .. } | Slot::Closing { .. } | Slot::Opening(_) | Slot::Resting { .. }) | None => {}
         }
-        self.answer_if_drained();
+        Some(key)
     }
 
     fn rest(&mut self, key: &Arc<DocumentKey>) -> OpenError {
@@ -255,10 +280,9 @@ impl Rooms {
         self.slots.iter().find(|(_, slot)| is_it(slot)).map(|(key, _)| key.clone())
     }
 
-    /// Lets nobody in any more, and answers once no room is left.
-    pub(super) fn drain(&mut self, reply: RpcReplyPort<()>) {
+    /// Lets nobody in any more, and closes every room.
+    pub(super) fn drain(&mut self) {
         self.stopping = true;
-        self.drained = Some(reply);
         for (_, slot) in self.slots.extract_if(|_, slot| slot.actor().is_none()) {
             if let Slot::Opening(waiters) = slot {
                 waiters.into_iter().for_each(|waiter| drop(waiter.send(Err(OpenError::Moving))));
@@ -273,14 +297,11 @@ impl Rooms {
                 Slot::Opening(_) | Slot::Resting { .. } => {}
             }
         }
-        self.answer_if_drained();
     }
 
-    fn answer_if_drained(&mut self) {
-        let left = self.slots.values().any(|slot| slot.actor().is_some());
-        if !left && let Some(reply) = self.drained.take() {
-            drop(reply.send(()));
-        }
+    /// Whether no room is left.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.slots.values().any(|slot| slot.actor().is_some())
     }
 
     pub(super) fn inspect(&self, reply: RpcReplyPort<GatewayReport>) {

@@ -1,3 +1,4 @@
+mod containers;
 mod lease;
 mod members;
 

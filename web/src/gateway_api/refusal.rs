@@ -1,7 +1,7 @@
 //! What a gateway's refusals are over HTTP. Handlers say `?`.
 
 use orrery_actors::{CommandError, ControlError, OpenError, ServeError};
-use orrery_protocol::command::Refusal;
+use orrery_protocol::{command::Refusal, container::Rejection};
 
 use crate::{
     dispatch::{moving, not_running},
@@ -35,9 +35,26 @@ impl From<Refusal> for ApiError {
         match refusal {
             Refusal::Unknown(_) => Self::new(ErrorCode::UnknownCommand, text),
             Refusal::Invalid { field, problem } => Self::invalid(&field, problem),
-            Refusal::Forbidden(_) => Self::forbidden(text),
+            Refusal::Forbidden(_) | Refusal::NotForMembers(_) | Refusal::Foreign(_) => Self::forbidden(text),
+            Refusal::Gone => Self::not_signed_in(text),
+            Refusal::Rejected(rejection) => rejection.into(),
             Refusal::KeyReused => Self::new(ErrorCode::Conflict, text),
             Refusal::Busy => Self::new(ErrorCode::RateLimited, text).retry_after(1),
+        }
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        let text = rejection.to_string();
+        match rejection {
+            Rejection::NotFound(_) => Self::new(ErrorCode::NotFound, text),
+            Rejection::WrongCaller(_) => Self::forbidden(text),
+            Rejection::Image(unavailable) => Self::invalid("image", unavailable.to_string()),
+            Rejection::Invalid { field, problem } => Self::invalid(&field, problem),
+            Rejection::TooMany(_) | Rejection::TooManyServices => Self::new(ErrorCode::NoCapacity, text),
+            Rejection::WrongPhase { .. } | Rejection::BeingDeleted(_) => Self::new(ErrorCode::Conflict, text),
+            Rejection::NoId => Self::new(ErrorCode::Internal, "something went wrong on our side"),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use orrery_actors::{Clock, GatewayConfig, Gateways, RemoteControlPlane, RemoteOptions};
+use orrery_actors::{Clock, ContainerRules, GatewayConfig, Gateways, RemoteControlPlane, RemoteOptions};
 use orrery_ganymede::{
     clock,
     data::{Data, DataParts, States},
@@ -156,6 +156,8 @@ impl City {
         let ganymede = Arc::new(RemoteControlPlane::new(options).unwrap());
         let clock = Clock::new();
         let gateways = Gateways::new(GatewayConfig {
+            containers: ContainerRules::default(),
+            engine: None,
             room: RoomConfig::default(),
             limits: GatewayLimits::default(),
             idle: IdleClocks::default(),

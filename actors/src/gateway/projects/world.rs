@@ -1,0 +1,210 @@
+//! What follows from all projects together: what the engine shall do, and where requests go. Both are told as they are
+//! durable, and only if they differ from what was told last.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use orrery_protocol::{
+    container::{
+        Containers, Entry, HostName, Observation, Phase, Rules, Target, VariableValue,
+        plan::{Wanted, WantedContainer, WantedProject, WantedState},
+    },
+    id::{ContainerId, OrgId, ProjectId},
+    image::ServiceDefinition,
+    project::Project,
+    route::RouteTable,
+};
+
+use super::{Outcome, Projects, Slot, State, Then};
+use crate::engine::{Blueprint, Probe, Sightings, World};
+
+impl World {
+    /// What is wanted of an organization whose projects are not known yet.
+    pub(super) fn unknown(org: OrgId) -> Self {
+        let wanted = Wanted { org, projects: BTreeMap::new() };
+        Self { wanted, blueprints: BTreeMap::new(), watched: BTreeSet::new(), pass: 0 }
+    }
+}
+
+impl Projects {
+    /// Has the engine made equal to what is wanted, from now on.
+    pub(super) fn reconcile(&mut self) {
+        let (reports, credentials) = (Arc::new(self.reporter()), Arc::new(self.vault()));
+        let engine = self.config.engine.as_ref();
+        let org = self.tenure.org();
+        self.reconciling = engine.map(|engine| engine.reconcile(org, self.world.subscribe(), reports, credentials));
+    }
+
+    /// Host names of the organization are known to the world from now on, or are not.
+    pub(super) fn name(&mut self, named: bool, outcomes: &mut Vec<Outcome>) {
+        if std::mem::replace(&mut self.named, named) == named {
+            return;
+        }
+        let open = self.slots.iter().filter(|(_, slot)| slot.loaded().is_some_and(Project::is_open));
+        let open: Vec<ProjectId> = open.map(|(id, _)| *id).collect();
+        for id in open {
+            if let Some(project) = self.slots.get_mut(&id).and_then(Slot::loaded_mut) {
+                project.rename(named);
+            }
+            self.commit(id, None, false, outcomes);
+        }
+    }
+
+    /// What the engine was seen to have, to be taken in with one write for each project.
+    pub(in crate::gateway) fn sighted(&mut self, sightings: Sightings, outcomes: &mut Vec<Outcome>) {
+        let Sightings { pass, observations, addresses } = sightings;
+        if let Some(addresses) = addresses {
+            self.addresses = addresses;
+        }
+        let mut by_project: BTreeMap<ProjectId, Vec<(ContainerId, Observation)>> = BTreeMap::new();
+        for (project, container, observation) in observations {
+            by_project.entry(project).or_default().push((container, observation));
+        }
+        // What cannot be changed now is seen again with the next pass.
+        by_project.retain(|id, _| self.slots.get(id).and_then(Slot::loaded).is_some_and(Project::is_open));
+        self.passes.insert(pass, by_project.len());
+        let now_ms = self.config.clock.unix_ms();
+        for (id, observations) in by_project {
+            let Some(project) = self.slots.get_mut(&id).and_then(Slot::loaded_mut) else { continue };
+            for (container, observation) in observations {
+                let change = project.containers().observe(&self.rules, now_ms, container, &observation);
+                project.stage(change);
+            }
+            self.commit(id, Some(Then::Pass(pass)), false, outcomes);
+        }
+        self.pass_over();
+        self.dirty = true;
+    }
+
+    /// One project has taken a pass in.
+    pub(super) fn passed(&mut self, pass: u64) {
+        if let Some(left) = self.passes.get_mut(&pass) {
+            *left -= 1;
+        }
+        self.pass_over();
+    }
+
+    fn pass_over(&mut self) {
+        while let Some(first) = self.passes.first_entry().filter(|first| *first.get() == 0) {
+            self.pass = first.remove_entry().0;
+            self.dirty = true;
+        }
+    }
+
+    /// Somebody looks at a project's containers now, or nobody does any more.
+    pub(in crate::gateway) fn watch(&mut self, id: ProjectId, watched: bool) {
+        self.dirty |= if watched { self.watched.insert(id) } else { self.watched.remove(&id) };
+    }
+
+    /// Tells what follows, if anything may have changed.
+    pub(in crate::gateway) fn publish(&mut self) {
+        if !std::mem::take(&mut self.dirty) {
+            return;
+        }
+        let mut table = RouteTable::new(self.tenure.org());
+        for (&id, slot) in &self.slots {
+            if let Some(project) = slot.loaded() {
+                table.add(id, project.durable_containers(), &self.rules, &self.addresses);
+            }
+        }
+        self.tables.publish(table);
+        let world = self.to_be();
+        self.world.send_if_modified(|known| {
+            let differs = (&known.wanted, &known.blueprints) != (&world.wanted, &world.blueprints)
+                || (&known.watched, known.pass) != (&world.watched, world.pass);
+            if differs {
+                *known = Arc::new(world);
+            }
+            differs
+        });
+    }
+
+    fn to_be(&self) -> World {
+        let mut wanted = Wanted { org: self.tenure.org(), projects: BTreeMap::new() };
+        let mut blueprints = BTreeMap::new();
+        for (&id, slot) in &self.slots {
+            wanted.projects.insert(id, slot.wanted(&self.rules));
+            if let Some(project) = slot.loaded() {
+                blueprints.extend(blueprints_of(id, project.durable_containers(), &self.rules));
+            }
+        }
+        World { wanted, blueprints, watched: self.watched.clone(), pass: self.pass }
+    }
+}
+
+impl Slot {
+    fn wanted(&self, rules: &Rules) -> WantedProject {
+        let State::Loaded(project) = &self.state else { return WantedProject::Unloaded };
+        let mut wanted = project.durable_containers().wanted(rules);
+        if let WantedProject::Loaded(containers) = &mut wanted {
+            // Of no generation: whatever there is of it is newer, and left alone.
+            let unread = WantedContainer {
+                state: WantedState::AtRest,
+                generation: 0,
+                image: None,
+                stop_at_ms: None,
+                object: None,
+            };
+            containers.extend(self.unreadable.iter().map(|id| (*id, unread.clone())));
+        }
+        wanted
+    }
+}
+
+/// How the containers of a project are made, those that may have to be.
+fn blueprints_of(
+    project: ProjectId,
+    containers: &Containers,
+    rules: &Rules,
+) -> impl Iterator<Item = (ContainerId, Blueprint)> {
+    let ours = |entry: &&Entry| entry.container.spec.runner.is_none() && entry.container.status.phase != Phase::Deleted;
+    containers.iter().filter(ours).map(move |entry| (entry.container.id, blueprint(project, entry, rules)))
+}
+
+fn blueprint(project: ProjectId, entry: &Entry, rules: &Rules) -> Blueprint {
+    let (id, spec) = (entry.container.id, &entry.container.spec);
+    let definition = rules.images.get(&spec.image.image);
+    let org = HostName { org: rules.site.org, target: Target::Gateway };
+    let defaults = definition.into_iter().flat_map(|image| &image.env);
+    let mut env: BTreeMap<String, String> = defaults
+        .filter(|variable| !spec.env.contains_key(&variable.name))
+        .filter_map(|variable| Some((variable.name.to_string(), variable.default.clone()?)))
+        .collect();
+    let mut secrets = Vec::new();
+    for (name, value) in &spec.env {
+        match value {
+            VariableValue::Plain(text) => drop(env.insert(name.to_string(), text.clone())),
+            VariableValue::Secret(_) => secrets.push(name.clone()),
+        }
+    }
+    env.insert("PUBLIC_URL".to_owned(), rules.site.url(id, None));
+    env.insert("ORG_HOST".to_owned(), org.under(&rules.site.domain));
+    Blueprint {
+        project,
+        generation: spec.generation,
+        hostname: spec.slug.to_string(),
+        env,
+        secrets,
+        limits: spec.limits,
+        options: definition.map(|image| image.options.clone()).unwrap_or_default(),
+        ports: definition.map(|image| image.ports.iter().copied().collect()).unwrap_or_default(),
+        probes: probes(entry, rules),
+        image: rules.images.resolve(&spec.image).ok().map(|(_, reference)| reference),
+    }
+}
+
+/// Who reports is not asked.
+fn probes(entry: &Entry, rules: &Rules) -> Vec<Probe> {
+    if entry.vitals.watchdog_at_ms.is_some() {
+        return Vec::new();
+    }
+    let definition = rules.images.get(&entry.container.spec.image.image);
+    let declared = definition.into_iter().flat_map(|image| &image.services);
+    let probe = |service: &ServiceDefinition| {
+        let port = entry.port(rules, &service.name)?;
+        Some(Probe { service: service.name.clone(), port, path: service.probe.clone() })
+    };
+    declared.filter_map(probe).collect()
+}
