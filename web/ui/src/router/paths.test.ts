@@ -31,6 +31,12 @@ test('signing in leads back where one was, and home if that is where one was', (
   expect(safeReturn(search, 'https://orrery.example')).toBe('/orgs/o?a=b%20c&d')
 })
 
+test('a path that nobody encoded is taken with all of its query', () => {
+  const path = '/gate/authorize?host=uc-x.org-y.example&nonce=1&return=/tree'
+  expect(safeReturn(`?return=${path}`, 'https://orrery.example')).toBe(path)
+  expect(safeReturn('?return=//evil.example/&return=/', 'https://orrery.example')).toBe('/')
+})
+
 test('signing in leads to no other host', () => {
   const origin = 'https://orrery.example'
   const check = (wanted: string, expected: string) => {

@@ -51,7 +51,7 @@ export function pageAt(path: string): Page {
 
 /** Where to go after signing in: a path of this origin, never another address. */
 export function safeReturn(search: string, origin: string): string {
-  const wanted = new URLSearchParams(search).get('return') ?? '/'
+  const wanted = wantedReturn(search)
   // Browsers read `//host` and `/\host` as another host.
   if (!/^\/(?![/\\])/.test(wanted)) return '/'
   try {
@@ -60,4 +60,10 @@ export function safeReturn(search: string, origin: string): string {
   } catch {
     return '/'
   }
+}
+
+/** The gate writes its own path and query as they are, after everything else: then all that follows belongs to it. */
+function wantedReturn(search: string): string {
+  const [, asItIs] = /^\?return=(\/.*)$/s.exec(search) ?? []
+  return asItIs ?? new URLSearchParams(search).get('return') ?? '/'
 }
