@@ -25,7 +25,7 @@ mod world;
 
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use futures_util::StreamExt;
@@ -40,6 +40,9 @@ pub use runtime::{
     RuntimeError, Usage,
 };
 pub use world::{Blueprint, Credentials, Live, Porch, Probe, Reports, Sightings, World};
+
+/// A reconciler that failed by a defect begins anew after this long.
+const DEFECT_REST: Duration = Duration::from_secs(5);
 
 /// Milliseconds since 1970.
 pub type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -61,6 +64,17 @@ pub struct Reconciling(JoinHandle<()>);
 impl Drop for Reconciling {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// Until the gateway has gone. What fails by a defect begins anew: it keeps nothing that is not seen again.
+async fn supervise(org: OrgId, reconciler: impl Fn() -> Reconciler) {
+    loop {
+        let mut running = Reconciling(tokio::spawn(reconciler().run()));
+        let Err(defect) = (&mut running.0).await else { return };
+        metrics::counter!("orrery_engine_defects_total").increment(1);
+        tracing::error!(%org, %defect, "the reconciler of containers failed and begins anew");
+        tokio::time::sleep(DEFECT_REST).await;
     }
 }
 
@@ -95,8 +109,10 @@ impl Engine {
         reports: Arc<dyn Reports>,
         credentials: Arc<dyn Credentials>,
     ) -> Reconciling {
-        let reconciler = Reconciler::new(self.clone(), org, world, reports, credentials);
-        Reconciling(tokio::spawn(reconciler.run()))
+        let engine = self.clone();
+        let reconciler =
+            move || Reconciler::new(engine.clone(), org, world.clone(), reports.clone(), credentials.clone());
+        Reconciling(tokio::spawn(supervise(org, reconciler)))
     }
 
     /// What a container printed, oldest first; of the newest object, if there are several.

@@ -12,7 +12,12 @@ mod usage;
 use std::{collections::HashMap, path::PathBuf, sync::OnceLock, time::Duration};
 
 use async_trait::async_trait;
-use bollard::{API_DEFAULT_VERSION, Docker as Client, container::LogOutput, query_parameters as query};
+use bollard::{
+    API_DEFAULT_VERSION, Docker as Client,
+    container::LogOutput,
+    models::{NetworkConnectRequest, NetworkDisconnectRequest},
+    query_parameters as query,
+};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use orrery_protocol::{container::plan::ObjectId, id::OrgId, image::Reference};
 use tokio::sync::Mutex;
@@ -34,6 +39,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 const WORK_LIMIT: Duration = Duration::from_secs(120);
 /// The same for the client itself, which knows one limit for everything.
 const CLIENT_LIMIT_SECONDS: u64 = 600;
+/// So many ranges of addresses are tried for a network before there is said to be no room.
+const SUBNETS_TRIED: u8 = 16;
 /// Label of everything of ours.
 const ORG_LABEL: &str = "orrery.org";
 /// What happens to an object that may change what it is. Health checks of images, for one, are none of it.
@@ -114,6 +121,46 @@ impl Docker {
     }
 }
 
+impl Docker {
+    async fn start_as_it_is(&self, object: &ObjectId) -> Result<(), RuntimeError> {
+        within(WORK_LIMIT, self.client()?.start_container(&object.0, None::<query::StartContainerOptions>)).await
+    }
+
+    /// Puts an object on its organization's network again: while it rested, that may have been taken for unused and removed,
+    /// and an object remembers which one it was.
+    async fn attach(&self, object: &ObjectId) -> Result<(), RuntimeError> {
+        let client = self.client()?;
+        let asked = client.inspect_container(&object.0, None::<query::InspectContainerOptions>);
+        let texts = within(ANSWER_LIMIT, asked).await?.config.and_then(|config| config.labels).unwrap_or_default();
+        let org = objects::labels(&texts).ok_or(RuntimeError::NotFound)?.org;
+        self.ensure_network(org).await?;
+        let name = body::network_name(org);
+        let (container, force) = (object.0.clone(), Some(true));
+        let leave = NetworkDisconnectRequest { container: container.clone(), force };
+        // Whether it was on it by the engine's account does not matter.
+        let _left = within(WORK_LIMIT, client.disconnect_network(&name, leave)).await;
+        let join = NetworkConnectRequest { container, endpoint_config: None };
+        within(WORK_LIMIT, client.connect_network(&name, join)).await
+    }
+
+    /// An engine has addresses for some thirty networks of its own accord; then it is told which to take.
+    async fn make_network(&self, org: OrgId) -> Result<(), RuntimeError> {
+        let make = async |subnet| {
+            within(WORK_LIMIT, self.client()?.create_network(body::network_request(org, subnet))).await.map(drop)
+        };
+        let mut made = make(None).await;
+        for attempt in 0..SUBNETS_TRIED {
+            match &made {
+                Err(RuntimeError::NoCapacity(_)) => {}
+                Err(RuntimeError::Refused(text)) if text.contains("overlaps") => {}
+                Err(_) | Ok(()) => break,
+            }
+            made = make(Some(body::subnet(org, attempt))).await;
+        }
+        made
+    }
+}
+
 /// An answer in time.
 async fn within<T>(
     limit: Duration,
@@ -183,7 +230,13 @@ impl Runtime for Docker {
     }
 
     async fn start(&self, object: &ObjectId) -> Result<(), RuntimeError> {
-        within(WORK_LIMIT, self.client()?.start_container(&object.0, None::<query::StartContainerOptions>)).await
+        match self.start_as_it_is(object).await {
+            Err(RuntimeError::NotFound) => {
+                self.attach(object).await?;
+                self.start_as_it_is(object).await
+            }
+            answer => answer,
+        }
     }
 
     async fn stop(&self, object: &ObjectId, grace_ms: u64) -> Result<(), RuntimeError> {
@@ -264,7 +317,7 @@ impl Runtime for Docker {
         if let Some(network) = self.network(org).await? {
             return Ok(network);
         }
-        within(WORK_LIMIT, self.client()?.create_network(body::network_request(org))).await?;
+        self.make_network(org).await?;
         self.network(org).await?.ok_or_else(|| RuntimeError::Failed("a network that was made is not there".to_owned()))
     }
 

@@ -53,7 +53,7 @@ pub(super) struct Prober {
     asked: watch::Receiver<AskedOf>,
     patients: BTreeMap<ContainerId, Patient>,
     busy: BTreeSet<ContainerId>,
-    questions: JoinSet<(ContainerId, ObjectId, bool)>,
+    questions: JoinSet<(ContainerId, Asked, bool)>,
     turns: Arc<Semaphore>,
 }
 
@@ -77,7 +77,7 @@ impl Prober {
             let next = next.min();
             tokio::select! {
                 changed = self.asked.changed() => if changed.is_err() { return },
-                Some(Ok((container, object, answers))) = self.questions.join_next() => self.heard(container, &object, answers),
+                Some(Ok((container, asked, answers))) = self.questions.join_next() => self.heard(container, &asked, answers),
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
             }
         }
@@ -108,15 +108,15 @@ impl Prober {
                     let address = asked.address.of(probe.port);
                     answers = answers && timeout(limit, runtime.answers(address, &probe.path)).await == Ok(true);
                 }
-                (container, asked.object, answers)
+                (container, asked, answers)
             });
         }
     }
 
-    fn heard(&mut self, container: ContainerId, object: &ObjectId, answers: bool) {
+    fn heard(&mut self, container: ContainerId, asked: &Asked, answers: bool) {
         self.busy.remove(&container);
         // One that has been replaced meanwhile is asked anew.
-        let Some(patient) = self.patients.get_mut(&container).filter(|patient| patient.asked.object == *object) else {
+        let Some(patient) = self.patients.get_mut(&container).filter(|patient| patient.asked == *asked) else {
             return;
         };
         let now = Instant::now();

@@ -83,8 +83,10 @@ pub(super) struct Reconciler {
     network_left: bool,
     asked: watch::Sender<AskedOf>,
     metered: watch::Sender<Metered>,
-    /// What ran in the last pass, for those who begin to look.
-    running: Vec<Found>,
+    /// What the last pass listed.
+    listed: Vec<Found>,
+    /// What the last pass planned for.
+    planned: Arc<World>,
 }
 
 impl Reconciler {
@@ -97,7 +99,8 @@ impl Reconciler {
     ) -> Self {
         let clocks = &engine.clocks;
         // A reconciler of before may have reported to the same gateway.
-        let reporter = Arc::new(Reporter::new(reports, world.borrow().pass));
+        let planned = world.borrow().clone();
+        let reporter = Arc::new(Reporter::new(reports, planned.pass));
         Self {
             org,
             credentials,
@@ -113,7 +116,8 @@ impl Reconciler {
             network_left: true,
             asked: watch::Sender::default(),
             metered: watch::Sender::default(),
-            running: Vec::new(),
+            listed: Vec::new(),
+            planned,
             reporter,
             engine,
             world,
@@ -127,16 +131,18 @@ impl Reconciler {
         others.spawn(Prober::new(runtime.clone(), self.reporter.clone(), clocks, self.asked.subscribe()).run());
         others.spawn(Meter::new(runtime, self.reporter.clone(), self.metered.subscribe()).run());
         loop {
-            let planned = self.world.borrow_and_update().clone();
             match Box::pin(self.pass()).await {
-                Next::At(due) if self.wait(&planned, due).await => {}
+                Next::At(due) if self.wait(due).await => {}
                 Next::At(_) | Next::Never => return,
+            }
+            if let Some(Err(defect)) = others.try_join_next() {
+                std::panic::resume_unwind(defect.into_panic());
             }
         }
     }
 
     /// Waits until a pass is due; whether there will be one.
-    async fn wait(&mut self, planned: &World, due: Instant) -> bool {
+    async fn wait(&mut self, due: Instant) -> bool {
         let gather = Duration::from_millis(self.engine.clocks.gather_ms);
         let mut due = due;
         loop {
@@ -149,6 +155,7 @@ impl Reconciler {
                     }
                     let world = self.world.borrow_and_update().clone();
                     self.meter(&world);
+                    let planned = &self.planned;
                     let same = world.wanted == planned.wanted && world.blueprints == planned.blueprints;
                     if !same && !self.is_away {
                         due = due.min(soon);
@@ -198,7 +205,7 @@ impl Reconciler {
         let Ok(world) = self.world.wait_for(|world| world.pass >= pass).await.map(|world| world.clone()) else {
             return Next::Never;
         };
-        self.running = listing.objects;
+        (self.listed, self.planned) = (listing.objects, world.clone());
         self.probe(&world);
         self.meter(&world);
         self.look_after_network(&world).await;
@@ -259,7 +266,7 @@ impl Reconciler {
             };
             is_it.then_some((labels.container, asked))
         };
-        let asked: AskedOf = self.running.iter().filter_map(asked).collect();
+        let asked: AskedOf = self.listed.iter().filter_map(asked).collect();
         replace(&self.asked, asked);
     }
 
@@ -269,14 +276,14 @@ impl Reconciler {
             let looked_at = found.address.is_some() && world.watched.contains(&labels.project);
             looked_at.then(|| (found.object.id.clone(), (labels.project, labels.container)))
         };
-        let metered: Metered = self.running.iter().filter_map(metered).collect();
+        let metered: Metered = self.listed.iter().filter_map(metered).collect();
         replace(&self.metered, metered);
     }
 
     /// Containers of before find the platform where it was; a network that nobody is on goes.
     async fn look_after_network(&mut self, world: &World) {
         let now = Instant::now();
-        let empty = self.running.is_empty();
+        let empty = self.listed.is_empty();
         let wanted = loaded(world).any(|(_, _, wanted)| wanted.state == WantedState::Running);
         let open = !empty && !self.porch_open;
         let remove = empty && !wanted && self.works.is_empty() && self.network_left;
@@ -349,7 +356,7 @@ impl Reconciler {
             .filter(|(_, _, wanted)| running(wanted))
             .filter_map(|(_, _, wanted)| wanted.image.as_ref())
             .collect();
-        let exists: BTreeSet<ContainerId> = self.running.iter().map(|found| found.object.labels.container).collect();
+        let exists: BTreeSet<ContainerId> = self.listed.iter().map(|found| found.object.labels.container).collect();
         self.backoff.retain(|key| match key {
             Key::Make(container) => made.contains(container),
             Key::End(container) => exists.contains(container),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, NetworkCreateRequest, NetworkInspect, PortBinding, PortMap,
-    RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect,
+    PortBinding, PortMap, RestartPolicy, RestartPolicyNameEnum,
 };
 use orrery_protocol::{container::plan::Labels, id::OrgId, image::Capability};
 
@@ -47,7 +47,8 @@ fn host(making: &Making, publishes: bool, log_mb: u32) -> HostConfig {
     let ports = making.blueprint.ports.iter().map(|port| (format!("{port}/tcp"), loopback(port)));
     let log = [("max-size", format!("{log_mb}m")), ("max-file", LOG_FILES.to_owned())];
     HostConfig {
-        network_mode: Some(making.network.id.clone()),
+        // By name: the network may have to be made anew while this rests.
+        network_mode: Some(network_name(making.labels.org)),
         cap_drop: Some(vec!["ALL".to_owned()]),
         cap_add: Some(options.capabilities.iter().map(|&capability| capability_name(capability).to_owned()).collect()),
         security_opt: Some(vec!["no-new-privileges:true".to_owned()]),
@@ -92,13 +93,24 @@ fn label_texts(labels: &Labels) -> HashMap<String, String> {
     ])
 }
 
+/// A range of 254 addresses in 10.64.0.0/10 for an organization, without the last number; another one for each attempt.
+pub(super) fn subnet(org: OrgId, attempt: u8) -> String {
+    let [.., high, low] = *org.0.as_bytes();
+    format!("10.{}.{}", 64 + (high.wrapping_add(attempt) & 63), low)
+}
+
 /// One network for all containers of an organization, on which they do not reach each other.
-pub(super) fn network_request(org: OrgId) -> NetworkCreateRequest {
+pub(super) fn network_request(org: OrgId, subnet: Option<String>) -> NetworkCreateRequest {
     let options = HashMap::from([("com.docker.network.bridge.enable_icc".to_owned(), "false".to_owned())]);
     NetworkCreateRequest {
         name: network_name(org),
         driver: Some("bridge".to_owned()),
         options: Some(options),
+        ipam: subnet.map(|subnet| {
+            let (gateway, subnet) = (Some(format!("{subnet}.1")), Some(format!("{subnet}.0/24")));
+            let config = IpamConfig { subnet, gateway, ..IpamConfig::default() };
+            Ipam { config: Some(vec![config]), ..Ipam::default() }
+        }),
         labels: Some(HashMap::from([(ORG_LABEL.to_owned(), org.to_string())])),
         ..NetworkCreateRequest::default()
     }
@@ -118,5 +130,23 @@ pub(super) fn network(org: OrgId, found: NetworkInspect) -> Result<Network, Runt
     match (found.id, gateway) {
         (Some(id), Some(gateway)) => Ok(Network { id, gateway }),
         _ => Err(RuntimeError::Failed("the network has no address on the host".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn each_attempt_is_another_range_of_the_same_addresses() {
+        let org = OrgId(Uuid::from_u128(0xfe07));
+        let subnets: BTreeSet<String> = (0..16).map(|attempt| subnet(org, attempt)).collect();
+        assert_eq!(subnets.len(), 16);
+        assert_eq!((subnet(org, 0).as_str(), subnet(org, 2).as_str()), ("10.126.7", "10.64.7"));
+        assert!(subnets.iter().all(|subnet| subnet.ends_with(".7")));
     }
 }

@@ -162,7 +162,11 @@ impl Work {
             Action::Create { project, generation, image, .. } => {
                 return self.create(*project, *generation, image).await;
             }
-            Action::Start(object) => runtime.start(object).await?,
+            Action::Start(object) => {
+                // The network may have been removed while nothing ran on it.
+                open_porch(&self.engine, self.world.wanted.org).await?;
+                runtime.start(object).await?;
+            }
             Action::Resume(object) => runtime.resume(object).await?,
             Action::Stop { object, grace_ms } => runtime.stop(object, *grace_ms).await?,
             Action::Remove(object) => runtime.remove(object).await?,

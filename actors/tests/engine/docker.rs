@@ -1,0 +1,199 @@
+//! The Docker of this machine, and one of our own: how tests get at them past everything. Each test has organizations of its
+//! own and removes what it made; nothing else is touched.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use orrery_actors::engine::{Docker, EngineConfig, Runtime, fake::Hand};
+use orrery_protocol::{container::plan::ObjectId, id::OrgId, image::Reference};
+use tempfile::TempDir;
+
+use crate::{
+    gateway::Gateway,
+    stories::{Place, new_org},
+};
+
+/// Where the test image is had from: nowhere.
+const URI: &str = "orrery-test/program";
+const PROGRAM: &str = include_str!("program.sh");
+/// A static busybox, as Debian packages it.
+const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
+const PATIENCE: Duration = Duration::from_secs(90);
+
+pub(crate) struct RealDocker {
+    runtime: Arc<Docker>,
+    /// `unix://` and its socket.
+    host: String,
+}
+
+fn is_ci() -> bool {
+    std::env::vars().any(|(name, value)| name == "CI" && !value.is_empty())
+}
+
+/// A test that cannot be made here says so; in CI, it has to be.
+fn skip(why: &str) {
+    assert!(!is_ci(), "{why}, and in CI everything can be had");
+    eprintln!("skipped: {why}; make test installs and starts what is missing");
+}
+
+impl RealDocker {
+    /// The engine of this machine, with the test image; `None` if there is none.
+    pub(crate) fn here() -> Option<Self> {
+        static IMAGE: OnceLock<()> = OnceLock::new();
+        let docker = Self::at(&EngineConfig::default().socket);
+        if !docker.answers() {
+            skip("no Docker engine answers");
+            return None;
+        }
+        IMAGE.get_or_init(|| docker.import_image());
+        Some(docker)
+    }
+
+    fn at(socket: &Path) -> Self {
+        let config = EngineConfig { socket: socket.to_owned(), ..EngineConfig::default() };
+        Self { runtime: Arc::new(Docker::new(&config)), host: format!("unix://{}", socket.display()) }
+    }
+
+    fn answers(&self) -> bool {
+        let mut command = self.command(&["version", "--format", "{{.Server.Version}}"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command.args(["--host", &self.host]).args(arguments);
+        command
+    }
+
+    /// What `docker` prints.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().expect("docker is installed");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// From nothing: busybox, and a script that is the program.
+    fn import_image(&self) {
+        let busybox = BUSYBOX.iter().map(Path::new).find(|path| path.exists()).expect("busybox-static is installed");
+        let root = TempDir::new().expect("a folder");
+        for folder in ["bin", "www", "dev/shm", "tmp", "proc", "sys"] {
+            fs::create_dir_all(root.path().join(folder)).expect("a folder");
+        }
+        fs::copy(busybox, root.path().join("bin/busybox")).expect("a copy");
+        fs::write(root.path().join("program"), PROGRAM).expect("a file");
+        fs::write(root.path().join("www/index.html"), "the container\n").expect("a file");
+        for applet in ["sh", "httpd", "sleep", "usleep", "dd", "nc", "head", "tr", "id", "grep", "hostname", "wget"] {
+            std::os::unix::fs::symlink("busybox", root.path().join("bin").join(applet)).expect("a link");
+        }
+        let mut tar = Command::new("tar");
+        tar.arg("-C").arg(root.path()).args(["--mode=a+rx", "-c", "."]);
+        let mut tar = tar.stdout(Stdio::piped()).spawn().expect("tar is installed");
+        let packed = tar.stdout.take().expect("piped");
+        let entry = "ENTRYPOINT [\"/bin/sh\", \"/program\"]";
+        let mut import =
+            self.command(&["import", "--change", entry, "--change", "USER 1000", "-", &format!("{URI}:1")]);
+        let status = import.stdin(packed).stdout(Stdio::null()).status().expect("docker is installed");
+        assert!(status.success() && tar.wait().is_ok_and(|status| status.success()));
+    }
+
+    pub(crate) fn image() -> Reference {
+        format!("{URI}:1").parse().expect("a reference")
+    }
+}
+
+#[async_trait]
+impl Place for RealDocker {
+    fn gateway(&self) -> Gateway {
+        Gateway::new(new_org(), URI, self.runtime(), PATIENCE)
+    }
+
+    fn runtime(&self) -> Arc<dyn Runtime> {
+        self.runtime.clone()
+    }
+
+    async fn by_hand(&self, hand: Hand, object: &ObjectId) {
+        let verb: &[&str] = match hand {
+            Hand::Kill => &["kill"],
+            Hand::Start => &["start"],
+            Hand::Pause => &["pause"],
+            Hand::Remove => &["rm", "--force"],
+        };
+        self.ask(&[verb, &[object.0.as_str()]].concat());
+    }
+
+    async fn is_empty(&self, org: OrgId) -> bool {
+        let label = format!("label=orrery.org={org}");
+        let containers = self.ask(&["ps", "--all", "--quiet", "--filter", &label]);
+        let networks = self.ask(&["network", "ls", "--quiet", "--filter", &label]);
+        (containers + &networks).trim().is_empty()
+    }
+}
+
+/// A Docker of this test's own, with its own socket, data and process: it can be killed and started again. It leaves the
+/// rules of the host's network alone, so its containers are not kept apart.
+pub(crate) struct PrivateDocker {
+    folder: TempDir,
+    process: Option<Child>,
+    pub(crate) docker: RealDocker,
+}
+
+impl PrivateDocker {
+    /// `None` if it cannot be started here.
+    pub(crate) fn start() -> Option<Self> {
+        let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+        let installed = Command::new("dockerd").arg("--version").output().is_ok();
+        if !root || !installed {
+            skip("a Docker engine of our own needs dockerd and root");
+            return None;
+        }
+        let folder = tempfile::Builder::new().prefix("orrery-docker").tempdir().expect("a folder");
+        let docker = RealDocker::at(&folder.path().join("docker.sock"));
+        let mut private = Self { folder, process: None, docker };
+        private.run();
+        private.docker.import_image();
+        Some(private)
+    }
+
+    pub(crate) fn run(&mut self) {
+        let at = |name: &str| self.folder.path().join(name).display().to_string();
+        let log = fs::File::options().create(true).append(true).open(at("log")).expect("a file");
+        let mut command = Command::new("dockerd");
+        command.args(["--host", &self.docker.host, "--bridge", "none", "--iptables=false", "--ip-masq=false"]);
+        command.args(["--data-root", &at("data"), "--exec-root", &at("run"), "--pidfile", &at("pid")]);
+        // Addresses for one network only: for more, it has to be told which to take.
+        command.args(["--default-address-pool", "base=10.213.77.0/24,size=24"]);
+        command.stdout(Stdio::null()).stderr(log);
+        self.process = Some(command.spawn().expect("dockerd starts"));
+        let begun = std::time::Instant::now();
+        while !self.docker.answers() {
+            let log = fs::read_to_string(at("log")).unwrap_or_default();
+            assert!(begun.elapsed() < PATIENCE, "dockerd does not answer: {log}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// As an administrator stops it: what runs in it ends.
+    pub(crate) fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        let _told = Command::new("kill").args(["-TERM", &process.id().to_string()]).status();
+        let _ended = process.wait();
+    }
+}
+
+impl Drop for PrivateDocker {
+    fn drop(&mut self) {
+        self.stop();
+        // What it had mounted and did not let go of stays in the way of its folder.
+        let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let ours = self.folder.path().display().to_string();
+        for point in mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(|point| point.starts_with(&ours)) {
+            let _gone = Command::new("umount").args(["--lazy", point]).status();
+        }
+    }
+}
