@@ -58,7 +58,7 @@ export function browser() {
 /** Somebody at their own computer, not signed in yet. What the page reports as an error fails the story that ends with `quiet`. */
 export async function visitor(browser, url) {
   const context = await browser.newContext({ baseURL: url, viewport: { width: 1280, height: 800 } })
-  context.setDefaultTimeout(15_000)
+  context.setDefaultTimeout(30_000)
   const page = await context.newPage()
   const complaints = []
   page.on('pageerror', (error) => complaints.push(String(error)))
