@@ -201,6 +201,9 @@ impl Actor for GatewayActor {
         let mut projects =
             Projects::new(config.clone(), tenure.clone(), journal.clone(), activity.clone(), tables, myself.clone());
         projects.follow(&brief, &mut Vec::new());
+        // The engine is asked for nothing before it is known which projects there are: what is of none would have to go.
+        projects.publish();
+        projects.reconcile();
         let rooms = Rooms::new(config, tenure, journal, activity, myself);
         Ok(GatewayState { brief, rooms, commands, projects, drained: None })
     }

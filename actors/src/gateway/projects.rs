@@ -215,7 +215,7 @@ impl Projects {
     ) -> Self {
         let rules = config.containers.rules(tenure.org());
         let world = watch::Sender::new(Arc::new(World::unknown(tenure.org())));
-        let mut projects = Self {
+        Self {
             config,
             tenure,
             journal,
@@ -237,9 +237,7 @@ impl Projects {
             live: Arc::default(),
             reconciling: None,
             stopping: false,
-        };
-        projects.reconcile();
-        projects
+        }
     }
 
     /// The projects that there are now: new ones are loaded, what is no project any more is forgotten.

@@ -30,7 +30,7 @@ impl World {
 
 impl Projects {
     /// Has the engine made equal to what is wanted, from now on.
-    pub(super) fn reconcile(&mut self) {
+    pub(in crate::gateway) fn reconcile(&mut self) {
         let (reports, credentials) = (Arc::new(self.reporter()), Arc::new(self.vault()));
         let engine = self.config.engine.as_ref();
         let org = self.tenure.org();
