@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::{
     control_plane::{Ask, ControlError},
+    engine::{Flow, LogLine, LogQuery, RuntimeError},
     gateway::{CommandError, GatewayConfig, GatewayMessage, GatewayReport, OpenError},
     keeper::{KeeperActor, KeeperArguments, KeeperMessage, KeeperReport, ReleaseReason},
     places::{Actors, Phase, Places, Reservation},
@@ -55,6 +56,23 @@ pub enum ServeError {
     /// Its actors could not be made.
     #[error("the gateway cannot be started: {0}")]
     Failed(String),
+}
+
+/// Why logs cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    /// The containers of the project cannot be known here now.
+    #[error(transparent)]
+    Closed(#[from] OpenError),
+    /// The project has no such container.
+    #[error("there is no such container in this project")]
+    NotFound,
+    /// Nothing runs containers here.
+    #[error("there is no container engine here")]
+    NoEngine,
+    /// The engine does not say.
+    #[error(transparent)]
+    Engine(#[from] RuntimeError),
 }
 
 /// A container, as its token says.
@@ -288,6 +306,27 @@ impl Gateways {
             Ok(CallResult::Timeout) => Err(OpenError::Storage("loading takes too long".to_owned())),
             Ok(CallResult::SenderError) | Err(_) => Err(OpenError::Moving),
         }
+    }
+
+    /// What a container printed, and prints. Whether it is one of the project is looked at first.
+    ///
+    /// # Errors
+    /// There is no such container, there is no engine here, or it does not answer.
+    pub async fn logs(
+        &self,
+        org: OrgId,
+        project: ProjectId,
+        container: ContainerId,
+        query: LogQuery,
+    ) -> Result<Flow<LogLine>, LogsError> {
+        let list = self.containers(org, project).await?;
+        let id = Value::from(container.to_string());
+        let known = list["containers"].as_array().is_some_and(|all| all.iter().any(|known| known["id"] == id));
+        if !known {
+            return Err(LogsError::NotFound);
+        }
+        let engine = self.config.engine.as_ref().ok_or(LogsError::NoEngine)?;
+        Ok(engine.logs(org, project, container, query).await?)
     }
 
     /// What may be observed of every organization that is served.

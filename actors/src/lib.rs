@@ -30,7 +30,7 @@ mod route_tables;
 pub use clock::Clock;
 pub use control_plane::{Ask, ControlError, ControlPlane, Tenure};
 pub use gateway::{CommandError, ContainerRules, GatewayConfig, GatewayReport, OpenError};
-pub use gateways::{ContainerBearer, Gateways, ServeError};
+pub use gateways::{ContainerBearer, Gateways, LogsError, ServeError};
 pub use inbox::{Arrival, Inbox};
 pub use journal::{Append, Journal, JournalError};
 pub use keeper::{KeeperReport, ReleaseReason};

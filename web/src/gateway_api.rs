@@ -5,12 +5,14 @@
 //! | `GET /collab/ping` | anybody | |
 //! | `GET /collab/{project}/{document}` | a member | access token |
 //! | `GET /collab/{project}/containers` | a member | access token |
+//! | `GET /collab/{project}/user-container/{id}/logs` | a member | access token |
 //! | `POST /collab/event` | a member | access token |
 //! | the same, of itself | a container | container token |
 //! | `POST /collab/start` | Ganymede | the handshake in the body |
 //! | `POST /collab/stop`, `/collab/refresh` | Ganymede | order token |
 
 mod containers;
+mod logs;
 mod orders;
 mod refusal;
 
@@ -39,7 +41,18 @@ pub(crate) fn routes(state: GatewayState) -> Router {
         .route("/collab/ping", get(ping))
         .route("/collab/event", post(event))
         .route("/collab/{project}/containers", get(containers::list))
+        .route("/collab/{project}/user-container/{id}/logs", get(logs::show))
         .route("/collab/{project}/{document}", get(socket::enter))
+        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .with_state(state)
+}
+
+/// What containers may ask, and nobody else: for where only they can come.
+pub(crate) fn porch(state: GatewayState) -> Router {
+    let body_bytes_max = state.process.edge.limits.body_bytes_max;
+    Router::new()
+        .route("/collab/ping", get(ping))
+        .route("/collab/event", post(event_of_container))
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .with_state(state)
 }
@@ -68,6 +81,20 @@ struct Event {
 #[derive(Serialize)]
 struct Done {
     result: Value,
+}
+
+async fn event_of_container(
+    State(state): State<GatewayState>,
+    named: Option<Extension<OrgHint>>,
+    speaker: Speaker,
+    Message(asked): Message<Event>,
+) -> Result<Json<Done>, ApiError> {
+    let Speaker::Container(container) = speaker else {
+        return Err(ApiError::forbidden("only containers are heard here"));
+    };
+    let named = named.map(|Extension(hint)| hint);
+    let result = containers::hear(&state, &container, named, asked.project_id, &asked.event).await?;
+    Ok(Json(Done { result }))
 }
 
 async fn event(

@@ -40,6 +40,13 @@ pub fn gateway(state: GatewayState) -> Site {
     Site::new(finish(own), finish(gateway_api::routes(state)), edge)
 }
 
+/// What containers reach of a gateway, at an address that only they come to: what their tokens are for, and nothing else.
+pub fn porch(state: GatewayState) -> Site {
+    let edge = state.process.edge.clone();
+    let router = finish(gateway_api::porch(state));
+    Site::new(router.clone(), router, edge)
+}
+
 /// What every router ends with.
 pub(crate) fn finish(router: Router) -> Router {
     router
