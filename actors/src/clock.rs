@@ -21,7 +21,6 @@ impl Clock {
     }
 
     /// Milliseconds since 1970, by the clock that people set: it may jump.
-    #[expect(clippy::unused_self, reason = "whoever has a clock asks it, and nothing else")]
     pub fn unix_ms(self) -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

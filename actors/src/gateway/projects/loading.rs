@@ -104,7 +104,6 @@ impl Projects {
 }
 
 /// One that has never written anything, as far as chance allows: browsers draw theirs from 32 bits, these are from beyond.
-#[expect(clippy::expect_used, reason = "drawn from below the maximum")]
 fn any_client() -> ClientId {
     ClientId::new(rand::rng().random_range(1 << 32..=ClientId::MAX)).expect("within 53 bits")
 }
