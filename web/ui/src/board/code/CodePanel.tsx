@@ -1,5 +1,5 @@
 import { lazy, Suspense, useEffect, useState } from 'react'
-import { Button, Menu, Spinner } from '../../design'
+import { Button, Icon, Menu, Spinner } from '../../design'
 import type { Readable } from '../cell'
 import type { Replica } from '../connection/replica'
 import { useAround } from '../context'
@@ -59,7 +59,7 @@ export function CodePanel({ node, onClose }: { node: CodeView; onClose: () => vo
           }
         >
           <span className={styles.language}>
-            <Glyph name="code" size={16} /> {languageLabel(node.language)}
+            <Glyph name="code" size={16} /> {languageLabel(node.language)} <Icon name="chevron" size={14} />
           </span>
         </Menu>
         <span className={styles.hint}>

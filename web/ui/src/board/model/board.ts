@@ -105,14 +105,6 @@ export class Board {
     return id
   }
 
-  label(edge: string, label: string): void {
-    this.step()
-    this.#write(() => {
-      const map = this.#edges.get(edge)
-      if (map instanceof Y.Map && map.get('label') !== label) map.set('label', label)
-    })
-  }
-
   /** Removes nodes and edges, and the edges that end at these nodes. */
   remove(nodes: readonly string[], edges: readonly string[] = []): void {
     this.step()

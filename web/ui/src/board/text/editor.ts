@@ -138,7 +138,7 @@ export function openEditor(options: TextOptions): EditorView {
     state,
     editable,
     attributes,
-    dispatchTransaction(transaction) {
+    dispatchTransaction(this: EditorView, transaction) {
       // Carets of others come a turn later, when the note may have left the screen.
       if (!this.isDestroyed) this.updateState(this.state.apply(transaction))
     },
