@@ -15,7 +15,7 @@ use orrery_protocol::{
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::stories::{Place, new_org};
+use crate::stories::Place;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -67,7 +67,7 @@ async fn until_ended(place: &dyn Place, org: OrgId) -> ObjectState {
 
 /// Everything an object goes through; done twice, everything is as done once.
 pub(crate) async fn objects(place: &dyn Place, image: &Reference) {
-    let (runtime, org) = (place.runtime(), new_org());
+    let (runtime, org) = (place.runtime(), place.new_org());
     runtime.version().await.expect("an engine");
     let listing = runtime.list(org).await.expect("an answer");
     assert_eq!(listing.objects, []);
@@ -123,7 +123,7 @@ pub(crate) async fn objects(place: &dyn Place, image: &Reference) {
 
 /// What is asked of something that is not there is refused with a reason of its own.
 pub(crate) async fn what_is_not_there(place: &dyn Place, image: &Reference) {
-    let (runtime, org) = (place.runtime(), new_org());
+    let (runtime, org) = (place.runtime(), place.new_org());
     let nothing = ObjectId("0123456789abcdef".repeat(4));
     assert_eq!(runtime.start(&nothing).await, Err(RuntimeError::NotFound));
     assert_eq!(runtime.stop(&nothing, 0).await, Err(RuntimeError::NotFound));
@@ -138,7 +138,7 @@ pub(crate) async fn what_is_not_there(place: &dyn Place, image: &Reference) {
     let images = runtime.list(org).await.expect("an answer").images;
     let (id, _) = images.iter().find(|(_, known)| known.tags.contains(image)).expect("the image is there");
     let object = runtime.create(making(org, id.clone(), network, &["idle"])).await.expect("made");
-    assert_eq!(runtime.list(new_org()).await.expect("an answer").objects, []);
+    assert_eq!(runtime.list(place.new_org()).await.expect("an answer").objects, []);
     runtime.remove(&object).await.expect("removed");
     runtime.remove_network(org).await.expect("removed");
 }
@@ -164,7 +164,7 @@ pub(crate) async fn run(place: &dyn Place, org: OrgId, image: &Reference, comman
 
 /// What a program prints can be read again, from any point on.
 pub(crate) async fn logs(place: &dyn Place, image: &Reference, command: &[&str], lines_min: usize) {
-    let (runtime, org) = (place.runtime(), new_org());
+    let (runtime, org) = (place.runtime(), place.new_org());
     let network = runtime.ensure_network(org).await.expect("a network");
     let images = runtime.list(org).await.expect("an answer").images;
     let (id, _) = images.iter().find(|(_, known)| known.tags.contains(image)).expect("the image is there");

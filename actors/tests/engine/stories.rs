@@ -18,16 +18,16 @@ use crate::gateway::Gateway;
 /// An engine, and what somebody can do to it past everything.
 #[async_trait]
 pub(crate) trait Place: Send + Sync {
-    /// A gateway for an organization of this test's own.
+    /// An organization of this test's own.
+    fn new_org(&self) -> OrgId {
+        OrgId(Uuid::new_v4())
+    }
+    /// A gateway for one.
     fn gateway(&self) -> Gateway;
     fn runtime(&self) -> Arc<dyn Runtime>;
     async fn by_hand(&self, hand: Hand, object: &ObjectId);
     /// Whether the organization has anything left in the engine: objects or a network.
     async fn is_empty(&self, org: OrgId) -> bool;
-}
-
-pub(crate) fn new_org() -> OrgId {
-    OrgId(Uuid::new_v4())
 }
 
 pub(crate) async fn objects(place: &dyn Place, gateway: &Gateway) -> Vec<Object> {

@@ -145,7 +145,7 @@ async fn printed(docker: &RealDocker, org: OrgId, command: &[&str]) -> Vec<Strin
 #[tokio::test]
 async fn a_program_has_no_power_over_its_host() {
     let docker = docker!();
-    let org = stories::new_org();
+    let org = docker.new_org();
     let printed = printed(&docker, org, &["who"]).await;
     docker.runtime().remove_network(org).await.unwrap();
     let value = |name: &str| {
@@ -200,7 +200,7 @@ async fn containers_reach_the_platform_and_not_each_other() {
 #[tokio::test]
 async fn a_line_of_any_length_is_whole() {
     let docker = docker!();
-    let org = stories::new_org();
+    let org = docker.new_org();
     let lines = conformance::run(&docker, org, &RealDocker::image(), &["long"]).await;
     let lengths: Vec<usize> = lines.iter().map(|line| line.text.len()).collect();
     assert_eq!(lengths, [64 << 10, 100_000 - (64 << 10)], "cut at our bound, not where the engine cuts");
@@ -260,7 +260,7 @@ async fn there_are_addresses_for_more_networks_than_an_engine_has_by_itself() {
     let runtime = private.docker.runtime();
     let mut gateways = std::collections::BTreeSet::new();
     for _ in 0..4 {
-        let org = stories::new_org();
+        let org = private.docker.new_org();
         gateways.insert(runtime.ensure_network(org).await.expect("a network").gateway);
         assert_eq!(runtime.ensure_network(org).await.map(|network| gateways.contains(&network.gateway)), Ok(true));
     }

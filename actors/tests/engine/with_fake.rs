@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::{
     conformance,
     gateway::{CANARY, Gateway},
-    stories::{self, Place, new_org},
+    stories::{self, Place},
 };
 
 const URI: &str = "test/program";
@@ -41,7 +41,7 @@ impl Fake {
 #[async_trait]
 impl Place for Fake {
     fn gateway(&self) -> Gateway {
-        Gateway::new(new_org(), URI, self.runtime(), Duration::from_secs(600))
+        Gateway::new(self.new_org(), URI, self.runtime(), Duration::from_secs(600))
     }
 
     fn runtime(&self) -> Arc<dyn Runtime> {
