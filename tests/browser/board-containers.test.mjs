@@ -1,0 +1,118 @@
+// User containers on the board: made from the catalogue, seen by everybody, reached by their URL, stopped and deleted. Needs a
+// Docker engine with the test images.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { accessible, browser, orrery, person, photograph } from './support.mjs'
+
+/** An image of the catalogue that the engine has, and a text that its first service answers with. */
+const IMAGE = process.env.ORRERY_TEST_IMAGE ?? 'Any image'
+const REFERENCE = process.env.ORRERY_TEST_REFERENCE ?? 'orrery/test:latest'
+
+let installation, chromium
+
+before(async () => {
+  installation = await orrery()
+  chromium = await browser()
+})
+
+after(async () => {
+  await chromium?.close()
+  await installation?.stop()
+})
+
+const card = (page, name) => page.locator('[data-container]', { hasText: name })
+const phase = (page, name, phase) =>
+  card(page, name)
+    .and(page.locator(`[data-phase=${phase}]`))
+    .waitFor()
+
+/** Chooses an image and fills in the rest. */
+async function create(page, name) {
+  await page.getByRole('button', { name: 'New container' }).click()
+  await page.getByLabel('Search the catalogue').fill(IMAGE)
+  await page.getByRole('button', { name: new RegExp(`^${IMAGE}`) }).click()
+  await page.getByLabel('Name', { exact: true }).fill(name)
+  const reference = page.getByLabel('Image', { exact: true })
+  if (await reference.isVisible()) await reference.fill(REFERENCE)
+  await page.getByRole('button', { name: 'Create container' }).click()
+}
+
+/** Chooses from the menu of a card. */
+async function choose(page, name, action) {
+  await card(page, name)
+    .getByRole('button', { name: `Actions of ${name}` })
+    .click()
+  await page.getByRole('menuitem', { name: action }).click()
+}
+
+test('a container is made, runs on both screens, is reached, stopped and deleted', async () => {
+  const ada = await person(chromium, installation.url, 'Ada Lovelace')
+  const charles = await person(chromium, installation.url, 'Charles Babbage')
+  const { org } = await ada.api('POST', '/api/orgs', { name: 'Analytical Engines' })
+  const { project } = await ada.api('POST', `/api/orgs/${org.id}/projects`, { name: 'Bernoulli numbers' })
+  await ada.api('POST', `/api/orgs/${org.id}/members`, { email: charles.email, role: 'member' })
+  for (const { page } of [ada, charles]) {
+    await page.goto(`/projects/${project.id}/board`)
+    await page.getByRole('heading', { name: 'An empty board' }).waitFor()
+  }
+
+  await create(ada.page, 'Research')
+  for (const { page } of [ada, charles]) await phase(page, 'Research', 'running')
+  await accessible(ada.page)
+  await photograph(ada.page, 'board-container')
+
+  // Charles is signed in here, and the gate lets him in without a word.
+  const link = card(charles.page, 'Research').getByRole('link', { name: /^Open/ })
+  await link.waitFor()
+  const [service] = await Promise.all([charles.context.waitForEvent('page'), link.click()])
+  await service.waitForLoadState()
+  const url = new URL(await link.getAttribute('href'))
+  assert.equal(new URL(service.url()).host, url.host)
+  assert.doesNotMatch(await service.locator('body').innerText(), /sign in/i)
+  await service.close()
+
+  // Somebody else has no account here.
+  const stranger = await chromium.newContext()
+  const page = await stranger.newPage()
+  await page.goto(url.href)
+  await page.waitForURL(/\/sign-in\?return=/)
+  await stranger.close()
+
+  await choose(charles.page, 'Research', 'Stop')
+  for (const { page } of [ada, charles]) await phase(page, 'Research', 'stopped')
+  await choose(ada.page, 'Research', 'Start')
+  for (const { page } of [ada, charles]) await phase(page, 'Research', 'running')
+  assert.equal(await link.getAttribute('href'), url.href)
+
+  // The card goes, the container stays, and is found in the list.
+  await choose(ada.page, 'Research', 'Remove the card')
+  await ada.page.getByRole('dialog').getByText('stays as it is').waitFor()
+  await ada.page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click()
+  await card(charles.page, 'Research').waitFor({ state: 'detached' })
+  await charles.page.getByRole('button', { name: 'Containers', exact: true }).click()
+  await charles.page.getByRole('button', { name: 'Put Research on the board' }).click()
+  await phase(ada.page, 'Research', 'running')
+
+  await choose(ada.page, 'Research', 'Delete container')
+  await ada.page.getByRole('dialog').getByRole('button', { name: 'Delete container' }).click()
+  for (const { page } of [ada, charles]) {
+    await page.locator('.react-flow__node', { hasText: 'This container was deleted.' }).waitFor()
+  }
+  ada.quiet()
+  charles.quiet()
+})
+
+test('what is wrong with a new container stands beside its field', async () => {
+  const { api, page } = await person(chromium, installation.url, 'Mary Somerville')
+  const { org } = await api('POST', '/api/orgs', { name: 'Connexion' })
+  const { project } = await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Physical sciences' })
+  await page.goto(`/projects/${project.id}/board`)
+  await page.getByRole('button', { name: 'New container' }).click()
+  await page.getByRole('button', { name: /^Any image/ }).click()
+  await page.getByLabel('Memory (MiB)').fill('1')
+  await page.getByRole('button', { name: 'Create container' }).click()
+  await page.getByLabel('Image', { exact: true }).and(page.locator('[aria-invalid=true]')).waitFor()
+  await page.getByLabel('Image', { exact: true }).fill('orrery/test:latest')
+  await page.getByRole('button', { name: 'Create container' }).click()
+  await page.getByLabel('Memory (MiB)').and(page.locator('[aria-invalid=true]')).waitFor()
+})

@@ -1,0 +1,267 @@
+// The live board: two people on one board, what they write together, and what becomes of it when things go away.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { accessible, browser, orrery, person, photograph } from './support.mjs'
+
+let installation, chromium, admin
+
+before(async () => {
+  installation = await orrery({ slots: 12 })
+  chromium = await browser()
+  // The first account is the administrator's.
+  admin = await person(chromium, installation.url, 'Grace Hopper')
+})
+
+after(async () => {
+  await chromium?.close()
+  await installation?.stop()
+})
+
+/** A project of Ada's with Charles in it, and the board open on both screens. */
+async function shared(role = 'editor') {
+  const [ada, charles] = [await somebody('Ada Lovelace'), await somebody('Charles Babbage')]
+  const { org } = await ada.api('POST', '/api/orgs', { name: 'Analytical Engines' })
+  const { project } = await ada.api('POST', `/api/orgs/${org.id}/projects`, { name: 'Bernoulli numbers' })
+  await ada.api('POST', `/api/orgs/${org.id}/members`, { email: charles.email, role: 'member' })
+  await ada.api('POST', `/api/projects/${project.id}/members`, { email: charles.email, role })
+  for (const { page } of [ada, charles]) {
+    await page.goto(`/projects/${project.id}/board`)
+    await page.getByRole('heading', { name: 'An empty board' }).waitFor()
+  }
+  return { ada, charles, org, project }
+}
+
+let people = 0
+/** Names stay as they are; addresses must not come twice. */
+async function somebody(name) {
+  const added = `${name} ${'abcdefghijklmnopqrstuvwxyz'[people++]}`
+  return { ...(await person(chromium, installation.url, added)), name: added }
+}
+
+const note = (page) => page.getByRole('textbox', { name: 'Note' })
+/** The text of the note, without the names at the carets of others. */
+const reads = (page, text) =>
+  page.waitForFunction((text) => {
+    const note = document.querySelector('[role=textbox][aria-label=Note]')?.cloneNode(true)
+    note?.querySelectorAll('.remote-caret').forEach((caret) => caret.remove())
+    return note?.textContent.trim() === text
+  }, text)
+const says = (page, status) => page.locator(`[data-status=${status}]`).waitFor()
+const goodbye = (...all) => Promise.all(all.map(({ context }) => context.close()))
+
+async function addNote(page, text) {
+  await page.getByRole('button', { name: 'Note', exact: true }).click()
+  await page.locator('.ProseMirror-focused').waitFor()
+  await page.keyboard.type(text)
+}
+
+/** A wire that can be cut: what is open closes, and nothing opens until it is mended. Install it before the page opens. */
+async function wire({ page, context }) {
+  const open = new Set()
+  let cut = false
+  await page.routeWebSocket(/\/collab\//, (socket) => {
+    if (cut) return void socket.close({ code: 1001 })
+    open.add(socket)
+    socket.connectToServer()
+  })
+  return {
+    cut: async () => {
+      cut = true
+      await context.setOffline(true)
+      for (const socket of open) await socket.close({ code: 1001 })
+      open.clear()
+    },
+    mend: async () => {
+      cut = false
+      await context.setOffline(false)
+    },
+  }
+}
+
+test('two people write one note and one code document, and see each other in it', async () => {
+  const { ada, charles } = await shared()
+  await addNote(ada.page, '## Plan\n- seven by Thursday')
+  await says(ada.page, 'saved')
+  await note(charles.page).getByText('seven by Thursday').click()
+  await charles.page.keyboard.press('End')
+  await charles.page.keyboard.type(', checked')
+  await note(ada.page).getByText('seven by Thursday, checked').waitFor()
+  // Each sees the caret of the other, with a name.
+  await note(ada.page).locator('.remote-name', { hasText: charles.name }).waitFor({ state: 'attached' })
+  await note(charles.page).locator('.remote-name', { hasText: ada.name }).waitFor({ state: 'attached' })
+  await ada.page.getByRole('list', { name: 'People here' }).getByRole('img', { name: charles.name }).waitFor()
+
+  await ada.page.getByRole('button', { name: 'Code document' }).click()
+  await ada.page.getByLabel('Name of the document').fill('bernoulli.py')
+  await ada.page.getByLabel('Name of the document').press('Enter')
+  await charles.page.getByRole('button', { name: 'Open bernoulli.py' }).click()
+  const code = (page) => page.locator('.cm-content')
+  await code(ada.page).click()
+  await ada.page.keyboard.type('print(1)')
+  await code(charles.page).getByText('print(1)').waitFor()
+  await code(charles.page).click()
+  await charles.page.keyboard.press('Control+End')
+  await charles.page.keyboard.type(' # one')
+  await code(ada.page).getByText('print(1) # one').waitFor()
+  await code(ada.page).locator('.cm-ySelectionInfo', { hasText: charles.name }).waitFor({ state: 'attached' })
+
+  // Closing the page takes the pointer and the carets along.
+  await says(charles.page, 'saved')
+  await charles.page.close()
+  await code(ada.page).locator('.cm-ySelectionInfo').waitFor({ state: 'detached' })
+  await ada.page.getByRole('img', { name: charles.name }).waitFor({ state: 'detached' })
+  await ada.page.reload()
+  await note(ada.page).getByText('seven by Thursday, checked').waitFor()
+  await ada.page.getByRole('button', { name: 'Open bernoulli.py' }).click()
+  await code(ada.page).getByText('print(1) # one').waitFor()
+  ada.quiet()
+  await goodbye(ada, charles)
+})
+
+test('what one moves moves for the other, and undo takes back what one did oneself', async () => {
+  const { ada, charles } = await shared()
+  await addNote(ada.page, 'mine')
+  await addNote(charles.page, 'yours')
+  const at = (page, text) => page.locator('.react-flow__node', { hasText: text })
+  await at(ada.page, 'yours').waitFor()
+  const place = async (page, text) => (await at(page, text).getAttribute('style')).match(/translate\(.*?\)/)[0]
+  const before = await place(ada.page, 'mine')
+  const box = await at(ada.page, 'mine').boundingBox()
+  await ada.page.mouse.move(box.x + 30, box.y + 8)
+  await ada.page.mouse.down()
+  await ada.page.mouse.move(box.x - 170, box.y - 90, { steps: 10 })
+  await ada.page.mouse.up()
+  const moved = await place(ada.page, 'mine')
+  assert.notEqual(moved, before)
+  const stands = (page, text, where) =>
+    page.waitForFunction(
+      ([text, where]) =>
+        [...document.querySelectorAll('.react-flow__node')].some(
+          (node) => node.textContent.includes(text) && node.style.transform === where,
+        ),
+      [text, where],
+    )
+  await stands(charles.page, 'mine', moved)
+  // By keyboard: a selected node is moved by arrows, and undone by key.
+  await charles.page.mouse.click(5, 400)
+  await ada.page.getByRole('button', { name: 'Undo' }).click()
+  await stands(charles.page, 'mine', before)
+  await at(charles.page, 'yours').waitFor()
+  await at(ada.page, 'mine').focus()
+  await ada.page.keyboard.press('Enter')
+  await ada.page.keyboard.press('ArrowRight')
+  await ada.page.keyboard.press('Delete')
+  await ada.page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click()
+  await at(charles.page, 'mine').waitFor({ state: 'detached' })
+  await ada.page.keyboard.press('Control+z')
+  await at(charles.page, 'mine').waitFor()
+  ada.quiet()
+  charles.quiet()
+  await goodbye(ada, charles)
+})
+
+test('a viewer sees everything and writes nothing', async () => {
+  const { ada, charles } = await shared('viewer')
+  await charles.page.getByText('You are a viewer').waitFor()
+  await addNote(ada.page, 'for all to read')
+  await note(charles.page).getByText('for all to read').waitFor()
+  assert.equal(await note(charles.page).getAttribute('contenteditable'), 'false')
+  assert.equal(await charles.page.getByRole('button', { name: 'Note', exact: true }).count(), 0)
+  assert.equal(await charles.page.getByRole('button', { name: 'Undo' }).count(), 0)
+  charles.quiet()
+  await goodbye(ada, charles)
+})
+
+test('somebody who may not write any more is told, and what was refused is undone', async () => {
+  const { ada, charles, project } = await shared()
+  await addNote(charles.page, 'before')
+  await says(charles.page, 'saved')
+  await ada.api('POST', `/api/projects/${project.id}/members`, { email: charles.email, role: 'viewer' })
+  // The gateway learns of it within seconds; until then it takes what is typed.
+  await note(charles.page).click()
+  const viewer = charles.page.getByText('You are a viewer')
+  while ((await viewer.count()) === 0) await charles.page.keyboard.type('x', { delay: 100 })
+  await charles.page.getByText('Your last change was refused').waitFor()
+  await note(charles.page).getByText('before').waitFor()
+  // Charles has left Ada's text for good: what she reads has no caret of his.
+  await note(ada.page).locator('.remote-caret').waitFor({ state: 'detached' })
+  await reads(charles.page, await note(ada.page).innerText())
+  assert.equal(await note(charles.page).getAttribute('contenteditable'), 'false')
+  await goodbye(ada, charles)
+})
+
+test('an organization moves to another gateway while somebody types: nothing is lost, and nobody notices', async () => {
+  const { ada, charles, org } = await shared()
+  await addNote(ada.page, 'typed: ')
+  await says(ada.page, 'saved')
+  await ada.page.evaluate(() => {
+    globalThis.said = []
+    const status = document.querySelector('[data-status]')
+    const note = () => globalThis.said.push(status.dataset.status)
+    new MutationObserver(note).observe(status, { attributes: true, attributeFilter: ['data-status'] })
+  })
+  const { slots } = await admin.api('GET', '/api/pool')
+  const { slot } = slots.find((slot) => slot.org === org.id)
+  const words = Array.from({ length: 80 }, (_, at) => `${at}.`)
+  const typing = (async () => {
+    for (const word of words) await ada.page.keyboard.type(word, { delay: 20 })
+  })()
+  const { allocation } = await admin.api('POST', `/api/pool/slots/${slot}/drain`)
+  assert.notEqual(allocation.slot, slot)
+  await typing
+  await note(charles.page).getByText(words.join('')).waitFor()
+  await says(ada.page, 'saved')
+  const said = new Set(await ada.page.evaluate(() => globalThis.said))
+  assert.deepEqual([...said].sort(), ['saved', 'saving'])
+  await ada.page.reload()
+  await note(ada.page).getByText(words.join('')).waitFor()
+  ada.quiet()
+  await goodbye(ada, charles)
+})
+
+test('what is written without a network is kept, and merged on return', async () => {
+  const { ada, charles, project } = await shared()
+  await charles.page.goto('/')
+  const line = await wire(charles)
+  await charles.page.goto(`/projects/${project.id}/board`)
+  await addNote(charles.page, 'together ')
+  await says(charles.page, 'saved')
+  await note(ada.page).getByText('together').waitFor()
+  await line.cut()
+  await charles.page.keyboard.type('apart')
+  await charles.page.getByText('Offline, 5 unsaved changes').waitFor()
+  await note(ada.page).click()
+  await ada.page.keyboard.press('Control+Home')
+  await ada.page.keyboard.type('meanwhile ')
+  await line.mend()
+  for (const { page } of [ada, charles]) await reads(page, 'meanwhile together apart')
+  await says(charles.page, 'saved')
+  await goodbye(ada, charles)
+})
+
+test('somebody who is removed is told that their access ended', async () => {
+  const { ada, charles, org } = await shared()
+  const { user } = await charles.api('GET', '/api/auth/me')
+  await ada.api('DELETE', `/api/orgs/${org.id}/members/${user.id}`)
+  await charles.page.getByRole('heading', { name: 'Your access ended' }).waitFor()
+  await goodbye(ada, charles)
+})
+
+test('the board can be used by all', async () => {
+  const { ada, charles } = await shared()
+  await photograph(ada.page, 'board-empty')
+  await accessible(ada.page)
+  await addNote(ada.page, '## Plan\n- seven by Thursday')
+  await ada.page.getByRole('button', { name: 'Code document' }).click()
+  await ada.page.locator('.cm-content').click()
+  await ada.page.keyboard.type('def bernoulli(n):\n"""Exactly."""')
+  await accessible(ada.page)
+  await photograph(ada.page, 'board-code')
+  await ada.page.getByRole('complementary').getByRole('button', { name: 'Close' }).click()
+  await accessible(ada.page)
+  await photograph(ada.page, 'board')
+  await ada.page.setViewportSize({ width: 390, height: 844 })
+  await accessible(ada.page)
+  ada.quiet()
+  await goodbye(ada, charles)
+})
