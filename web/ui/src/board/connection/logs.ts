@@ -7,7 +7,6 @@ export interface LogLine {
   number: number
   text: string
   stream: 'stdout' | 'stderr' | null
-  time: string | null
 }
 
 /** One event of a `text/event-stream`. */
@@ -48,22 +47,12 @@ function eventOf(block: string): StreamEvent | null {
   return event
 }
 
-/** The lines of an event: JSON `{line, stream, time}`, or plain text. */
+/** The lines of an event: JSON `{text}`, or plain text. The event is called after the stream that was written to. */
 export function linesOf(event: StreamEvent): Omit<LogLine, 'number'>[] {
-  const fields = jsonOf(event.data)
-  const text = fields?.line ?? fields?.text ?? fields?.message
-  if (fields === null || typeof text !== 'string') {
-    return event.data.split('\n').map((line) => ({ text: line, stream: null, time: null }))
-  }
-  const stream = fields.stream === 'stderr' || fields.stream === 'stdout' ? fields.stream : null
-  const time = fields.time ?? fields.timestamp ?? fields.at
-  return [
-    {
-      text: text.replace(/\n$/, ''),
-      stream,
-      time: typeof time === 'string' ? time : null,
-    },
-  ]
+  const stream = event.type === 'stdout' || event.type === 'stderr' ? event.type : null
+  const text = jsonOf(event.data)?.text
+  const lines = typeof text === 'string' ? [text.replace(/\r?\n$/, '')] : event.data.split('\n')
+  return lines.map((line) => ({ text: line, stream }))
 }
 
 function jsonOf(data: string): Record<string, unknown> | null {
@@ -101,7 +90,8 @@ export async function followLogs(
       const response = await askGateway(access, address, { headers, signal })
       if (!response.ok || response.body === null) {
         const error = refusal(response.status, await response.json().catch(() => null), null)
-        if (response.status < 500 && response.status !== 401) return listener.refused(error)
+        // Not found is what has printed nothing yet; a token may end at any time.
+        if (response.status < 500 && ![401, 404].includes(response.status)) return listener.refused(error)
         throw error
       }
       listener.connected(true)
@@ -126,6 +116,6 @@ async function readAll(body: ReadableStream<Uint8Array>, listener: LogListener, 
     const read = events.push(text.decode(value, { stream: true }))
     if (read.length === 0) continue
     id = read.at(-1)?.id ?? id
-    listener.lines(read.filter((event) => event.type !== 'end').flatMap(linesOf))
+    listener.lines(read.flatMap(linesOf))
   }
 }
