@@ -14,10 +14,11 @@ use orrery_ganymede::{
     pool::{ConfigError, ContainerTokenError, GatewayAddress, HostError, Pool, RenewError, SlotHost, StopError},
     store,
     tokens::GatewayClaims,
+    visits::{VisitError, Visits},
 };
 use orrery_protocol::{
     container::ProjectNotes,
-    control::{ContainerTokenRequest, GatewayBrief, Lease, Start, Token},
+    control::{ContainerTokenRequest, GatewayBrief, Lease, Start, Token, Visit, VisitRequest, VisitStanding},
     document,
     id::{ContainerId, DocumentKey, Epoch, GatewayId, OrgId, ProjectId},
     record::StoredDocument,
@@ -32,13 +33,14 @@ pub(crate) fn merge(snapshot: Option<&[u8]>, updates: &[Bytes]) -> Result<Bytes,
 pub(crate) struct LocalControlPlane {
     pool: Pool,
     data: Data,
+    visits: Visits,
     /// Known once the pool has taken this process in.
     gateway: OnceLock<GatewayId>,
 }
 
 impl LocalControlPlane {
-    pub(crate) fn new(pool: Pool, data: Data) -> Self {
-        Self { pool, data, gateway: OnceLock::new() }
+    pub(crate) fn new(pool: Pool, data: Data, visits: Visits) -> Self {
+        Self { pool, data, visits, gateway: OnceLock::new() }
     }
 
     /// Who the gateways of this process are.
@@ -121,6 +123,18 @@ impl ControlPlane for LocalControlPlane {
 
     async fn store_notes(&self, tenure: &Tenure, project: ProjectId, notes: &ProjectNotes) -> Result<(), ControlError> {
         self.data.store_notes(&self.claims(tenure)?, project, notes.clone()).await.map_err(notes_error)
+    }
+
+    async fn admit_visit(&self, tenure: &Tenure, request: &VisitRequest) -> Result<Visit, ControlError> {
+        match self.visits.admit(tenure.org(), request).await {
+            Ok(visit) => Ok(visit),
+            Err(VisitError::Database(error)) => Err(ControlError::Unavailable(error.to_string())),
+            Err(error) => Err(ControlError::Refused(error.to_string())),
+        }
+    }
+
+    async fn visit_stands(&self, _tenure: &Tenure, standing: &VisitStanding) -> Result<bool, ControlError> {
+        self.visits.stands(standing).await.map_err(|error| ControlError::Unavailable(error.to_string()))
     }
 
     fn journal(&self, tenure: &Arc<Tenure>) -> Arc<dyn Journal> {

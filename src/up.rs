@@ -17,6 +17,7 @@ use orrery_ganymede::{
     state_key::StateKey,
     store::{Store, StoreOptions},
     tokens::TokenKeys,
+    visits::Visits,
 };
 use orrery_protocol::room::RoomConfig;
 use orrery_web::{
@@ -74,6 +75,7 @@ struct Ganymede {
     tokens: Arc<TokenKeys>,
     data: Data,
     pool: Pool,
+    visits: Visits,
 }
 
 /// The gateways of this process.
@@ -152,6 +154,7 @@ impl Ganymede {
         );
         let (people, orgs) = (People::new(database.clone(), &config.passwords)?, Orgs::new(database.clone()));
         let (tokens, clock) = (Arc::new(tokens), clock::system());
+        let visits = Visits::new(tokens.clone(), people.clone(), clock.clone());
         let (routes, fence) = (Routes::new(), Fence::new());
         let states = States::new(database.clone(), Arc::new(state_key));
         let data = Data::new(DataParts {
@@ -174,13 +177,14 @@ impl Ganymede {
             limits: pool_limits(config),
             faults: Arc::new(NoFaults),
         });
-        Ok(Self { database, store, people, orgs, routes, tokens, data, pool })
+        Ok(Self { database, store, people, orgs, routes, tokens, data, pool, visits })
     }
 
     /// Makes this process a gateway with its slots.
     async fn open_gateways(&self, config: &Config, process: &ProcessState) -> anyhow::Result<Local> {
         let clock = Clock::new();
-        let control_plane = Arc::new(LocalControlPlane::new(self.pool.clone(), self.data.clone()));
+        let (pool, data, visits) = (self.pool.clone(), self.data.clone(), self.visits.clone());
+        let control_plane = Arc::new(LocalControlPlane::new(pool, data, visits));
         let gateways = Gateways::new(gateway_config(config, control_plane.clone(), clock)?);
         let gateway = self.pool.open_local(config.slots, Arc::new(LocalHost(gateways.clone()))).await?;
         control_plane.is_gateway(gateway);
@@ -214,6 +218,7 @@ impl Ganymede {
             routes: self.routes.clone(),
             data: self.data.clone(),
             tokens: self.tokens.clone(),
+            visits: self.visits.clone(),
             access_ttl: Duration::from_secs(config.tokens.access_ttl_s),
             quotas,
         }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use orrery_protocol::{
     container::ProjectNotes,
-    control::{GatewayBrief, Lease, Token},
+    control::{GatewayBrief, Lease, Token, Visit, VisitRequest, VisitStanding},
     id::{ContainerId, Epoch, OrgId, ProjectId},
 };
 use tokio::sync::watch;
@@ -132,6 +132,12 @@ pub trait ControlPlane: Send + Sync + 'static {
 
     /// Keeps it, beyond this allocation and instead of what was kept before. Sealed: there are secrets in it.
     async fn store_notes(&self, tenure: &Tenure, project: ProjectId, notes: &ProjectNotes) -> Result<(), ControlError>;
+
+    /// Makes a visit of a ticket that somebody brought to a container's host.
+    async fn admit_visit(&self, tenure: &Tenure, request: &VisitRequest) -> Result<Visit, ControlError>;
+
+    /// Whether the session behind a visit lasts.
+    async fn visit_stands(&self, tenure: &Tenure, standing: &VisitStanding) -> Result<bool, ControlError>;
 
     /// Durable storage under the epoch of `tenure`, and no other. What it stores late is refused as stale; then it calls
     /// [`Tenure::fence`].

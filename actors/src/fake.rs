@@ -12,7 +12,7 @@ use bytes::Bytes;
 use orrery_protocol::{
     access::OrgRole,
     container::ProjectNotes,
-    control::{GatewayBrief, Lease, MemberBrief, ProjectBrief, Token},
+    control::{GatewayBrief, Lease, MemberBrief, ProjectBrief, Token, Visit, VisitRequest, VisitStanding},
     id::{ContainerId, DocumentKey, Epoch, OrgId, ProjectId, UserId},
     record::StoredDocument,
 };
@@ -192,6 +192,15 @@ impl ControlPlane for FakeGanymede {
     async fn store_notes(&self, tenure: &Tenure, project: ProjectId, notes: &ProjectNotes) -> Result<(), ControlError> {
         self.admit(tenure.org(), tenure.epoch())?.notes.insert(project, notes.clone());
         Ok(())
+    }
+
+    async fn admit_visit(&self, tenure: &Tenure, request: &VisitRequest) -> Result<Visit, ControlError> {
+        self.admit(tenure.org(), tenure.epoch())?;
+        Ok(Visit { token: request.code.clone(), ttl_s: 60 })
+    }
+
+    async fn visit_stands(&self, tenure: &Tenure, _: &VisitStanding) -> Result<bool, ControlError> {
+        self.admit(tenure.org(), tenure.epoch()).map(|_| true)
     }
 
     fn journal(&self, tenure: &Arc<Tenure>) -> Arc<dyn Journal> {

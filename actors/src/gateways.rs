@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use orrery_protocol::{
     access::Principal,
     command::{Command, ContainerCommand, IdempotencyKey, Refusal},
-    control::{GatewayBrief, Token},
+    control::{GatewayBrief, Token, Visit, VisitRequest, VisitStanding},
     id::{ContainerId, DocumentKey, Epoch, OrgId, ProjectId, UserId},
 };
 use ractor::{Actor, rpc::CallResult};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::{
-    control_plane::{Ask, ControlError},
+    control_plane::{Ask, ControlError, Tenure},
     engine::{Flow, LogLine, LogQuery, RuntimeError},
     gateway::{CommandError, GatewayConfig, GatewayMessage, GatewayReport, OpenError},
     keeper::{KeeperActor, KeeperArguments, KeeperMessage, KeeperReport, ReleaseReason},
@@ -29,6 +29,8 @@ const OPEN_MAX: Duration = Duration::from_secs(10);
 const COMMAND_MAX: Duration = Duration::from_secs(10);
 /// How long an organization on its way out may hold a slot that is needed.
 const VACATE_MAX: Duration = Duration::from_secs(5);
+/// How long Ganymede may take to answer for a visitor who waits.
+const VISIT_MAX: Duration = Duration::from_secs(3);
 /// How long an actor may take to say what it is doing.
 const INSPECT_MAX: Duration = Duration::from_secs(5);
 
@@ -248,6 +250,40 @@ impl Gateways {
         }
     }
 
+    /// Lets somebody who came back from Ganymede into a container of an organization that is served here.
+    ///
+    /// # Errors
+    /// Ganymede refuses, or cannot be asked.
+    pub async fn admit_visit(&self, org: OrgId, request: &VisitRequest) -> Result<Visit, ControlError> {
+        let tenure = self.tenure(org)?;
+        timeout(VISIT_MAX, self.config.control_plane.admit_visit(&tenure, request))
+            .await
+            .unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Whether the session behind a visit lasts.
+    ///
+    /// # Errors
+    /// Ganymede cannot be asked, or knows this gateway no longer.
+    pub async fn visit_stands(&self, org: OrgId, standing: &VisitStanding) -> Result<bool, ControlError> {
+        let tenure = self.tenure(org)?;
+        let asked = timeout(VISIT_MAX, self.config.control_plane.visit_stands(&tenure, standing));
+        asked.await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Somebody uses a container of `project`: that is activity, as typing is, so that the gateway which leads there stays.
+    pub fn touch(&self, org: OrgId, project: ProjectId) {
+        if let Some(Actors { activity, .. }) = self.actors(org) {
+            activity.of(project).touch(self.config.clock.now_ms());
+        }
+    }
+
+    fn tenure(&self, org: OrgId) -> Result<Arc<Tenure>, ControlError> {
+        let actors = self.actors(org);
+        let gone = || ControlError::Unavailable("the organization is not served here".to_owned());
+        actors.map(|actors| actors.tenure).ok_or_else(gone)
+    }
+
     /// Where the containers of the organizations that are served here are reached.
     pub fn route_tables(&self) -> &RouteTables {
         &self.tables
@@ -332,7 +368,7 @@ impl Gateways {
     /// What may be observed of every organization that is served.
     pub async fn inspect(&self) -> Vec<(GatewayReport, KeeperReport)> {
         let mut reports = Vec::new();
-        for (_, _, Actors { keeper, gateway }) in self.places.serving() {
+        for (_, _, Actors { keeper, gateway, .. }) in self.places.serving() {
             let gateway = gateway.call(GatewayMessage::Inspect, Some(INSPECT_MAX));
             let keeper = keeper.call(KeeperMessage::Inspect, Some(INSPECT_MAX));
             if let (Ok(CallResult::Success(gateway)), Ok(CallResult::Success(keeper))) = tokio::join!(gateway, keeper) {
@@ -370,6 +406,10 @@ impl Gateways {
             None => Err(OpenError::NotServing),
         })
     }
+}
+
+fn late() -> ControlError {
+    ControlError::Unavailable("no answer in time".to_owned())
 }
 
 #[cfg(test)]

@@ -140,7 +140,8 @@ impl Actor for KeeperActor {
         myself: ActorRef<KeeperMessage>,
         state: &mut KeeperState,
     ) -> Result<(), ActorProcessingErr> {
-        let actors = Actors { keeper: myself.clone(), gateway: state.gateway.clone() };
+        let GatewayArguments { tenure, activity, .. } = state.parts.clone();
+        let actors = Actors { keeper: myself.clone(), gateway: state.gateway.clone(), tenure, activity };
         if state.places.open(state.parts.tenure.org(), state.parts.tenure.epoch(), actors) {
             state.set_timer(&myself);
         } else {

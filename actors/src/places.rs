@@ -10,7 +10,7 @@ use orrery_protocol::{
 use ractor::ActorRef;
 use tokio::sync::watch;
 
-use crate::{gateway::GatewayMessage, keeper::KeeperMessage};
+use crate::{activity::Activity, control_plane::Tenure, gateway::GatewayMessage, keeper::KeeperMessage};
 
 /// How far serving an organization has come.
 pub(crate) enum Phase {
@@ -27,6 +27,10 @@ pub(crate) enum Phase {
 pub(crate) struct Actors {
     pub(crate) keeper: ActorRef<KeeperMessage>,
     pub(crate) gateway: ActorRef<GatewayMessage>,
+    /// What they act under.
+    pub(crate) tenure: Arc<Tenure>,
+    /// What keeps them here.
+    pub(crate) activity: Activity,
 }
 
 /// One organization.

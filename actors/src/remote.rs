@@ -14,7 +14,7 @@ use orrery_protocol::{
     container::ProjectNotes,
     control::{
         ConfigRequest, ContainerTokenAnswer, ContainerTokenRequest, GatewayBrief, Lease, NotesPull, NotesPush, Ready,
-        Stop, Token,
+        Stop, Token, Visit, VisitRequest, VisitStanding,
     },
     id::{ContainerId, GatewayId, ProjectId},
 };
@@ -131,6 +131,14 @@ impl ControlPlane for RemoteControlPlane {
     async fn store_notes(&self, tenure: &Tenure, project: ProjectId, notes: &ProjectNotes) -> Result<(), ControlError> {
         let push = NotesPush { project, notes: notes.clone() };
         self.client.tell("/gateway/notes/push", Shown::Gateway(tenure), &push).await
+    }
+
+    async fn admit_visit(&self, tenure: &Tenure, request: &VisitRequest) -> Result<Visit, ControlError> {
+        self.client.ask("/gateway/visit", Shown::Gateway(tenure), request).await
+    }
+
+    async fn visit_stands(&self, tenure: &Tenure, standing: &VisitStanding) -> Result<bool, ControlError> {
+        self.client.ask("/gateway/visit/standing", Shown::Gateway(tenure), standing).await
     }
 
     fn journal(&self, tenure: &Arc<Tenure>) -> Arc<dyn Journal> {

@@ -27,8 +27,9 @@ impl RouteTables {
         self.tables.subscribe()
     }
 
-    /// Replaces the table of its organization; wakes followers only if it differs.
-    pub(crate) fn publish(&self, table: RouteTable) {
+    /// Replaces the table of its organization; wakes followers only if it differs. For the organization's gateway, and for
+    /// tests without one.
+    pub fn publish(&self, table: RouteTable) {
         self.tables.send_if_modified(|tables| {
             let differs = tables.get(&table.org).is_none_or(|known| **known != table);
             if differs {

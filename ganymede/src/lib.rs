@@ -12,3 +12,4 @@ pub mod private_file;
 pub mod state_key;
 pub mod store;
 pub mod tokens;
+pub mod visits;

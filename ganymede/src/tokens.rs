@@ -12,10 +12,13 @@
 //! | `handshake` | fetch the configuration of that organization, once | one gateway | 30 s |
 //! | `container` | this is that generation of that container | gateways | 10 years, while it is there (ADR 11) |
 //! | `order` | stop or refresh that organization | one gateway | 30 s |
+//! | `ticket` | take this browser to that container's host, once | Ganymede | 60 s |
+//! | `visit` | this is that user, by that session | one container's host | 7 days, while the session lasts |
 //!
 //! Time is the caller's: every function takes it.
 
 mod follow;
+mod gate;
 mod keys;
 mod kinds;
 mod published;
@@ -26,6 +29,7 @@ mod tests;
 
 pub use self::{
     follow::{FetchError, Follower, KeySource, KeysUnavailable},
+    gate::{TicketClaims, VisitClaims},
     keys::{Jwk, Jwks, KeyError, TokenKeys},
     kinds::{AccessClaims, ContainerClaims, GatewayClaims, HandshakeClaims, OrderClaims, PoolClaims},
     published::PublishedKeys,

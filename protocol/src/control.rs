@@ -4,6 +4,7 @@
 //! Append, push and pull carry [records](crate::record::stream) instead.
 
 mod changes;
+mod visit;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -15,6 +16,7 @@ use crate::{
     id::{ContainerId, DocumentName, Epoch, GatewayId, OrgId, ProjectId, UserId},
 };
 pub use changes::BriefChanges;
+pub use visit::{SessionDigest, Visit, VisitRequest, VisitStanding};
 
 /// Header of every call of a gateway: the epoch it acts under.
 pub const EPOCH_HEADER: &str = "orrery-epoch";

@@ -2,10 +2,14 @@
 //! cannot take from it what another one added. Holds typed names and addresses only, so that whatever renders it cannot be
 //! told anything else.
 
+mod public_path;
+
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
 };
+
+pub use self::public_path::{InvalidPublicPath, PublicPath};
 
 use crate::{
     container::{Container, ContainerName, Containers, Phase, Reason, Rules, ServiceName, Target},
@@ -34,8 +38,12 @@ pub struct Lead {
     pub service: Option<ServiceName>,
     /// What it is doing.
     pub phase: Phase,
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: u64,
     /// Why, where that is not plain.
     pub reason: Option<Reason>,
+    /// What of it is reached without signing in.
+    pub public_paths: Vec<PublicPath>,
     /// What answers; `None` if nothing does now.
     pub upstream: Option<SocketAddr>,
 }
@@ -55,6 +63,13 @@ impl Address {
             Some(&published) => SocketAddr::from(([127, 0, 0, 1], published)),
             None => SocketAddr::new(self.host, port),
         }
+    }
+}
+
+impl Lead {
+    /// Whether the path of a request, as it was sent, is reached without signing in.
+    pub fn is_public(&self, path: &str) -> bool {
+        self.public_paths.iter().any(|public| public.covers(path))
     }
 }
 
@@ -84,13 +99,23 @@ impl RouteTable {
                 targets.push(Target::Container(id, None));
                 targets.push(Target::Alias(route.container.spec.slug.clone()));
             }
+            let public_paths = rules.images.get(&route.container.spec.image.image).and_then(|image| {
+                let declared = image.services.iter().find(|declared| declared.name == *route.service)?;
+                Some(declared.public_paths.clone())
+            });
             for target in targets {
                 if let Some(lead) = self.leads.get_mut(&target) {
                     lead.service = Some(route.service.clone());
+                    lead.public_paths = public_paths.clone().unwrap_or_default();
                     lead.upstream = upstream;
                 }
             }
         }
+    }
+
+    /// Adds one host name, in the place of what it led to.
+    pub fn insert(&mut self, target: Target, lead: Lead) {
+        self.leads.insert(target, lead);
     }
 
     fn add_container(&mut self, project: ProjectId, container: &Container) {
@@ -100,6 +125,8 @@ impl RouteTable {
             name: container.spec.name.clone(),
             service: service.cloned(),
             phase: container.status.phase,
+            since_ms: container.status.since_ms,
+            public_paths: Vec::new(),
             reason: container.status.reason.clone(),
             upstream: None,
         };

@@ -1,17 +1,29 @@
 //! Which organization a request is for, by host name or by path. Owns both spellings; knows no route.
 //!
 //! - `Host: org-{org}.{domain}`: the organization's own host; it serves gateway routes only.
+//! - `Host: uc-{id}[--{service}].org-{org}.{domain}`, `{slug}.org-{org}.{domain}`: a container of it; nothing of ours is there.
 //! - `/-/gw/org-{org}/...`: the same without DNS; the prefix is taken off before routing.
 //! - anything else is the bare form: the control plane's host, where the project of a gateway route names the organization.
 
 use http::uri::{PathAndQuery, Uri};
-use orrery_protocol::id::OrgId;
+use orrery_protocol::{container::Target, id::OrgId};
 
 const PATH_PREFIX: &str = "/-/gw/";
 
 /// The organization that the address names. To its gateway nothing of another one exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrgHint(pub OrgId);
+
+/// A host of a container. To it nothing of another organization exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerHost {
+    /// The tenant.
+    pub org: OrgId,
+    /// Which container, and which of its services.
+    pub target: Target,
+    /// As it is written: in lower case, without port.
+    pub name: String,
+}
 
 /// What the host and path of a request say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +32,8 @@ pub enum Address {
     Bare,
     /// One organization's gateway, with the URI that its routes see.
     Gateway(OrgHint, Uri),
+    /// A container of one organization.
+    Container(ContainerHost),
     /// A host or prefix that is ours but names nothing.
     Unknown,
 }
@@ -30,7 +44,7 @@ impl Address {
         match host.and_then(|host| subdomain(host, domain)) {
             Some(label) => match org_label(label) {
                 Some(org) => Self::Gateway(OrgHint(org), uri.clone()),
-                None => Self::Unknown,
+                None => ContainerHost::of(label, domain).map_or(Self::Unknown, Self::Container),
             },
             None => Self::by_path(uri),
         }
@@ -48,6 +62,16 @@ impl Address {
             Ok(target) => Self::Gateway(OrgHint(org), Uri::from(target)),
             Err(_) => Self::Unknown,
         }
+    }
+}
+
+impl ContainerHost {
+    /// From what stands before the domain.
+    fn of(above: &str, domain: &str) -> Option<Self> {
+        let above = above.to_ascii_lowercase();
+        let (label, org) = above.rsplit_once('.')?;
+        let (org, target) = (org_label(org)?, Target::from_label(label)?);
+        Some(Self { org, target, name: format!("{above}.{}", domain.to_ascii_lowercase()) })
     }
 }
 
@@ -90,6 +114,10 @@ mod tests {
                 assert_eq!(org.to_string(), ORG);
                 uri.to_string()
             }
+            Address::Container(host) => {
+                assert_eq!(host.org.to_string(), ORG);
+                format!("{:?} at {}", host.target, host.name).replace(ORG, "ORG")
+            }
             Address::Unknown => "unknown".to_owned(),
         };
         assert_eq!(said, expect, "{host} {uri}");
@@ -100,7 +128,7 @@ mod tests {
         check("org-ORG.localhost:7000", "/collab/p/board?token=t", "localhost", "/collab/p/board?token=t");
         check("ORG-ORG.Example.ORG-x", "/", "example.org", "bare");
         check("Org-ORG.Team.Example.:443", "/x", "team.example", "/x");
-        check("uc-1.org-ORG.localhost", "/", "localhost", "unknown");
+        check("uc_1.org-ORG.localhost", "/", "localhost", "unknown");
         check("org-1.localhost", "/", "localhost", "unknown");
         check("grafana.localhost", "/", "localhost", "unknown");
         for bare in
@@ -108,6 +136,31 @@ mod tests {
         {
             check(bare, "/api/health", "localhost", "bare");
         }
+    }
+
+    #[test]
+    fn a_host_names_a_container() {
+        let host = "uc-7000000000000000.org-ORG.localhost";
+        let expect = format!("{:?} at {host}", Target::from_label("uc-7000000000000000").unwrap());
+        for spelt in [host.to_owned(), format!("{host}."), format!("{host}:7000"), host.replace("uc-", "UC-")] {
+            check(&spelt, "/-/gw/org-ORG/x", "localhost", &expect);
+        }
+        check(&host.replace("localhost", "LocalHost"), "/", "localhost", &expect);
+        let slug = "notebook-k3x9.org-ORG.localhost";
+        let target = Target::from_label("notebook-k3x9").unwrap();
+        check(slug, "/", "localhost", &format!("{target:?} at {slug}"));
+        for other in [
+            "uc-7000000000000000.localhost",
+            "uc-7000000000000000--.org-ORG.localhost",
+            "a.uc-7000000000000000.org-ORG.localhost",
+            ".org-ORG.localhost",
+            "notebook--web.org-ORG.localhost",
+            "uc-7000000000000000.org-1.localhost",
+        ] {
+            check(other, "/", "localhost", "unknown");
+        }
+        check("uc-7000000000000000.org-ORG.evil.test", "/", "localhost", "bare");
+        check("uc-7000000000000000.org-ORG.evillocalhost", "/", "localhost", "bare");
     }
 
     #[test]

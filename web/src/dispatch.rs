@@ -4,6 +4,7 @@
 //! org-{org}.{domain}/...  /-/gw/org-{org}/...      the address names the organization ─┐
 //! /collab/{project}/...   /collab/event            the project does (bare form) ───────┴─> route ─> router here
 //!                                                                                                └> proxy ─> other process
+//! uc-….org-{org}.{domain}/...                      the same ways, to the front door of its containers
 //! ```
 
 use std::{convert::Infallible, time::Duration};
@@ -28,8 +29,9 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 
 use crate::{
-    address::{OrgHint, gateway_path},
+    address::{ContainerHost, OrgHint, gateway_path},
     error::{ApiError, ErrorCode},
+    front::{Front, Notice, VERIFY_PATH, wants_page, without_session},
     proxy::{Proxy, ProxyError, Upstream},
 };
 
@@ -44,6 +46,8 @@ const EVENT_BYTES_MAX: usize = 1 << 20;
 pub struct Dispatch {
     /// What gateways of this process answer.
     here: Router,
+    /// The containers of this process's organizations.
+    front: Option<Front>,
     /// Ganymede knows who serves whom; a gateway process knows only itself.
     directory: Option<Directory>,
 }
@@ -64,14 +68,20 @@ enum Place {
 impl From<Router> for Dispatch {
     /// Whatever comes is answered `here`: the way of a gateway process.
     fn from(here: Router) -> Self {
-        Self { here, directory: None }
+        Self { here, front: None, directory: None }
     }
 }
 
 impl Dispatch {
     /// Organizations go where `routes` says; `here` answers for those that are served in this process.
     pub fn new(here: Router, routes: Routes, orgs: Orgs, proxy: Proxy) -> Self {
-        Self { here, directory: Some(Directory { routes, orgs, proxy }) }
+        Self { here, front: None, directory: Some(Directory { routes, orgs, proxy }) }
+    }
+
+    /// Containers are behind this door.
+    #[must_use]
+    pub fn with_front(self, front: Option<Front>) -> Self {
+        Self { front, ..self }
     }
 
     /// Answers a request for `org`. Its URI is what the gateway's own routes see.
@@ -89,6 +99,39 @@ impl Dispatch {
                 answer.unwrap_or_else(|error| unreachable(org, &error).into_response())
             }
             Err(refusal) => refusal.into_response(),
+        }
+    }
+
+    /// Answers a request to a container's host.
+    pub async fn answer_container(&self, host: &ContainerHost, mut request: Request) -> Response {
+        let page = wants_page(request.method(), request.headers());
+        let notice = match self.place(host.org).await {
+            Ok(Place::Here) => match &self.front {
+                Some(front) => return front.answer(host, request).await,
+                None => not_running(),
+            },
+            // What that says, only a proxy next to the gateway may ask.
+            Ok(Place::Process(_)) if request.uri().path() == VERIFY_PATH => ApiError::not_found(),
+            Ok(Place::Process(address)) => {
+                let Some(directory) = &self.directory else { return ApiError::not_found().into_response() };
+                let upstream = Upstream { address, keep_host: true };
+                // The front door there reads cookies of its own; the session here, should it be sent, is not one of them.
+                without_session(request.headers_mut());
+                match directory.proxy.forward(&upstream, request).await {
+                    Ok(answer) => return answer,
+                    Err(error) => unreachable(host.org, &error),
+                }
+            }
+            Err(refusal) => refusal,
+        };
+        let notice = Notice::of(notice);
+        if page { notice.page() } else { notice.error() }
+    }
+
+    async fn place(&self, org: OrgId) -> Result<Place, ApiError> {
+        match &self.directory {
+            Some(directory) => directory.place(org).await,
+            None => Ok(Place::Here),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::{
     address::{Address, OrgHint},
     dispatch::Dispatch,
     error::{ApiError, ErrorCode},
+    front::{Notice, wants_page},
     internal,
     proxy::Forwarded,
     state::EdgeConfig,
@@ -40,6 +41,10 @@ const SAFE_HEADERS: [(HeaderName, HeaderValue); 7] = [
 /// The id of a request, in its extensions, in its answer's `x-request-id` and in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestId(pub Uuid);
+
+/// In the extensions of an answer that is a page for people, refusal or not: no error body takes its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Page;
 
 /// All routes behind one listening address. Cheap to clone.
 #[derive(Clone)]
@@ -68,8 +73,13 @@ impl Site {
         let method = request.method().clone();
         // The query is never logged: it holds tokens.
         let path = request.uri().path().to_owned();
+        let address = self.address(&request);
+        // How long a container takes to answer is between it and who asks.
+        let bounded = !matches!(address, Address::Container(_));
         let limit = Duration::from_millis(self.edge.limits.request_timeout_ms);
-        let mut response = match timeout(limit, AssertUnwindSafe(self.route(request)).catch_unwind()).await {
+        let routed = AssertUnwindSafe(self.route(address, request)).catch_unwind();
+        let routed = async { if bounded { timeout(limit, routed).await } else { Ok(routed.await) } };
+        let mut response = match routed.await {
             Ok(Ok(response)) => response,
             Ok(Err(_panic)) => {
                 tracing::error!(request_id = %id, %method, path, "a request panicked");
@@ -81,7 +91,9 @@ impl Site {
         };
         // What another process answered is whole: its own status, headers and request id.
         if response.extensions().get::<Forwarded>().is_none() {
-            write_error_body(&mut response, id);
+            if response.extensions().get::<Page>().is_none() {
+                write_error_body(&mut response, id);
+            }
             write_headers(&mut response, id);
         }
         let (status, took) = (response.status().as_u16(), started.elapsed());
@@ -91,14 +103,14 @@ impl Site {
         response
     }
 
-    async fn route(&self, mut request: Request) -> Response {
+    fn address(&self, request: &Request) -> Address {
         let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let host = host.or(request.uri().authority().map(|authority| authority.as_str()));
-        let address = Address::of(host, request.uri(), &self.edge.domain);
-        let limits = &self.edge.limits;
-        let documents = address == Address::Bare && request.uri().path().starts_with(internal::DATA_PREFIX);
-        let bytes_max = if documents { limits.data_bytes_max } else { limits.body_bytes_max };
-        if claimed_length(request.headers()) > bytes_max as u64 {
+        Address::of(host, request.uri(), &self.edge.domain)
+    }
+
+    async fn route(&self, address: Address, mut request: Request) -> Response {
+        if !matches!(address, Address::Container(_)) && self.is_too_large(&address, &request) {
             return ApiError::new(ErrorCode::TooLarge, "the request body is too large").into_response();
         }
         match address {
@@ -110,9 +122,22 @@ impl Site {
                 *request.uri_mut() = uri;
                 self.gateways.answer(org, request).await
             }
-            Address::Unknown => ApiError::not_found().into_response(),
+            Address::Container(host) => self.gateways.answer_container(&host, request).await,
+            Address::Unknown => unknown(&request),
         }
     }
+
+    fn is_too_large(&self, address: &Address, request: &Request) -> bool {
+        let limits = &self.edge.limits;
+        let documents = *address == Address::Bare && request.uri().path().starts_with(internal::DATA_PREFIX);
+        let bytes_max = if documents { limits.data_bytes_max } else { limits.body_bytes_max };
+        claimed_length(request.headers()) > bytes_max as u64
+    }
+}
+
+fn unknown(request: &Request) -> Response {
+    let notice = Notice::of(ApiError::not_found());
+    if wants_page(request.method(), request.headers()) { notice.page() } else { notice.error() }
 }
 
 fn claimed_length(headers: &HeaderMap) -> u64 {

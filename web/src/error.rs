@@ -148,6 +148,16 @@ impl ApiError {
         status.is_server_error().then(|| Self::new(ErrorCode::Internal, "something went wrong on our side"))
     }
 
+    /// The same for people.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// When it is worth another try, in seconds.
+    pub(crate) fn retry_after_s(&self) -> Option<u64> {
+        self.retry_after_s
+    }
+
     /// What kind of refusal this is.
     pub fn code(&self) -> ErrorCode {
         self.code
@@ -165,6 +175,9 @@ impl ApiError {
 pub(crate) fn report_status(well: bool) -> StatusCode {
     if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
+
+/// The status of an answer that sends a browser elsewhere, by `GET`.
+pub(crate) const ELSEWHERE: StatusCode = StatusCode::FOUND;
 
 /// The body of every refusal.
 #[derive(Serialize, ToSchema)]

@@ -17,7 +17,7 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     routing::post,
 };
-use orrery_protocol::control::{ConfigRequest, GatewayBrief, Lease, Ready, Stop};
+use orrery_protocol::control::{ConfigRequest, GatewayBrief, Lease, Ready, Stop, Visit, VisitRequest, VisitStanding};
 use serde_json::{Value, json};
 
 use self::caller::{Either, Process, Serving};
@@ -42,6 +42,8 @@ pub(crate) fn routes(state: &GanymedeState) -> Router<GanymedeState> {
         .route("/gateway/lease", post(lease))
         .route("/gateway/stop", post(stop))
         .route("/gateway/container-token", post(containers::token))
+        .route("/gateway/visit", post(visit))
+        .route("/gateway/visit/standing", post(visit_standing))
         .layer(DefaultBodyLimit::max(limits.body_bytes_max))
         .merge(documents)
 }
@@ -97,6 +99,24 @@ async fn stop(
         state.pool.stop(&caller.0).await?
     }
     Ok(done())
+}
+
+/// Somebody came back to a container's host.
+async fn visit(
+    State(state): State<GanymedeState>,
+    Serving(claims): Serving,
+    Message(request): Message<VisitRequest>,
+) -> Result<Json<Visit>, ApiError> {
+    Ok(Json(state.visits.admit(claims.org, &request).await?))
+}
+
+/// Whether the session behind a visit lasts.
+async fn visit_standing(
+    State(state): State<GanymedeState>,
+    _: Serving,
+    Message(standing): Message<VisitStanding>,
+) -> Result<Json<bool>, ApiError> {
+    Ok(Json(state.visits.stands(&standing).await?))
 }
 
 /// There is nothing to say but that it is done.

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! TcpListener -> server (cap, TCP_NODELAY, hyper) -> envelope (id, time limit, headers) -> address (which org?) -> routes
+//!                                                                                           └> front (which container?)
 //! ```
 
 pub mod address;
@@ -14,6 +15,8 @@ mod authentication;
 pub mod dispatch;
 pub mod envelope;
 pub mod error;
+pub mod front;
+mod gate;
 mod gateway_api;
 pub mod health;
 mod internal;
@@ -21,6 +24,7 @@ pub mod limits;
 mod message;
 pub mod metrics;
 mod openapi;
+mod percent;
 pub mod proxy;
 pub mod public_url;
 pub mod rate;

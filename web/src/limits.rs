@@ -18,6 +18,13 @@ pub struct HttpLimits {
     pub head_bytes_max: usize,
     /// Largest request body, in bytes. Beyond: 413.
     pub body_bytes_max: usize,
+    /// Most requests and WebSockets that one container is asked at a time. Beyond: 503 `CONTAINER_BUSY`.
+    pub container_connections_max: usize,
+    /// A WebSocket to a container on which nothing was said to the browser for this long is pinged, in milliseconds.
+    pub container_ping_ms: u64,
+    /// How long it is believed that a visitor's session lasts before it is asked for again, in milliseconds; half as long,
+    /// who is connected to a container may stay without being looked at.
+    pub visit_fresh_ms: u64,
     /// Largest body in which a gateway appends or pushes documents, in bytes. Beyond: 413.
     pub data_bytes_max: usize,
 }
@@ -30,6 +37,9 @@ impl Default for HttpLimits {
             request_timeout_ms: 30_000,
             head_bytes_max: 32 << 10,
             body_bytes_max: 1 << 20,
+            container_connections_max: 1_000,
+            container_ping_ms: 25_000,
+            visit_fresh_ms: 30_000,
             data_bytes_max: 128 << 20,
         }
     }

@@ -5,9 +5,10 @@
 //! a relay.
 
 mod headers;
+mod pulse;
 mod relay;
 
-use std::{sync::Arc, time::Duration};
+use std::{future, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{body::Body, extract::Request, response::Response};
 use http::{HeaderValue, StatusCode, Uri, Version, header, uri::Authority, uri::Scheme};
@@ -16,13 +17,15 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
-use tokio::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit};
 
+pub(crate) use self::headers::{Identity, is_websocket};
 use self::{
-    headers::{is_websocket, say_websocket, say_who_asks, strip_hop_by_hop},
+    headers::{say_websocket, say_who_asks, strip_hop_by_hop},
     relay::{End, relay},
 };
-use crate::{public_url::PublicUrl, server::Connection, state::EdgeConfig};
+use crate::{public_url::PublicUrl, rate::Origin, server::Connection, state::EdgeConfig};
 
 /// How long another process may take to accept a connection. It is near, or it is gone.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
@@ -30,11 +33,17 @@ const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// A connection unused for this long is closed: before the other side does, so that no request meets a closing one.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
+/// The same to containers: what runs in them may close much earlier.
+const CONTAINER_IDLE_MAX: Duration = Duration::from_secs(2);
+
 /// Unused connections kept to one process.
 const IDLE_CONNECTIONS_MAX: usize = 64;
 
 /// Silence on a connection after which the kernel asks whether the other end is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// Between two such questions without an answer; the kernel asks nine times.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +80,23 @@ pub struct Upstream {
 #[derive(Debug, Clone, Copy)]
 pub struct Forwarded;
 
+/// How a WebSocket goes on after the request that opened it.
+pub(crate) struct Terms {
+    /// Ends it as soon as this resolves.
+    pub(crate) until: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Lives as long as it.
+    pub(crate) held: Option<Arc<OwnedSemaphorePermit>>,
+    /// The client is pinged after this long without a word, so that what is between us does not take silence for the end.
+    pub(crate) ping_after: Option<Duration>,
+}
+
+impl Default for Terms {
+    /// As long as both ends want.
+    fn default() -> Self {
+        Self { until: Box::pin(future::pending()), held: None, ping_after: None }
+    }
+}
+
 /// Connections to other processes; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Proxy {
@@ -82,13 +108,22 @@ pub struct Proxy {
 impl Proxy {
     /// None yet.
     pub fn new(edge: Arc<EdgeConfig>) -> Self {
+        Self::with_idle(edge, IDLE_MAX)
+    }
+
+    /// To what runs in containers.
+    pub(crate) fn to_containers(edge: Arc<EdgeConfig>) -> Self {
+        Self::with_idle(edge, CONTAINER_IDLE_MAX)
+    }
+
+    fn with_idle(edge: Arc<EdgeConfig>, idle_max: Duration) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_MAX));
         connector.set_keepalive(Some(KEEP_ALIVE));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_MAX)
+            .pool_idle_timeout(idle_max)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .build(connector);
         Self { client, edge }
@@ -100,6 +135,16 @@ impl Proxy {
     /// # Errors
     /// There is no answer to pass back. What was sent of the request may have been acted on.
     pub async fn forward(&self, upstream: &Upstream, request: Request) -> Result<Response, ProxyError> {
+        self.pass(upstream, request, Terms::default()).await
+    }
+
+    /// The same, with terms for a WebSocket. An [`Identity`] in the extensions of the request is told.
+    pub(crate) async fn pass(
+        &self,
+        upstream: &Upstream,
+        request: Request,
+        terms: Terms,
+    ) -> Result<Response, ProxyError> {
         let (mut request, asker) = self.onward(upstream, request)?;
         let address = || upstream.address.clone();
         if asker.upgrade.is_some() {
@@ -114,7 +159,7 @@ impl Proxy {
             let unasked = || ProxyError::UnaskedUpgrade { address: address() };
             let client = asker.upgrade.filter(|_| websocket).ok_or_else(unasked)?;
             say_websocket(answer.headers_mut());
-            tokio::spawn(connect(client, hyper::upgrade::on(&mut answer), asker.connection));
+            tokio::spawn(connect(client, hyper::upgrade::on(&mut answer), asker.connection, terms));
         }
         answer.extensions_mut().insert(Forwarded);
         Ok(answer.map(Body::new))
@@ -131,7 +176,11 @@ impl Proxy {
         strip_hop_by_hop(&mut head.headers);
         let peer = connection.as_ref().map(|connection| connection.remote.ip().to_canonical());
         let trusted = peer.is_some_and(|peer| self.edge.trusted_proxies.contains(&peer));
-        say_who_asks(&mut head.headers, peer, trusted, scheme);
+        let caller = peer.map(|peer| Origin::behind(peer, &head.headers, &self.edge.trusted_proxies).address());
+        say_who_asks(&mut head.headers, peer, trusted, caller, scheme);
+        if let Some(identity) = head.extensions.remove::<Identity>() {
+            identity.write(&mut head.headers);
+        }
         if !upstream.keep_host {
             let host = HeaderValue::try_from(upstream.address.as_str()).expect("an authority is visible ASCII");
             head.headers.insert(header::HOST, host);
@@ -154,7 +203,7 @@ struct Asker {
 }
 
 /// Joins two ends that both agreed to a WebSocket.
-async fn connect(client: OnUpgrade, upstream: OnUpgrade, held: Option<Connection>) {
+async fn connect(client: OnUpgrade, upstream: OnUpgrade, connection: Option<Connection>, terms: Terms) {
     let (client, upstream) = match tokio::try_join!(client, upstream) {
         Ok(ends) => ends,
         Err(error) => return tracing::debug!(%error, "an end was gone before the WebSocket began"),
@@ -165,15 +214,25 @@ async fn connect(client: OnUpgrade, upstream: OnUpgrade, held: Option<Connection
     // A task of its own: what the upgrade needed ends with this one.
     tokio::spawn(async move {
         metrics::gauge!("orrery_proxied_sockets").increment(1.0);
-        relay(client, upstream).await;
+        let Terms { until, held, ping_after } = terms;
+        tokio::select! {
+            () = relay(client, upstream, ping_after) => {}
+            () = until => {}
+        }
         metrics::gauge!("orrery_proxied_sockets").decrement(1.0);
-        drop(held);
+        drop((connection, held));
     });
 }
 
 fn end(upgraded: Upgraded) -> Option<End> {
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some(End { stream: parts.io.into_inner(), read: parts.read_buf })
+    let stream = parts.io.into_inner();
+    // Silence is not the end of a WebSocket; an end that is gone is.
+    let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE_INTERVAL);
+    if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keep_alive) {
+        tracing::debug!(%error, "a socket cannot be kept alive");
+    }
+    Some(End { stream, read: parts.read_buf })
 }
 
 #[cfg(test)]

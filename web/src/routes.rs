@@ -9,7 +9,8 @@ use crate::{
     dispatch::Dispatch,
     envelope::Site,
     error::{ApiError, ErrorCode},
-    gateway_api, health, internal, metrics, openapi,
+    front::Front,
+    gate, gateway_api, health, internal, metrics, openapi,
     proxy::Proxy,
     state::{GanymedeState, GatewayState},
     ui,
@@ -18,15 +19,17 @@ use crate::{
 /// Everything that Ganymede serves; `gateway` is the one in the same process, if there is one.
 pub fn ganymede(state: GanymedeState, gateway: Option<GatewayState>) -> Site {
     let edge = state.process.edge.clone();
+    let front = gateway.as_ref().map(Front::new);
     let here = gateway.map(gateway_api::routes).unwrap_or_default();
     let gateways = Dispatch::new(finish(here), state.routes.clone(), state.orgs.clone(), Proxy::new(edge.clone()));
+    let gateways = gateways.with_front(front);
     let own = OpenApiRouter::new()
         .merge(ui::routes())
         .routes(routes!(health::show))
         .routes(routes!(metrics::show))
         .routes(routes!(jwks))
         .merge(api::routes(&state));
-    let own = openapi::described(own).merge(internal::routes(&state));
+    let own = openapi::described(own).merge(internal::routes(&state)).merge(gate::routes(&state));
     let own = own.with_state(state).merge(gateways.clone().bare_routes());
     Site::new(finish(own), gateways, edge)
 }
@@ -37,7 +40,9 @@ pub fn gateway(state: GatewayState) -> Site {
     let own = OpenApiRouter::new().routes(routes!(health::show)).routes(routes!(metrics::show));
     let own = openapi::described(own).with_state(state.process.clone());
     let own = own.merge(gateway_api::orders(state.clone())).merge(gateway_api::routes(state.clone()));
-    Site::new(finish(own), finish(gateway_api::routes(state)), edge)
+    let front = Front::new(&state);
+    let here = Dispatch::from(finish(gateway_api::routes(state))).with_front(Some(front));
+    Site::new(finish(own), here, edge)
 }
 
 /// What containers reach of a gateway, at an address that only they come to: what their tokens are for, and nothing else.

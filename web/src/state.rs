@@ -17,6 +17,7 @@ use orrery_ganymede::{
     people::People,
     pool::{Pool, Routes},
     tokens::{TokenKeys, VerifyingKeys},
+    visits::Visits,
 };
 use orrery_protocol::id::{GatewayId, OrgId};
 
@@ -56,6 +57,8 @@ pub struct GanymedeState {
     pub data: Data,
     /// Signs and verifies.
     pub tokens: Arc<TokenKeys>,
+    /// Who may enter containers.
+    pub visits: Visits,
     /// How long an access token opens sockets.
     pub access_ttl: Duration,
     /// How much each caller has asked lately.

@@ -19,7 +19,7 @@ pub use self::{
     keys::{API_KEYS_MAX, ApiKey, ApiKeyId, InvalidApiKeyId, NewKey, Scope, UnknownScope},
     passwords::{Busy, InvalidPasswordHashing, PasswordHashing},
     secret::Secret,
-    sessions::{InvalidSessionId, SESSION_LIFE_MS, SESSION_LIFE_MS_MAX, Session, SessionId},
+    sessions::{InvalidSessionId, SESSION_LIFE_MS, SESSION_LIFE_MS_MAX, Session, SessionId, session_digest},
 };
 use self::{input::InvalidInput, passwords::Passwords};
 use crate::database::{Database, DatabaseError, Row, Tx};

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use orrery_protocol::id::UserId;
+use orrery_protocol::{control::SessionDigest, id::UserId};
 use sqlx::any::AnyRow;
 
 use super::{OpenSessionError, People, Secret, User, lock_user, secret::digest_of};
@@ -81,6 +81,11 @@ impl Session {
     }
 }
 
+/// Names the session that a secret opens, whether there is one or not; `None` for what is too long to be one of ours.
+pub fn session_digest(secret: &str) -> Option<SessionDigest> {
+    digest_of(secret).map(SessionDigest)
+}
+
 impl People {
     /// The sessions of a user that have not ended, the newest first.
     pub async fn sessions_of(&self, now_ms: u64, user: UserId) -> Result<Vec<Session>, DatabaseError> {
@@ -152,6 +157,14 @@ impl People {
                 .await?;
         }
         User::from_row(&row).map(Some)
+    }
+
+    /// Whose session this is, if it has not ended. Does not prolong it.
+    pub async fn user_of_session(&self, now_ms: u64, session: &SessionDigest) -> Result<Option<UserId>, DatabaseError> {
+        let select = "SELECT user_id FROM sessions WHERE digest = $1 AND expires_at > $2";
+        let select = sqlx::query(select).bind(&session.0).bind(stored(now_ms));
+        let row = select.fetch_optional(self.database.sqlx()).await?;
+        row.map(|row| row.parsed("user_id", "a user id")).transpose()
     }
 
     /// Signs a browser out. Whether there was such a session is not told.

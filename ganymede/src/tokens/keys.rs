@@ -272,7 +272,7 @@ impl TokenKeys {
         self.signing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn sign<K: Kind>(
+    pub(super) fn sign<K: Kind>(
         &self,
         claims: &K,
         audiences: &[&str],

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use orrery_protocol::{
-    control::Token,
+    control::{SessionDigest, Token},
     id::{ContainerId, Epoch, GatewayId, OrgId, ProjectId, SlotId, UserId},
 };
 use serde_json::{Value, json};
@@ -21,7 +21,19 @@ const HANDSHAKE: HandshakeClaims =
     HandshakeClaims { jti: Uuid::from_u128(5), org: ORG, epoch: Epoch(7), slot: SlotId(2) };
 const ORDER: OrderClaims = OrderClaims { org: ORG, epoch: Epoch(7) };
 
-const KINDS: [&str; 7] = ["access", "pool", "gateway", "container", "handshake", "order", "operator"];
+const HOST: &str = "uc-7000000000000000.org-3.orrery.example";
+
+const KINDS: [&str; 9] =
+    ["access", "pool", "gateway", "container", "handshake", "order", "operator", "ticket", "visit"];
+
+fn session() -> SessionDigest {
+    SessionDigest("5e55".to_owned())
+}
+
+fn ticket() -> TicketClaims {
+    let (host, nonce) = (HOST.to_owned(), "n0nce".to_owned());
+    TicketClaims { jti: Uuid::from_u128(6), user: USER, session: session(), host, nonce }
+}
 
 fn container() -> ContainerClaims {
     let (container, project) = (ContainerId::from_random(7), ProjectId(Uuid::from_u128(6)));
@@ -52,6 +64,8 @@ fn signed(keys: &TokenKeys, kind: &str) -> Token {
         "handshake" => keys.sign_handshake(&HANDSHAKE, ME, now()),
         "order" => keys.sign_order(&ORDER, ME, now()),
         "operator" => keys.sign_operator(now()),
+        "ticket" => keys.sign_ticket(&ticket(), now()),
+        "visit" => keys.sign_visit(&VisitClaims { user: USER, session: session() }, HOST, now()),
         _ => unreachable!("no such kind"),
     }
     .unwrap()
@@ -67,6 +81,8 @@ fn verified(keys: &VerifyingKeys, kind: &str, token: &str, me: GatewayId, now: S
         "handshake" => keys.handshake(token, me, now).map(drop),
         "order" => keys.order(token, me, now).map(drop),
         "operator" => keys.operator(token, now),
+        "ticket" => keys.ticket(token, now).map(drop),
+        "visit" => keys.visit(token, HOST, now).map(drop),
         _ => unreachable!("no such kind"),
     }
 }
@@ -86,6 +102,10 @@ fn a_token_says_what_was_signed_after_a_restart_too() {
         assert_eq!(keys.container(&token("container"), now()), Ok(container()));
         assert_eq!(keys.handshake(&token("handshake"), ME, now()), Ok(HANDSHAKE));
         assert_eq!(keys.order(&token("order"), ME, now()), Ok(ORDER));
+        let after = |seconds| now() + Duration::from_secs(seconds);
+        assert_eq!(keys.ticket(&token("ticket"), now()), Ok((ticket(), after(60))));
+        let visit = VisitClaims { user: USER, session: session() };
+        assert_eq!(keys.visit(&token("visit"), HOST, now()), Ok((visit, after(7 * 24 * 3600))));
     }
 }
 
@@ -105,14 +125,24 @@ fn no_kind_stands_in_for_another() {
         let elsewhere = verified(keys.verifying(), kind, &token, OTHER, now());
         assert_eq!(elsewhere, Err(TokenError::Invalid), "{kind} at another gateway");
     }
+    let Token(visit) = signed(&keys, "visit");
+    for host in ["", "uc-7000000000000001.org-3.orrery.example", "org-3.orrery.example"] {
+        assert_eq!(keys.verifying().visit(&visit, host, now()), Err(TokenError::Invalid), "a visit at {host:?}");
+    }
 }
 
 #[test]
 fn each_kind_ends_with_its_life() {
     let (_data, keys) = keys();
-    for (kind, seconds) in
-        [("access", 300), ("pool", 30 * 24 * 3600), ("gateway", 3600), ("handshake", 30), ("order", 30)]
-    {
+    for (kind, seconds) in [
+        ("access", 300),
+        ("pool", 30 * 24 * 3600),
+        ("gateway", 3600),
+        ("handshake", 30),
+        ("order", 30),
+        ("ticket", 60),
+        ("visit", 7 * 24 * 3600),
+    ] {
         let Token(token) = signed(&keys, kind);
         let at = |seconds| verified(keys.verifying(), kind, &token, ME, now() + Duration::from_secs(seconds));
         assert_eq!(at(seconds), Ok(()), "{kind}");

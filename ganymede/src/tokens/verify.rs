@@ -162,7 +162,12 @@ impl VerifyingKeys {
 
     /// Checks, in this order: length, `alg`, `kid`, signature, `iss`, `kind`, `aud`, `iat`, `exp`. Only a token that is
     /// right in all else is called expired.
-    fn verify<K: Kind>(&self, token: &str, audiences: &[&str], now: SystemTime) -> Result<(K, SystemTime), TokenError> {
+    pub(super) fn verify<K: Kind>(
+        &self,
+        token: &str,
+        audiences: &[&str],
+        now: SystemTime,
+    ) -> Result<(K, SystemTime), TokenError> {
         let kid = key_of(token).ok_or(TokenError::Invalid)?;
         let keys = self.keys.borrow().clone();
         let VerifyingKey { key, .. } = keys.iter().find(|key| key.kid == kid).ok_or(TokenError::Invalid)?;

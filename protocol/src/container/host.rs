@@ -118,7 +118,8 @@ impl HostName {
 }
 
 impl Target {
-    fn from_label(label: &str) -> Option<Self> {
+    /// What a label before `org-{org}` names, in lower case; `None` if nothing of ours.
+    pub fn from_label(label: &str) -> Option<Self> {
         if let Some((container, service)) = label.split_once("--") {
             return Some(Self::Container(ContainerId::from_label(container)?, Some(service.parse().ok()?)));
         }

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Digest, ImageId, ImageUri, Reference, Tag};
-use crate::container::{ResourceBounds, Resources, ServiceName, VariableName, VariableValue};
+use crate::{
+    container::{ResourceBounds, Resources, ServiceName, VariableName, VariableValue},
+    route::PublicPath,
+};
 
 /// Longest texts for people, in characters.
 const NAME_CHARS_MAX: usize = 80;
@@ -15,6 +18,7 @@ const PATH_BYTES_MAX: usize = 200;
 const SERVICES_MAX: usize = 16;
 const VARIABLES_MAX: usize = 32;
 const ARGUMENTS_MAX: usize = 64;
+const PUBLIC_PATHS_MAX: usize = 16;
 
 /// A definition that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,6 +110,9 @@ pub struct ServiceDefinition {
     /// What is asked for to know whether it answers.
     #[serde(default = "root")]
     pub probe: String,
+    /// What of it is reached without signing in, each with everything below it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub public_paths: Vec<PublicPath>,
 }
 
 fn root() -> String {
@@ -274,6 +281,9 @@ impl ContainerImage {
             let visible = service.probe.bytes().all(|byte| byte.is_ascii_graphic());
             if !service.probe.starts_with('/') || !visible || service.probe.len() > PATH_BYTES_MAX {
                 return refuse("probe", "must be a path: / and at most 199 visible ASCII characters");
+            }
+            if service.public_paths.len() > PUBLIC_PATHS_MAX {
+                return refuse("public_paths", "must be at most 16");
             }
         }
         if self.services.len() > SERVICES_MAX {

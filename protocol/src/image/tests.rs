@@ -55,6 +55,9 @@ fn every_error_names_its_field() {
     check("ports = [8888]", "ports = [8888]\nport = 1", "port: unknown field");
     check("name = \"lab\"", "name = \"a--b\"", "services[0].name: must be 1 to 42");
     check("probe = \"/api\"", "probe = \"api\"", "services[0].probe: must be a path");
+    check("probe = \"/api\"", "public_paths = [\"/a\", \"/../b\"]", "services[0].public_paths[1]: must be a path");
+    let many = format!("public_paths = [{}]", "\"/a\", ".repeat(17));
+    check("probe = \"/api\"", &many, "services[0].public_paths: must be at most 16");
     check("probe = \"/api\"", "prob = \"/api\"", "services[0].prob: unknown field");
     check("name = \"TZ\"", "name = \"ORRERY_TOKEN\"", "env[0].name: is set by the platform");
     check("default = \"UTC\"", "default = \"a\\nb\"", "env[0].default: must be without control characters");

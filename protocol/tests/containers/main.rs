@@ -8,5 +8,6 @@ mod machine;
 mod names;
 mod planner;
 mod project;
+mod routes;
 mod scene;
 mod simulation;

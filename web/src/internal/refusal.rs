@@ -6,6 +6,7 @@ use orrery_ganymede::{
     data::{AppendError, JsonError, MixedForms, NotesError, PullError, PushError},
     pool::{AnnounceError, ConfigError, ContainerTokenError, RenewError, StaleEpoch, StopError, UnknownGateway},
     store::SnapshotError,
+    visits::VisitError,
 };
 
 use crate::error::{ApiError, ErrorCode};
@@ -64,6 +65,17 @@ impl From<StopError> for ApiError {
         match error {
             StopError::Stale(stale) => stale.into(),
             StopError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<VisitError> for ApiError {
+    fn from(error: VisitError) -> Self {
+        match error {
+            // The gateway is known; whom it speaks for is not let in.
+            VisitError::Token(_) | VisitError::Used | VisitError::SignedOut => Self::forbidden(error.to_string()),
+            VisitError::Busy => Self::new(ErrorCode::Unavailable("BUSY"), error.to_string()).retry_after(1),
+            VisitError::Database(error) => error.into(),
         }
     }
 }

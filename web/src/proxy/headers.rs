@@ -3,6 +3,9 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use orrery_protocol::access::Principal;
+
+use crate::percent;
 
 /// Fields that belong to one connection (RFC 9110, section 7.6.1), whether `Connection` names them or not.
 const HOP_BY_HOP: [HeaderName; 10] = [
@@ -27,8 +30,34 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const USER_ID: HeaderName = HeaderName::from_static("x-auth-user-id");
+const USER_NAME: HeaderName = HeaderName::from_static("x-auth-user-name");
+
+/// Who asks, as the other process is told: `X-Auth-User-Id`, and `X-Auth-User-Name` percent-encoded (RFC 3986) in UTF-8,
+/// because people's names are not ASCII and headers are.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    id: HeaderValue,
+    name: HeaderValue,
+}
+
+impl Identity {
+    /// Of somebody who was looked up.
+    pub(crate) fn of(principal: &Principal) -> Self {
+        let header = |text: String| HeaderValue::try_from(text).expect("ids and encoded text are plain ASCII");
+        Self { id: header(principal.user.to_string()), name: header(percent::encode(&principal.name)) }
+    }
+
+    /// Says so.
+    pub(crate) fn write(self, headers: &mut HeaderMap) {
+        headers.insert(USER_ID, self.id);
+        headers.insert(USER_NAME, self.name);
+    }
+}
+
 /// Whether a message asks for, or agrees to, becoming a WebSocket.
-pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
+pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
     mentions(headers, &header::CONNECTION, "upgrade") && mentions(headers, &header::UPGRADE, "websocket")
 }
 
@@ -47,8 +76,15 @@ pub(super) fn say_websocket(headers: &mut HeaderMap) {
 }
 
 /// Replaces whatever the client claims about itself by what is known. `peer` is the other end of its connection; if it is
-/// `trusted`, a proxy of ours, the addresses that it names are kept before its own.
-pub(super) fn say_who_asks(headers: &mut HeaderMap, peer: Option<IpAddr>, trusted: bool, scheme: &'static str) {
+/// `trusted`, a proxy of ours, the addresses that it names are kept before its own. `caller` is who began, as far as that
+/// can be believed.
+pub(super) fn say_who_asks(
+    headers: &mut HeaderMap,
+    peer: Option<IpAddr>,
+    trusted: bool,
+    caller: Option<IpAddr>,
+    scheme: &'static str,
+) {
     let named = headers.get_all(FORWARDED_FOR).into_iter().filter_map(|value| value.to_str().ok());
     let named = named.filter(|_| trusted).map(str::to_owned);
     let chain: Vec<String> = named.chain(peer.map(|peer| peer.to_string())).collect();
@@ -57,6 +93,9 @@ pub(super) fn say_who_asks(headers: &mut HeaderMap, peer: Option<IpAddr>, truste
     let forged: Vec<HeaderName> = headers.keys().filter(forged).cloned().collect();
     for name in forged {
         headers.remove(name);
+    }
+    if let Some(caller) = caller {
+        headers.insert(REAL_IP, HeaderValue::try_from(caller.to_string()).expect("addresses are visible ASCII"));
     }
     if !chain.is_empty() {
         let chain = HeaderValue::try_from(chain.join(", ")).expect("addresses and what was a header are visible ASCII");
@@ -124,9 +163,10 @@ mod tests {
                 ("x-forwarded-prefix", "/evil"),
                 ("x-auth-user", "admin"),
             ]);
-            say_who_asks(&mut all, "9.8.7.6".parse().ok(), trusted, "https");
+            say_who_asks(&mut all, "9.8.7.6".parse().ok(), trusted, "5.6.7.8".parse().ok(), "https");
             let expect = headers(&[
                 ("host", "org-1.localhost:7000"),
+                ("x-real-ip", "5.6.7.8"),
                 ("x-forwarded-for", forwarded_for),
                 ("x-forwarded-proto", "https"),
                 ("x-forwarded-host", "org-1.localhost:7000"),

@@ -6,6 +6,7 @@ use std::{io, pin::pin, time::Duration};
 use bytes::Bytes;
 use tokio::{net::TcpStream, task::coop::consume_budget, time::timeout};
 
+use super::pulse::{PING, Pulse};
 use crate::tcp::{self, Read};
 
 /// After one direction ended, how long the other may go on. Ends of WebSockets answer a close at once.
@@ -20,10 +21,10 @@ pub(super) struct End {
     pub(super) read: Bytes,
 }
 
-/// Relays until both directions are over.
-pub(super) async fn relay(one: End, other: End) {
-    let mut there = pin!(pump(&one.stream, one.read, &other.stream));
-    let mut back = pin!(pump(&other.stream, other.read, &one.stream));
+/// Relays until both directions are over. `one` is the client's; it is pinged whenever `other` was silent for `ping_after`.
+pub(super) async fn relay(one: End, other: End, ping_after: Option<Duration>) {
+    let mut there = pin!(pump(&one.stream, one.read, &other.stream, None));
+    let mut back = pin!(pump(&other.stream, other.read, &one.stream, ping_after));
     let left = tokio::select! {
         ended = &mut there => ended.map(|()| back),
         ended = &mut back => ended.map(|()| there),
@@ -37,13 +38,33 @@ pub(super) async fn relay(one: End, other: End) {
 ///
 /// # Errors
 /// The sink takes nothing any more: what the source sends can reach nobody.
-async fn pump(source: &TcpStream, read: Bytes, sink: &TcpStream) -> io::Result<()> {
+async fn pump(source: &TcpStream, read: Bytes, sink: &TcpStream, ping_after: Option<Duration>) -> io::Result<()> {
+    let mut pulse = ping_after.map(Pulse::new);
+    if let Some(pulse) = &mut pulse {
+        pulse.passed(&read);
+    }
     write(sink, &read).await?;
     drop(read);
     loop {
-        source.readable().await?;
+        match &pulse {
+            None => source.readable().await?,
+            Some(pulse) => match timeout(pulse.after(), source.readable()).await {
+                Ok(readable) => readable?,
+                Err(_silent) => {
+                    if pulse.may_ping() {
+                        write(sink, PING).await?;
+                    }
+                    continue;
+                }
+            },
+        }
         let left = tcp::with_buffer(|buffer| match tcp::read(source, buffer) {
-            Read::Bytes(bytes) => write_now(sink, bytes).map(Some),
+            Read::Bytes(bytes) => {
+                if let Some(pulse) = &mut pulse {
+                    pulse.passed(bytes);
+                }
+                write_now(sink, bytes).map(Some)
+            }
             Read::Nothing => Ok(Some(Vec::new())),
             Read::End => Ok(None),
         })?;

@@ -30,7 +30,7 @@ impl FromRequestParts<GanymedeState> for Origin {
 impl Origin {
     /// `peer` is the other end of the socket. Only a proxy that is trusted may name somebody else, and each proxy adds the
     /// one that it heard from at the end: the last address that is not a proxy of ours is the caller's.
-    fn behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> Self {
+    pub(crate) fn behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> Self {
         let mut caller = peer.to_canonical();
         let named = headers.get_all(FORWARDED_FOR).into_iter().filter_map(|value| value.to_str().ok());
         let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
@@ -42,6 +42,11 @@ impl Origin {
             caller = address.to_canonical();
         }
         Self(caller)
+    }
+
+    /// The address itself.
+    pub(crate) fn address(self) -> IpAddr {
+        self.0
     }
 
     /// What a bucket is kept for: an IPv4 address, or the /64 of an IPv6 one, because whoever has one address of it has

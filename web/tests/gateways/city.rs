@@ -23,6 +23,7 @@ use orrery_ganymede::{
     state_key::StateKey,
     store::{Store, StoreLimits, StoreOptions},
     tokens::{AccessClaims, TokenKeys},
+    visits::Visits,
 };
 use orrery_protocol::{
     access::OrgRole,
@@ -136,6 +137,7 @@ impl City {
             pool: pool.clone(),
             routes: routes.clone(),
             data: Data::new(documents),
+            visits: Visits::new(tokens.clone(), people.clone(), clock::system()),
             tokens: tokens.clone(),
             access_ttl: Duration::from_secs(60),
             quotas: Arc::new(Quotas::new(&RateLimits::default())),
@@ -149,6 +151,11 @@ impl City {
 
     /// A gateway with one slot, announced.
     pub(crate) async fn gateway(&self) -> Gateway {
+        self.gateway_with(HttpLimits::default()).await
+    }
+
+    /// One with these limits.
+    pub(crate) async fn gateway_with(&self, limits: HttpLimits) -> Gateway {
         let registered = self.pool.register().await.unwrap();
         let (id, pool_token) = (registered.gateway, registered.token);
         let url = format!("http://{}", self.address);
@@ -167,7 +174,7 @@ impl City {
             clock,
         });
         let state = GatewayState {
-            process: process(HttpLimits::default()),
+            process: process(limits),
             gateway: id,
             gateways: gateways.clone(),
             sockets: Sockets::new(WireLimits::default(), 10, clock),
@@ -192,12 +199,13 @@ impl City {
         Org { id: org.id, project: project.id, owner: self.access_token(&owner), viewer: self.access_token(&viewer) }
     }
 
-    async fn person(&self, name: &str) -> User {
-        let (email, password) = (format!("{name}@example.org"), "correct horse battery staple".to_owned());
+    pub(crate) async fn person(&self, name: &str) -> User {
+        let local: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        let (email, password) = (format!("{local}@example.org"), "correct horse battery staple".to_owned());
         self.people.sign_up(now_ms(), NewUser { email, password, name: name.to_owned() }).await.unwrap()
     }
 
-    fn access_token(&self, user: &User) -> String {
+    pub(crate) fn access_token(&self, user: &User) -> String {
         let claims = AccessClaims { user: user.id, name: user.name.clone() };
         self.tokens.sign_access(&claims, SystemTime::now(), Duration::from_secs(300)).unwrap().0
     }

@@ -35,6 +35,12 @@ impl Answer {
         (self.status, self.json()["error"]["code"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// All values of a header.
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
+        let fields = self.head.lines().filter_map(|line| line.split_once(':'));
+        fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let fields = self.head.lines().filter_map(|line| line.split_once(':'));
         fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
@@ -46,6 +52,7 @@ impl Answer {
 pub(crate) struct Ask {
     method: &'static str,
     path: String,
+    host: Option<String>,
     headers: String,
     body: Vec<u8>,
     chunked: bool,
@@ -53,11 +60,21 @@ pub(crate) struct Ask {
 
 impl Ask {
     pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self { method: "GET", path: path.into(), headers: String::new(), body: Vec::new(), chunked: false }
+        Self::new("GET", path, Vec::new())
     }
 
     pub(crate) fn post(path: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
-        Self { method: "POST", path: path.into(), headers: String::new(), body: body.into(), chunked: false }
+        Self::new("POST", path, body)
+    }
+
+    pub(crate) fn new(method: &'static str, path: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+        let (path, body) = (path.into(), body.into());
+        Self { method, path, host: None, headers: String::new(), body, chunked: false }
+    }
+
+    /// Names another host than the address.
+    pub(crate) fn at(self, host: &str) -> Self {
+        Self { host: Some(host.to_owned()), ..self }
     }
 
     /// Does not say how long the body is.
@@ -87,13 +104,14 @@ impl Ask {
 
     pub(crate) async fn of(&self, address: SocketAddr) -> Answer {
         let mut stream = TcpStream::connect(address).await.expect("it listens");
-        let Self { method, path, headers, body, chunked } = self;
+        let Self { method, path, host, headers, body, chunked } = self;
+        let host = host.clone().unwrap_or_else(|| address.to_string());
         let framing = match chunked {
             true => "transfer-encoding: chunked".to_owned(),
             false => format!("content-length: {}", body.len()),
         };
         let head =
-            format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n{headers}{framing}\r\nconnection: close\r\n\r\n");
+            format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{headers}{framing}\r\nconnection: close\r\n\r\n");
         let (mut read, mut write) = stream.split();
         let sending = async {
             write.write_all(head.as_bytes()).await.ok();

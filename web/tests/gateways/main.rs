@@ -4,6 +4,7 @@
 
 mod city;
 mod documents;
+mod front;
 mod http;
 mod proofs;
 mod serving;

@@ -23,6 +23,7 @@ use orrery_ganymede::{
     state_key::StateKey,
     store::{Store, StoreLimits, StoreOptions},
     tokens::TokenKeys,
+    visits::Visits,
 };
 use orrery_protocol::{
     access::OrgRole,
@@ -137,6 +138,7 @@ impl Installation {
             pool: pool.clone(),
             routes: routes.clone(),
             data: Data::new(parts),
+            visits: Visits::new(tokens.clone(), people.clone(), clock::system()),
             tokens: tokens.clone(),
             access_ttl: Duration::from_secs(60),
             quotas: Arc::new(Quotas::new(&rates)),

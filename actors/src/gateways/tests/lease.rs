@@ -92,6 +92,26 @@ async fn a_project_in_use_is_not_unloaded() {
 }
 
 #[tokio::test]
+async fn a_gateway_stays_for_who_uses_a_container() {
+    let ganymede = FakeGanymede::with(&brief(ORG, 1));
+    let idle = IdleClocks { project_ms: 1_000, gateway_ms: 1 };
+    let gateways = serve(&ganymede, |config| (config.idle, config.lease.renew_ms) = (idle, 100)).await;
+    let bob = Visitor::join(&gateways, BOB, EUROPA).await;
+    let using = async {
+        loop {
+            gateways.touch(ORG, IO);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = using => {}
+        code = bob.closed() => assert_eq!(code, 1012, "the last project that anybody has open is unloaded"),
+    }
+    assert_eq!(gateways.epoch(ORG), Some(Epoch(1)));
+    until("the place is free", async || gateways.epoch(ORG).is_none()).await;
+}
+
+#[tokio::test]
 async fn a_slot_is_given_back_again_and_again_until_ganymede_hears_of_it() {
     let ganymede = FakeGanymede::with(&brief(ORG, 1));
     let fault = || ControlError::Unavailable("the network is gone".to_owned());

@@ -1,0 +1,246 @@
+//! The front door of containers, at their gateway: which container a host leads to, who may enter, and what it and its
+//! visitors may know of each other. Owns every host below an organization's own; knows no engine.
+//!
+//! ```text
+//! host -> route table -> /-/orrery/? -> runs? -> who? (visit, access token) -> may? (brief) -> bound -> proxy -> container
+//!           404 page       ours        503 page   302 to sign in, 401         403, 404       503
+//! ```
+
+mod bounds;
+mod cookies;
+mod entrance;
+mod held;
+mod notice;
+mod origin;
+mod passage;
+mod visitors;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use axum::{
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, header, uri::Authority};
+use orrery_actors::Gateways;
+use orrery_protocol::{
+    access::{Permission, Principal},
+    container::Phase,
+    route::Lead,
+};
+
+use self::{
+    bounds::Bounds,
+    cookies::CookieNames,
+    visitors::{Visitor, Visitors},
+};
+pub(crate) use self::{
+    cookies::without_session,
+    entrance::{ENTER_PATH, VERIFY_PATH},
+    notice::{Notice, wants_page},
+};
+use crate::{
+    address::ContainerHost,
+    dispatch::{moving, not_running},
+    error::{ApiError, ELSEWHERE, ErrorCode},
+    proxy::Proxy,
+    public_url::PublicUrl,
+    state::{EdgeConfig, GatewayState},
+};
+
+/// What only just began to run may take this long to answer before that is worth a complaint.
+const STARTING: Duration = Duration::from_secs(60);
+
+/// What it takes to enter a container: it is a shell of the project's, so that it takes what managing it does (ADR 11).
+const ENTER: Permission = Permission::ManageContainers;
+
+/// The front door of one process. Cheap to clone.
+#[derive(Clone)]
+pub struct Front {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    gateways: Gateways,
+    edge: Arc<EdgeConfig>,
+    cookies: CookieNames,
+    visitors: Visitors,
+    bounds: Bounds,
+    proxy: Proxy,
+}
+
+/// Who may go on, and where to.
+struct Admitted {
+    lead: Lead,
+    /// `None` where the service is open to anybody.
+    visitor: Option<(Visitor, Principal)>,
+}
+
+impl Front {
+    /// For the organizations that are served in this process.
+    pub fn new(state: &GatewayState) -> Self {
+        let (gateways, edge) = (state.gateways.clone(), state.process.edge.clone());
+        let fresh = Duration::from_millis(edge.limits.visit_fresh_ms);
+        let parts = Parts {
+            visitors: Visitors::new(gateways.clone(), state.verifier.clone(), fresh),
+            cookies: CookieNames::new(edge.public_url.as_ref().is_some_and(PublicUrl::is_tls)),
+            bounds: Bounds::new(edge.limits.container_connections_max),
+            proxy: Proxy::to_containers(edge.clone()),
+            gateways,
+            edge,
+        };
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// Answers a request to a container's host.
+    pub async fn answer(&self, host: &ContainerHost, request: Request) -> Response {
+        let page = wants_page(request.method(), request.headers());
+        let answer = if entrance::is_ours(request.uri().path()) {
+            let (head, _) = request.into_parts();
+            self.enter(host, &head).await
+        } else {
+            self.pass(host, request).await
+        };
+        answer.unwrap_or_else(|notice| if page { notice.page() } else { notice.error() })
+    }
+
+    async fn pass(&self, host: &ContainerHost, request: Request) -> Result<Response, Notice> {
+        let admitted = self.admit(host, request.method(), request.uri().path(), request.headers()).await;
+        match admitted {
+            Ok(admitted) => self.carry(host, admitted, request).await,
+            Err(Refusal::Unknown) => match self.to_gate(host, &request) {
+                Some(response) => Ok(response),
+                None => Err(ApiError::not_signed_in("sign in, or send an access token").into()),
+            },
+            Err(Refusal::Told(notice)) => Err(*notice),
+        }
+    }
+
+    /// Whether a request may go on. The order matters: who is not known learns whether there is a container, and nothing
+    /// else about it.
+    async fn admit(
+        &self,
+        host: &ContainerHost,
+        method: &http::Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<Admitted, Refusal> {
+        let lead = self.lead(host)?;
+        let known = self.parts.visitors.of(host, headers, &self.parts.cookies).await;
+        let is_same = |asking: &ContainerHost| self.is_same(&lead, host, asking);
+        let is_meant = |visitor: &Visitor| {
+            visitor.is_meant() || origin::may_ask(method, headers, &self.parts.edge.domain, is_same)
+        };
+        if lead.is_public(path) && lead.upstream.is_some() {
+            let visitor = known.ok().flatten().filter(is_meant);
+            let visitor = visitor.and_then(|visitor| self.seated(&lead, host, visitor).ok());
+            return Ok(Admitted { lead, visitor });
+        }
+        let visitor = match known {
+            Ok(Some(visitor)) => self.seated(&lead, host, visitor)?,
+            Ok(None) if lead.upstream.is_none() => return Err(Notice::of_phase(&lead, None).into()),
+            Ok(None) => return Err(Refusal::Unknown),
+            Err(error) => return Err(Notice::of(error).into()),
+        };
+        if lead.upstream.is_none() {
+            return Err(Notice::of_phase(&lead, Some(&self.board(&lead, port_of(headers)))).into());
+        }
+        if !is_meant(&visitor.0) {
+            return Err(Notice::of(ApiError::forbidden("the request comes from a page of another origin")).into());
+        }
+        Ok(Admitted { lead, visitor: Some(visitor) })
+    }
+
+    fn lead(&self, host: &ContainerHost) -> Result<Lead, Notice> {
+        let tables = self.parts.gateways.route_tables();
+        let table = tables.of(host.org).ok_or_else(|| {
+            let served = self.parts.gateways.epoch(host.org).is_some();
+            Notice::of(if served { moving() } else { not_running() })
+        })?;
+        table.find(&host.target).cloned().ok_or_else(|| Notice::of(ApiError::not_found()))
+    }
+
+    /// The visitor as the container's project sees them.
+    fn seated(&self, lead: &Lead, host: &ContainerHost, visitor: Visitor) -> Result<(Visitor, Principal), Notice> {
+        let principal = self.parts.gateways.principal(host.org, visitor.user, lead.project);
+        let principal = principal.ok_or_else(|| Notice::of(ApiError::not_found()))?;
+        if principal.role.allows(ENTER) {
+            Ok((visitor, principal))
+        } else {
+            let why = format!("the role `{}` sees the board, and does not open containers", principal.role.as_str());
+            Err(Notice::of(ApiError::forbidden(why)))
+        }
+    }
+
+    /// Whether a host leads to the same container.
+    fn is_same(&self, lead: &Lead, host: &ContainerHost, asking: &ContainerHost) -> bool {
+        let table = self.parts.gateways.route_tables().of(host.org);
+        let other = table.as_ref().and_then(|table| table.find(&asking.target));
+        asking.org == host.org && other.is_some_and(|other| other.container == lead.container)
+    }
+
+    /// Where the project of a container is shown.
+    fn board(&self, lead: &Lead, port: Option<u16>) -> String {
+        format!("{}/projects/{}/board", self.platform(port), lead.project)
+    }
+
+    /// How people reach the control plane: as it is configured, or on the domain itself at the port that they used.
+    fn platform(&self, port: Option<u16>) -> String {
+        if let Some(url) = &self.parts.edge.public_url {
+            return url.to_string();
+        }
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("http://{}{port}", self.parts.edge.domain)
+    }
+}
+
+/// Why a request does not go on.
+enum Refusal {
+    /// Nobody knows who asks.
+    Unknown,
+    Told(Box<Notice>),
+}
+
+impl From<Notice> for Refusal {
+    fn from(notice: Notice) -> Self {
+        Self::Told(Box::new(notice))
+    }
+}
+
+/// The container does not run, or not yet.
+fn phase_error(phase: Phase) -> ApiError {
+    let (cause, message, retry_s) = match phase {
+        Phase::Pending | Phase::Starting => ("CONTAINER_STARTING", "the container is starting", Some(2)),
+        Phase::Running | Phase::Unhealthy => ("CONTAINER_UNHEALTHY", "the container does not answer", Some(5)),
+        Phase::Stopping | Phase::Stopped => ("CONTAINER_STOPPED", "the container is stopped", None),
+        Phase::Failed => ("CONTAINER_FAILED", "the container failed", None),
+        Phase::Deleted => return ApiError::not_found(),
+    };
+    let error = ApiError::new(ErrorCode::Unavailable(cause), message);
+    match retry_s {
+        Some(seconds) => error.retry_after(seconds),
+        None => error,
+    }
+}
+
+/// Whether a phase began only just.
+fn is_recent(since_ms: u64) -> bool {
+    let since = SystemTime::UNIX_EPOCH + Duration::from_millis(since_ms);
+    SystemTime::now().duration_since(since).is_ok_and(|age| age < STARTING)
+}
+
+/// The port that a request came to.
+fn port_of(headers: &HeaderMap) -> Option<u16> {
+    headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok()?.port_u16()
+}
+
+/// Sends a browser elsewhere, by `GET`. The address may hold a code: it is never cached, and named to nobody.
+pub(crate) fn redirect(to: &str) -> Response {
+    match HeaderValue::try_from(to) {
+        Ok(to) => (ELSEWHERE, [(header::LOCATION, to)]).into_response(),
+        Err(_) => ApiError::not_found().into_response(),
+    }
+}

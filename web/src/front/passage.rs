@@ -1,0 +1,198 @@
+//! The way of a request that may go on: what it is stripped of, what the container learns of its visitor, and how long the
+//! visitor may stay.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{body::Body, extract::Request, response::Response};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{Method, header};
+use hyper::body::Body as _;
+use orrery_protocol::id::{OrgId, ProjectId};
+use tokio::time::sleep;
+
+use super::{
+    Admitted, Front, Notice, Parts, cookies,
+    held::{Held, Over},
+    port_of, redirect,
+    visitors::{Standing, Visitor},
+    wants_page,
+};
+use crate::{
+    address::ContainerHost,
+    error::{ApiError, ErrorCode},
+    gate::{AUTHORIZE_PATH, ReturnPath},
+    percent,
+    proxy::{Identity, ProxyError, Terms, Upstream},
+};
+
+/// Looks at a visitor in a row that came to nothing before they have to go.
+const UNKNOWN_MAX: u32 = 4;
+
+impl Front {
+    /// Passes a request on and its answer back.
+    pub(super) async fn carry(
+        &self,
+        host: &ContainerHost,
+        admitted: Admitted,
+        mut request: Request,
+    ) -> Result<Response, Notice> {
+        let Admitted { lead, visitor } = admitted;
+        let Some(address) = lead.upstream else { return Err(Notice::of_phase(&lead, None)) };
+        let Some(permit) = self.parts.bounds.take(lead.container) else {
+            let busy = ErrorCode::Unavailable("CONTAINER_BUSY");
+            return Err(ApiError::new(busy, "the container is asked too much at once").retry_after(1).into());
+        };
+        let permit = Arc::new(permit);
+        let identity = visitor.as_ref().map(|(_, principal)| Identity::of(principal));
+        let port = port_of(request.headers());
+        if visitor.is_some() {
+            self.parts.gateways.touch(host.org, lead.project);
+        }
+        self.strip(host, &mut request, identity);
+        let stay = visitor.map(|(visitor, _)| Stay {
+            parts: self.parts.clone(),
+            visitor,
+            org: host.org,
+            project: lead.project,
+        });
+        let terms = Terms {
+            until: until(stay.clone()),
+            held: Some(permit.clone()),
+            ping_after: Some(Duration::from_millis(self.parts.edge.limits.container_ping_ms)),
+        };
+        let address = address.to_string().parse().expect("a socket address is an authority");
+        let upstream = Upstream { address, keep_host: true };
+        let answer = tokio::select! {
+            biased;
+            answer = self.parts.proxy.pass(&upstream, request, terms) => answer,
+            () = until(stay.clone()) => return Err(ApiError::not_signed_in("you were signed out").into()),
+        };
+        let mut answer = answer.map_err(|error| {
+            if matches!(error, ProxyError::NoPath) {
+                return Notice::of(ApiError::not_found());
+            }
+            tracing::debug!(container = %lead.container, %error, "a container does not answer");
+            let board = stay.is_some().then(|| self.board(&lead, port));
+            Notice::unreachable(&lead, board.as_deref())
+        })?;
+        cookies::keep_to_host(answer.headers_mut());
+        if answer.body().is_end_stream() {
+            return Ok(answer);
+        }
+        Ok(answer.map(|body| Body::new(Held::new(body, permit, move || until(stay)))))
+    }
+
+    /// Sends a browser that nobody knows to Ganymede; `None` for what a browser does not go to by itself.
+    pub(super) fn to_gate(&self, host: &ContainerHost, request: &Request) -> Option<Response> {
+        let headers = request.headers();
+        let navigates = headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+        if request.method() != Method::GET || !navigates || !wants_page(request.method(), headers) {
+            return None;
+        }
+        let names = self.parts.cookies;
+        // Tabs that are opened together share it, so that each of them comes back.
+        let kept = cookies::values(headers, names.nonce()).find(|nonce| is_nonce(nonce)).map(str::to_owned);
+        let nonce = kept.unwrap_or_else(random_nonce);
+        let back = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let to = format!(
+            "{}{AUTHORIZE_PATH}?host={}&nonce={}&return={}",
+            self.platform(port_of(headers)),
+            percent::encode(&host.name),
+            digest_of(&nonce),
+            percent::encode(ReturnPath::or_root(back).as_str())
+        );
+        let mut response = redirect(&to);
+        response.headers_mut().append(header::SET_COOKIE, names.set(names.nonce(), &nonce, NONCE_LIFE_S));
+        Some(response)
+    }
+
+    /// Takes off what is between the platform and its visitor, and notes who it is.
+    fn strip(&self, host: &ContainerHost, request: &mut Request, identity: Option<Identity>) {
+        let ours = self.parts.visitors.is_ours(request.headers());
+        let headers = request.headers_mut();
+        cookies::without_ours(headers);
+        if ours {
+            headers.remove(header::AUTHORIZATION);
+        }
+        // One host, and the one that was looked at.
+        match headers.remove(header::HOST) {
+            Some(named) => drop(headers.insert(header::HOST, named)),
+            None => drop(headers.insert(header::HOST, host.name.parse().expect("host names are plain ASCII"))),
+        }
+        if let Some(identity) = identity {
+            request.extensions_mut().insert(identity);
+        }
+    }
+}
+
+/// A visitor who is connected.
+#[derive(Clone)]
+struct Stay {
+    parts: Arc<Parts>,
+    visitor: Visitor,
+    org: OrgId,
+    project: ProjectId,
+}
+
+impl Stay {
+    /// Resolves when the visitor may not stay: is no member any more, signed out, or cannot be looked at for long.
+    async fn over(self) {
+        let between = self.parts.visitors.fresh() / 2;
+        let mut unknown = 0;
+        while unknown < UNKNOWN_MAX {
+            sleep(between).await;
+            match self.standing().await {
+                Standing::Stands => unknown = 0,
+                Standing::Over => break,
+                Standing::Unknown => unknown += 1,
+            }
+        }
+        tracing::debug!(org = %self.org, user = %self.visitor.user, "a visitor may not stay");
+    }
+
+    async fn standing(&self) -> Standing {
+        let Self { parts, visitor, org, project } = self;
+        if parts.gateways.epoch(*org).is_none() {
+            // On its way to another gateway, or back.
+            return Standing::Unknown;
+        }
+        let principal = parts.gateways.principal(*org, visitor.user, *project);
+        if principal.is_none_or(|principal| !principal.role.allows(super::ENTER)) {
+            return Standing::Over;
+        }
+        let standing = parts.visitors.standing(*org, visitor).await;
+        if standing == Standing::Stands {
+            parts.gateways.touch(*org, *project);
+        }
+        standing
+    }
+}
+
+/// Whoever came through an open door may stay.
+fn until(stay: Option<Stay>) -> Over {
+    match stay {
+        Some(stay) => Box::pin(stay.over()),
+        None => Box::pin(std::future::pending()),
+    }
+}
+
+/// How long a browser may be away to sign in, in seconds.
+const NONCE_LIFE_S: u64 = 900;
+
+/// 256 bits in base64url.
+const NONCE_CHARS: usize = 43;
+
+fn is_nonce(text: &str) -> bool {
+    text.len() == NONCE_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+fn random_nonce() -> String {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random numbers never run out once it is up");
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// What leaves the host of a nonce.
+pub(super) fn digest_of(nonce: &str) -> String {
+    URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, nonce.as_bytes()))
+}

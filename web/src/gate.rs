@@ -1,0 +1,135 @@
+//! Ganymede's side of the sign-in gate: a browser that came from a container's host is sent back there with a ticket, if
+//! it is signed in here. The session's cookie stays here; what the other host gets is good for that host alone (ADR 11).
+//!
+//! ```text
+//! uc-….org-….D/x ──302──> D/gate/authorize ──302──> uc-….org-….D/-/orrery/enter ──302──> uc-….org-….D/x
+//!  (cookie: nonce)         (cookie: session)          (cookie: nonce; gets: visit)
+//! ```
+
+mod return_path;
+
+use axum::{
+    Router,
+    extract::{Query, State},
+    middleware,
+    response::Response,
+    routing::get,
+};
+use http::{HeaderMap, HeaderName, Uri, header, uri::Authority};
+use orrery_ganymede::people::session_digest;
+use orrery_protocol::control::SessionDigest;
+use serde::Deserialize;
+
+pub(crate) use self::return_path::ReturnPath;
+use crate::{
+    address::{Address, ContainerHost},
+    authentication::sessions,
+    error::ApiError,
+    front::{ENTER_PATH, Notice, redirect},
+    percent, rate,
+    refusal::unavailable,
+    state::{EdgeConfig, GanymedeState},
+    time::now_ms,
+};
+
+/// Where container hosts send who is not known to them.
+pub(crate) const AUTHORIZE_PATH: &str = "/gate/authorize";
+
+/// Where the browser client asks people to sign in.
+const SIGN_IN_PATH: &str = "/sign-in";
+
+/// SHA-256 in base64url.
+const NONCE_CHARS: usize = 43;
+
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// The gate's one route.
+pub(crate) fn routes(state: &GanymedeState) -> Router<GanymedeState> {
+    Router::new()
+        .route(AUTHORIZE_PATH, get(authorize))
+        .route_layer(middleware::from_fn_with_state(state.clone(), rate::by_address))
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    host: String,
+    nonce: String,
+    #[serde(default, rename = "return")]
+    back: String,
+}
+
+/// Sends a browser back to the container's host with a ticket, or to sign in first.
+async fn authorize(State(state): State<GanymedeState>, uri: Uri, headers: HeaderMap) -> Response {
+    match ticket(&state, &uri, &headers).await {
+        Ok(response) => response,
+        Err(error) => Notice::of(error).page(),
+    }
+}
+
+async fn ticket(state: &GanymedeState, uri: &Uri, headers: &HeaderMap) -> Result<Response, ApiError> {
+    // A page cannot follow this in the background, for whatever reason it tries.
+    if headers.get(FETCH_MODE).is_some_and(|mode| mode != "navigate") {
+        return Err(ApiError::forbidden("this address is for browsers to go to"));
+    }
+    let edge = &state.process.edge;
+    let Query(asked) = Query::<Asked>::try_from_uri(uri).map_err(|_| ApiError::invalid("host", "is missing"))?;
+    let host = container_host(&asked.host, edge)?;
+    if !is_nonce(&asked.nonce) {
+        return Err(ApiError::invalid("nonce", "must be a digest"));
+    }
+    let back = ReturnPath::or_root(&asked.back);
+    let Some((user, session)) = signed_in(state, headers).await? else {
+        let again = format!(
+            "{AUTHORIZE_PATH}?host={}&nonce={}&return={}",
+            percent::encode(&host.name),
+            asked.nonce,
+            percent::encode(back.as_str())
+        );
+        return Ok(redirect(&format!("{SIGN_IN_PATH}?return={}", percent::encode(&again))));
+    };
+    state.quotas.user(user)?;
+    // Which of the organization's containers they may see, its gateway knows.
+    state.orgs.role(host.org, user).await?.ok_or_else(ApiError::not_found)?;
+    let place = place_of(&host, edge, headers);
+    let code = state.visits.ticket(user, session, host.name, asked.nonce);
+    let code = code.map_err(|error| unavailable("SIGNING_KEYS", &error))?;
+    Ok(redirect(&format!("{place}{ENTER_PATH}?code={}&return={}", code.0, percent::encode(back.as_str()))))
+}
+
+async fn signed_in(
+    state: &GanymedeState,
+    headers: &HeaderMap,
+) -> Result<Option<(orrery_protocol::id::UserId, SessionDigest)>, ApiError> {
+    for secret in sessions(headers, &state.process.edge) {
+        if let Some(user) = state.people.session(now_ms(), secret).await?
+            && let Some(session) = session_digest(secret)
+        {
+            return Ok(Some((user.id, session)));
+        }
+    }
+    Ok(None)
+}
+
+fn container_host(host: &str, edge: &EdgeConfig) -> Result<ContainerHost, ApiError> {
+    match Address::of(Some(host), &Uri::from_static("/"), &edge.domain) {
+        Address::Container(host) => Ok(host),
+        Address::Bare | Address::Gateway(..) | Address::Unknown => {
+            Err(ApiError::invalid("host", "must be the host of a container"))
+        }
+    }
+}
+
+fn is_nonce(text: &str) -> bool {
+    text.len() == NONCE_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+/// The container's host as people reach it: under the same scheme and port as this one.
+fn place_of(host: &ContainerHost, edge: &EdgeConfig, headers: &HeaderMap) -> String {
+    let asked = || headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok()?.port_u16();
+    let (scheme, port) = match &edge.public_url {
+        Some(url) => (if url.is_tls() { "https" } else { "http" }, url.authority().port_u16()),
+        None => ("http", asked()),
+    };
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{scheme}://{}{port}", host.name)
+}

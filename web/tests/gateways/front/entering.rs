@@ -1,0 +1,200 @@
+//! Through the gate and back, and the ways around it that there are not.
+
+use orrery_protocol::container::Phase;
+
+use super::{Jar, Place, location, path_of, running};
+use crate::http::Ask;
+
+#[tokio::test]
+async fn a_browser_goes_to_ganymede_and_comes_back_to_where_it_was() {
+    let mut place = Place::new().await;
+    let (host, _behind) = running(&mut place).await;
+    let session = place.session(&place.alice).await;
+    let mut jar = Jar::default();
+    let left = place.browse(&host, "/lab?x=1&y=%2F", &mut jar).await.expect(302);
+    let port = place.city.address.port();
+    assert!(location(&left).starts_with(&format!("http://localhost:{port}/gate/authorize?host=uc-")), "{}", left.head);
+    let nonce = jar.get("orrery_nonce").expect("a nonce").to_owned();
+    assert!(!location(&left).contains(&nonce), "what binds the ticket to this browser stays here");
+    // Not signed in: the browser client asks for it, and comes back here.
+    let asked =
+        Ask::get(path_of(location(&left))).header("accept", "text/html").of(place.city.address).await.expect(302);
+    assert!(location(&asked).starts_with("/sign-in?return=%2Fgate%2Fauthorize%3Fhost%3Duc-"), "{}", asked.head);
+    let there = place.at_gate(&left, &session).await.expect(302);
+    let back = location(&there).to_owned();
+    assert!(back.starts_with(&format!("http://{host}/-/orrery/enter?code=")), "{back}");
+    assert!(!back.contains(session.expose()));
+    assert_eq!(there.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(there.header("cache-control"), Some("no-store"));
+    let entered = place.browse(&host, path_of(&back), &mut jar).await.expect(302);
+    assert_eq!(location(&entered), "/lab?x=1&y=%2F");
+    assert!(jar.get("orrery_nonce").is_none() && jar.get("orrery_visit").is_some(), "{jar:?}");
+    let said = place.browse(&host, "/lab", &mut jar).await.expect(200).json();
+    assert_eq!(said["fields"]["x-auth-user-id"], place.alice.id.to_string());
+    assert_eq!(said["fields"]["x-auth-user-name"], "alice");
+    assert!(said["fields"].get("cookie").is_none(), "{said}");
+}
+
+#[tokio::test]
+async fn a_ticket_is_good_once_for_one_host_and_one_browser() {
+    let mut place = Place::new().await;
+    let (host, behind) = running(&mut place).await;
+    let other = place.container(2, Phase::Running, Some(behind.address));
+    let session = place.session(&place.alice).await;
+    let mut jar = Jar::default();
+    let left = place.browse(&host, "/", &mut jar).await;
+    let before = jar.clone();
+    let there = place.at_gate(&left, &session).await;
+    let enter = path_of(location(&there)).to_owned();
+    // Fixation: a victim is led here with a ticket that somebody else asked for.
+    let mut victim = Jar::default();
+    place.browse(&host, &enter, &mut victim).await.expect(403);
+    place.browse(&host, "/", &mut victim).await.expect(302);
+    place.browse(&host, &enter, &mut victim).await.expect(403);
+    // Another host, with everything else in place.
+    place.browse(&other, &enter, &mut before.clone()).await.expect(403);
+    place.browse(&host, &enter, &mut jar).await.expect(302);
+    assert!(jar.get("orrery_visit").is_some());
+    // Replayed with the cookie that it was given for.
+    let replayed = place.browse(&host, &enter, &mut before.clone()).await.expect(403);
+    assert!(replayed.headers("set-cookie").is_empty(), "{}", replayed.head);
+    // By who is in already: to where they wanted.
+    place.browse(&host, &enter, &mut jar).await.expect(302);
+    let forged = enter.replace("code=", "code=x");
+    place.browse(&host, &forged, &mut before.clone()).await.expect(403);
+    assert_eq!(behind.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_visit_is_good_at_its_own_host_only() {
+    let mut place = Place::new().await;
+    let (host, behind) = running(&mut place).await;
+    let other = place.container(2, Phase::Running, Some(behind.address));
+    let service = host.replacen('.', "--web.", 1);
+    let session = place.session(&place.alice).await;
+    let visit = place.visit(&host, &session).await;
+    for elsewhere in [&other, &service] {
+        place.browse(elsewhere, "/", &mut visit.clone()).await.expect(302);
+    }
+    let token = visit.get("orrery_visit").unwrap();
+    let as_token = Ask::get("/").at(&host).bearer(token).of(place.city.address).await;
+    assert_eq!(as_token.status, 401, "a visit is no access token");
+    let me = Ask::get("/api/auth/me").bearer(token).of(place.city.address).await;
+    assert_eq!(me.status, 401, "nor at Ganymede");
+    let session = format!("orrery_session={}; orrery_visit={}", session.expose(), session.expose());
+    place.browse(&host, "/", &mut Jar(vec![("x".to_owned(), session)])).await.expect(302);
+    assert_eq!(behind.asked(), 0);
+}
+
+#[tokio::test]
+async fn the_way_back_never_leads_to_another_host() {
+    let mut place = Place::new().await;
+    let (host, _behind) = running(&mut place).await;
+    let session = place.session(&place.alice).await;
+    for bad in ["//evil.test", "/%5Cevil.test", "https:%2F%2Fevil.test", "/%09/evil.test", "%0d%0aset-cookie:x", ""] {
+        let mut jar = Jar::default();
+        let left = place.browse(&host, "/", &mut jar).await;
+        let authorize = path_of(location(&left)).replace("return=%2F", &format!("return={bad}"));
+        let cookie = format!("orrery_session={}", session.expose());
+        let there = Ask::get(authorize).header("cookie", cookie).of(place.city.address).await.expect(302);
+        assert!(location(&there).ends_with("&return=%2F"), "{bad}: {}", there.head);
+        let enter = path_of(location(&there)).replace("return=%2F", &format!("return={bad}"));
+        let entered = place.browse(&host, &enter, &mut jar).await.expect(302);
+        assert_eq!(location(&entered), "/", "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn the_gate_sends_nobody_to_a_host_that_is_no_container_s() {
+    let place = Place::new().await;
+    let session = place.session(&place.alice).await;
+    let stranger = place.session(&place.city.person("stranger").await).await;
+    let nonce = "n".repeat(43);
+    let own = format!("uc-7000000000000000.org-{}.localhost", place.org);
+    let check = async |host: &str, nonce: &str, secret: &str, expect: u16| {
+        let path = format!("/gate/authorize?host={host}&nonce={nonce}&return=/");
+        let ask = Ask::get(path).header("cookie", format!("orrery_session={secret}")).header("accept", "text/html");
+        let answer = ask.of(place.city.address).await;
+        assert_eq!(answer.status, expect, "{host}: {}", answer.head);
+        if expect == 302 {
+            let to = format!("http://{own}:{}/", place.city.address.port());
+            assert!(location(&answer).starts_with(&to), "{}", answer.head);
+        }
+    };
+    check(&own, &nonce, session.expose(), 302).await;
+    check(&format!("{own}:1"), &nonce, session.expose(), 302).await;
+    check(&own, &nonce, stranger.expose(), 404).await;
+    for nonce in ["", "short", &"n%0a".repeat(20)] {
+        check(&own, nonce, session.expose(), 400).await;
+    }
+    let org = format!("org-{}.localhost", place.org);
+    for host in ["", "localhost", "evil.test", &org, &format!("{own}.evil.test"), &format!("evil.test/{own}")] {
+        check(host, &nonce, session.expose(), 400).await;
+    }
+    let path = format!("/gate/authorize?host={own}&nonce={nonce}");
+    let fetched = Ask::get(path).header("cookie", format!("orrery_session={}", session.expose()));
+    fetched.header("sec-fetch-mode", "cors").of(place.city.address).await.expect(403);
+}
+
+#[tokio::test]
+async fn only_what_a_browser_goes_to_by_itself_is_sent_to_the_gate() {
+    let mut place = Place::new().await;
+    let (host, _behind) = running(&mut place).await;
+    let check = async |ask: Ask, expect: u16| {
+        assert_eq!(ask.clone().at(&host).of(place.city.address).await.status, expect, "{ask:?}");
+    };
+    let html = |method| Ask::new(method, "/", "").header("accept", "text/html");
+    check(html("GET"), 302).await;
+    check(html("GET").header("sec-fetch-mode", "navigate"), 302).await;
+    check(html("GET").header("sec-fetch-mode", "cors"), 401).await;
+    check(html("HEAD"), 401).await;
+    check(html("POST"), 401).await;
+    check(Ask::get("/"), 401).await;
+    check(Ask::new("OPTIONS", "/", "").header("access-control-request-method", "PUT"), 401).await;
+}
+
+#[tokio::test]
+async fn who_leaves_is_not_known_any_more() {
+    let mut place = Place::new().await;
+    let (host, _behind) = running(&mut place).await;
+    let session = place.session(&place.alice).await;
+    let mut visit = place.visit(&host, &session).await;
+    place.browse(&host, "/", &mut visit).await.expect(200);
+    place.browse(&host, "/-/orrery/leave", &mut visit).await.expect(302);
+    assert!(visit.0.is_empty(), "{visit:?}");
+    place.browse(&host, "/-/orrery/x", &mut visit).await.expect(404);
+}
+
+/// What another proxy asks about its requests is answered as if they had come here.
+#[tokio::test]
+async fn another_proxy_is_told_who_may_pass() {
+    let mut place = Place::new().await;
+    let (host, behind) = running(&mut place).await;
+    let session = place.session(&place.alice).await;
+    let visit = place.visit(&host, &session).await;
+    let ask = |method: &str, uri: &str| {
+        let ask = Ask::get("/-/orrery/verify").at(&host).header("x-original-method", method);
+        ask.header("x-original-uri", uri)
+    };
+    let at = place.gateway.address;
+    let told = visit.on(ask("GET", "/lab")).of(at).await.expect(204);
+    assert_eq!(told.header("x-auth-user-id"), Some(place.alice.id.to_string().as_str()));
+    assert_eq!(told.header("x-auth-user-name"), Some("alice"));
+    ask("GET", "/lab").of(at).await.expect(401);
+    let open = ask("POST", "/hooks/x").of(at).await.expect(204);
+    assert_eq!(open.header("x-auth-user-id"), None);
+    ask("GET", "/hooks/../x").of(at).await.expect(401);
+    visit.on(ask("POST", "/lab")).header("origin", "http://evil.test").of(at).await.expect(403);
+    let token = place.city.access_token(&place.alice);
+    let told = ask("GET", "/").bearer(&token).of(at).await.expect(204);
+    assert_eq!(told.header("x-orrery-took"), Some("authorization"));
+    let told = visit.on(ask("GET", "/")).header("authorization", "Basic eDp5").of(at).await.expect(204);
+    assert_eq!(told.header("x-orrery-took"), None, "the container's own");
+    let socket =
+        |origin: &str| visit.on(ask("GET", "/")).header("x-original-upgrade", "websocket").header("origin", origin);
+    socket("http://evil.test").of(at).await.expect(403);
+    socket(&format!("http://{host}")).of(at).await.expect(204);
+    Ask::get("/-/orrery/verify").at(&host).of(at).await.expect(400);
+    visit.on(ask("GET", "/")).of(place.city.address).await.expect(404);
+    assert_eq!(behind.asked(), 0);
+}

@@ -1,0 +1,163 @@
+//! Which host leads where, and who is let in.
+
+use orrery_protocol::{access::Role, container::Phase, id::ContainerId};
+use uuid::Uuid;
+
+use super::{Jar, Place, behind::Behind, running};
+use crate::http::Ask;
+
+/// The table of principals, hosts and methods: nobody but members who may manage containers reaches one.
+#[tokio::test]
+async fn who_may_not_enter_never_reaches_a_container() {
+    let mut place = Place::new().await;
+    let (host, behind) = running(&mut place).await;
+    let viewer = place.member("viewer", Role::Viewer).await;
+    let editor = place.member("editor", Role::Editor).await;
+    let stranger = place.city.person("stranger").await;
+    let mut alias = place.table.iter().filter_map(|(target, _)| match target {
+        orrery_protocol::container::Target::Alias(slug) => Some(place.host(slug.as_str())),
+        orrery_protocol::container::Target::Gateway | orrery_protocol::container::Target::Container(..) => None,
+    });
+    let service = host.replacen('.', "--web.", 1);
+    let hosts = [host.clone(), service, alias.next().unwrap(), host.to_uppercase().replace("LOCALHOST", "localhost.")];
+    let tokens = [&viewer, &editor, &stranger].map(|user| place.city.access_token(user));
+    let methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"];
+    for host in &hosts {
+        for method in methods {
+            let ask = |token: Option<&str>| {
+                let ask = Ask::new(method, "/", "").at(host);
+                token.map(|token| ask.clone().bearer(token)).unwrap_or(ask)
+            };
+            let check = async |token: Option<&str>, expect: u16| {
+                for address in [place.city.address, place.gateway.address] {
+                    let answer = ask(token).of(address).await;
+                    assert_eq!(answer.status, expect, "{method} {host} {token:?}: {}", answer.head);
+                }
+            };
+            check(None, 401).await;
+            check(Some("forged"), 401).await;
+            check(Some(&tokens[0]), 403).await;
+            check(Some(&tokens[2]), 404).await;
+        }
+    }
+    assert_eq!(behind.asked(), 0, "none of them got there");
+    for host in &hosts {
+        for method in methods {
+            let answer = Ask::new(method, "/", "").at(host).bearer(&tokens[1]).of(place.city.address).await;
+            assert_eq!(answer.status, 200, "{method} {host}: {}", answer.head);
+        }
+    }
+    assert_eq!(behind.asked(), (hosts.len() * methods.len()) as u64);
+}
+
+#[tokio::test]
+async fn a_host_leads_to_its_own_organization_only() {
+    let mut place = Place::new().await;
+    let (host, behind) = running(&mut place).await;
+    let token = place.city.access_token(&place.alice);
+    let other = place.city.org("others").await;
+    let unknown = ContainerId::from_random(99).label();
+    for (wrong, expect) in [
+        (host.replace(&place.org.to_string(), &Uuid::now_v7().to_string()), 404),
+        (host.replace(&place.org.to_string(), &other.id.to_string()), 503),
+        (place.host(&unknown), 404),
+        (place.host("notebook-none"), 404),
+        (host.replacen('.', "--none.", 1), 404),
+        (host.replacen('.', "--.", 1), 404),
+        (format!("x.{host}"), 404),
+    ] {
+        for accept in ["text/html", "*/*"] {
+            let ask = Ask::get("/").at(&wrong).bearer(&token).header("accept", accept);
+            let answer = ask.of(place.city.address).await;
+            assert_eq!(answer.status, expect, "{wrong}: {}", answer.head);
+            let page = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+            assert_eq!(page, accept == "text/html", "{}", answer.head);
+        }
+    }
+    assert_eq!(behind.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_container_that_does_not_run_says_so() {
+    let mut place = Place::new().await;
+    let session = place.session(&place.alice).await;
+    let (up, _behind) = running(&mut place).await;
+    let visit = place.visit(&up, &session).await;
+    let cases = [
+        (Phase::Pending, "CONTAINER_STARTING", true),
+        (Phase::Starting, "CONTAINER_STARTING", true),
+        (Phase::Running, "CONTAINER_UNHEALTHY", true),
+        (Phase::Unhealthy, "CONTAINER_UNHEALTHY", true),
+        (Phase::Stopping, "CONTAINER_STOPPED", false),
+        (Phase::Stopped, "CONTAINER_STOPPED", false),
+        (Phase::Failed, "CONTAINER_FAILED", false),
+    ];
+    for (phase, code, reloads) in cases {
+        let host = place.container(1, phase, None);
+        let answer = Ask::get("/").at(&host).of(place.city.address).await;
+        assert_eq!(answer.refusal(), (503, code.to_owned()));
+        assert_eq!(answer.header("retry-after").is_some(), reloads);
+        let mut nobody = Jar::default();
+        let page = String::from_utf8(place.browse(&host, "/", &mut nobody).await.expect(503).body).unwrap();
+        assert!(!page.contains("notebook") && !page.contains("exit code"), "{phase}: {page}");
+        let shown = place.browse(&host, "/", &mut visit.clone()).await.expect(503);
+        let policy = shown.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+        let page = String::from_utf8(shown.body).unwrap();
+        let does = if phase == Phase::Running { "does not answer".to_owned() } else { format!("is {phase}") };
+        assert!(page.contains(&format!("Alice&#39;s &lt;notebook&gt; {does}")), "{page}");
+        assert!(page.contains("Exit code 3.") && !page.contains("<script"), "{page}");
+        assert!(page.contains(&format!("/projects/{}/board", place.project)), "{page}");
+        assert_eq!(page.contains("http-equiv=\"refresh\""), reloads, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_container_that_nobody_answers_in_is_named() {
+    let mut place = Place::new().await;
+    let behind = Behind::listen().await;
+    let host = place.container(1, Phase::Running, Some(behind.address));
+    drop(behind);
+    let token = place.city.access_token(&place.alice);
+    let ask = || Ask::get("/").at(&host).bearer(&token);
+    // The listener may take a moment to close.
+    let answer = loop {
+        let answer = ask().of(place.city.address).await;
+        if answer.status == 503 {
+            break answer;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(answer.refusal(), (503, "UPSTREAM_UNREACHABLE".to_owned()));
+    let page = ask().header("accept", "text/html").of(place.city.address).await.expect(503);
+    let page = String::from_utf8(page.body).unwrap();
+    assert!(page.contains("does not answer") && page.contains("http-equiv=\"refresh\""), "{page}");
+}
+
+#[tokio::test]
+async fn an_organization_without_a_gateway_says_how_to_start_one() {
+    let place = Place::new().await;
+    let other = place.city.org("others").await;
+    let host = format!("{}.org-{}.localhost", ContainerId::from_random(1).label(), other.id);
+    let answer = Ask::get("/").at(&host).of(place.city.address).await;
+    assert_eq!(answer.refusal(), (503, "GATEWAY_NOT_RUNNING".to_owned()));
+    let page = Ask::get("/").at(&host).header("accept", "text/html").of(place.city.address).await.expect(503);
+    let page = String::from_utf8(page.body).unwrap();
+    assert!(page.contains("Open one of its projects"), "{page}");
+}
+
+#[tokio::test]
+async fn what_is_public_is_reached_by_anybody_and_nothing_else_is() {
+    let mut place = Place::new().await;
+    let (host, behind) = running(&mut place).await;
+    let answer =
+        Ask::post("/hooks/github", "x").at(&host).header("x-auth-user-id", "root").of(place.city.address).await;
+    let said = answer.expect(200).json();
+    assert_eq!(said["line"], "POST /hooks/github HTTP/1.1");
+    assert!(said["fields"].get("x-auth-user-id").is_none(), "{said}");
+    for path in ["/hooks/../admin", "/hooks/%2e%2e/admin", "/hooks/..%2fadmin", "//hooks/x", "/hook", "/"] {
+        let answer = Ask::get(path).at(&host).of(place.city.address).await;
+        assert_eq!(answer.status, 401, "{path}");
+    }
+    assert_eq!(behind.asked(), 1);
+}
