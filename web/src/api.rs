@@ -15,6 +15,7 @@ mod pool;
 mod projects;
 mod reach;
 mod same_origin;
+mod sessions;
 mod shape;
 mod standing;
 
@@ -27,6 +28,7 @@ use crate::{rate, state::GanymedeState};
 pub(crate) fn routes(state: &GanymedeState) -> OpenApiRouter<GanymedeState> {
     OpenApiRouter::new()
         .merge(account::routes())
+        .merge(sessions::routes())
         .merge(keys::routes())
         .merge(orgs::routes())
         .merge(members::routes())

@@ -67,6 +67,14 @@ impl Caller {
         }
     }
 
+    /// Refuses everything but a session: what a person must do themselves.
+    pub(crate) fn is_in_person(&self) -> Result<(), ApiError> {
+        match self.proof {
+            Proof::Session => Ok(()),
+            Proof::Key(_) | Proof::AccessToken => Err(ApiError::forbidden("only signed in, not with a key or a token")),
+        }
+    }
+
     /// Refuses an API key without `scope`.
     pub(crate) fn needs(&self, scope: Scope) -> Result<(), ApiError> {
         if self.has(scope) { Ok(()) } else { Err(ApiError::forbidden(format!("the API key has no scope `{scope}`"))) }

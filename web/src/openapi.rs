@@ -124,7 +124,7 @@ fn add_parameters(operation: &mut Operation, path: &str) {
         let text = ObjectBuilder::new().schema_type(Type::String);
         let schema = match name {
             "slot" => ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u32::MAX)).build(),
-            "key" => text.pattern(Some("^[0-9a-f]{16}$")).build(),
+            "key" | "session" => text.pattern(Some("^[0-9a-f]{16}$")).build(),
             _ => text.format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))).build(),
         };
         let parameter = ParameterBuilder::new()

@@ -3,10 +3,12 @@
 use std::error::Error;
 
 use orrery_ganymede::{
+    data::EraseError,
     database::DatabaseError,
     orgs::{AddMemberError, ChangeMemberError, CreateOrgError, CreateProjectError, ProjectRoleError, RenameOrgError},
     people::{
-        Busy, ChangePasswordError, CreateKeyError, OpenSessionError, SignInError, SignUpError, input::InvalidInput,
+        Busy, ChangePasswordError, CreateKeyError, DeleteAccountError, OpenSessionError, SignInError, SignUpError,
+        input::InvalidInput,
     },
     pool::{DrainError, RegisterError, StartError},
     tokens::{KeysUnavailable, TokenError},
@@ -78,6 +80,28 @@ impl From<ChangePasswordError> for ApiError {
             ChangePasswordError::Refused => Self::forbidden(error.to_string()),
             ChangePasswordError::Busy(busy) => busy.into(),
             ChangePasswordError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeleteAccountError> for ApiError {
+    fn from(error: DeleteAccountError) -> Self {
+        match error {
+            DeleteAccountError::Refused => Self::forbidden(error.to_string()),
+            DeleteAccountError::LastOwner | DeleteAccountError::Administrator => {
+                Self::new(ErrorCode::Conflict, error.to_string())
+            }
+            DeleteAccountError::Busy(busy) => busy.into(),
+            DeleteAccountError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<EraseError> for ApiError {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::Load(_) | EraseError::Snapshot(_) => unavailable("STORAGE_UNAVAILABLE", &error),
+            EraseError::Database(error) => error.into(),
         }
     }
 }

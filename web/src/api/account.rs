@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use axum::{Json, extract::State, response::IntoResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use orrery_ganymede::{
-    people::{ChangePasswordError, NewUser, Scope, SignInError, User},
+    people::{ChangePasswordError, DeleteAccountError, NewUser, Scope, SignInError, User},
     tokens::AccessClaims,
 };
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<GanymedeState> {
         .routes(routes!(sign_up))
         .routes(routes!(sign_in))
         .routes(routes!(sign_out))
-        .routes(routes!(me))
+        .routes(routes!(me, delete_account))
         .routes(routes!(change_password))
         .routes(routes!(token))
 }
@@ -82,6 +82,18 @@ impl Form for NewPassword {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (password, new_password) = (fields.text("password"), fields.text("new_password"));
         Some(Self { password: password?, new_password: new_password? })
+    }
+}
+
+#[derive(ToSchema)]
+struct Password {
+    #[schema(format = Password, max_length = 1_000)]
+    password: String,
+}
+
+impl Form for Password {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { password: fields.text("password")? })
     }
 }
 
@@ -182,6 +194,35 @@ async fn sign_out(State(state): State<GanymedeState>, headers: HeaderMap) -> Res
 )]
 async fn me(caller: Caller) -> Json<Account> {
     Json(Account { user: caller.user.into() })
+}
+
+/// Removes the caller's account, with its sessions, API keys and memberships. What they wrote stays.
+#[utoipa::path(
+    delete,
+    path = "/api/auth/me",
+    tag = "account",
+    request_body = Password,
+    responses(
+        (status = 204, description = "not there any more", headers(("Set-Cookie" = String))),
+        (status = 403, description = "the password is another, or a key or a token asks", body = ErrorBody),
+        (status = 409, description = "the last owner of an organization, or the administrator", body = ErrorBody),
+    )
+)]
+async fn delete_account(
+    State(state): State<GanymedeState>,
+    caller: Caller,
+    Body(form): Body<Password>,
+) -> Result<impl IntoResponse, ApiError> {
+    caller.is_in_person()?;
+    let user = caller.user;
+    state.quotas.may_try(&user.email)?;
+    let deleted = state.people.delete_account(user.id, &form.password).await.inspect_err(|error| {
+        if matches!(error, DeleteAccountError::Refused) {
+            state.quotas.failed(&user.email);
+        }
+    })?;
+    deleted.into_iter().for_each(|org| state.refresh(org));
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, authentication::no_cookie(&state.process.edge))]))
 }
 
 /// Gives the caller another password. Every session of theirs ends but the one that this opens.

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use http::StatusCode;
+use orrery_ganymede::people::Scope;
 use orrery_protocol::{access::OrgRole, access::Permission, id::OrgId};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,13 +15,13 @@ use super::{
 };
 use crate::{
     authentication::Caller,
-    error::{ApiError, ErrorBody},
+    error::{ApiError, ErrorBody, ErrorCode},
     state::GanymedeState,
     time::now_ms,
 };
 
 pub(super) fn routes() -> OpenApiRouter<GanymedeState> {
-    OpenApiRouter::new().routes(routes!(list_orgs, create_org)).routes(routes!(show_org, rename_org))
+    OpenApiRouter::new().routes(routes!(list_orgs, create_org)).routes(routes!(show_org, rename_org, delete_org))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -100,4 +101,25 @@ async fn rename_org(
     let renamed = state.orgs.rename(org, &name).await?.ok_or_else(ApiError::not_found)?;
     state.refresh(org);
     Ok(Json(OneOrg { org: (renamed, role).into() }))
+}
+
+/// Removes an organization with everything of it: its projects, their documents, its memberships. Whoever works in it is
+/// sent away first. What it answers with an error can be asked again.
+#[utoipa::path(
+    delete,
+    path = "/api/orgs/{org}",
+    tag = "organizations",
+    responses((status = 204, description = "not there any more"))
+)]
+async fn delete_org(
+    State(state): State<GanymedeState>,
+    caller: Caller,
+    Ids((org,)): Ids<(OrgId,)>,
+) -> Result<StatusCode, ApiError> {
+    caller.needs(Scope::Admin)?;
+    caller.in_org(&state, org, Permission::ManageOrg).await?;
+    // Goes on if the caller does not wait: half of it would be worse than either.
+    let dissolved = tokio::spawn(async move { state.pool.dissolve(org, state.data.erase(org)).await }).await;
+    let crashed = |_| ApiError::new(ErrorCode::Internal, "something went wrong on our side");
+    if dissolved.map_err(crashed)?? { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::not_found()) }
 }

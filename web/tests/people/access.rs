@@ -56,6 +56,10 @@ const TABLE: &[(&str, &str, [u16; 9])] = &[
     ("POST",   "/api/auth/login",                       [200, 200, 200, 200, 200, 200, 200, 200, 200]),
     ("POST",   "/api/auth/logout",                      [204, 204, 204, 204, 204, 204, 204, 204, 204]),
     ("GET",    "/api/auth/me",                          [401, 200, 200, 200, 200, 200, 200, 200, 401]),
+    ("DELETE", "/api/auth/me",                          [401, 403, 403, 403, 403, 403, 403, 403, 401]),
+    ("GET",    "/api/auth/sessions",                    [401, 200, 200, 200, 200, 200, 200, 200, 401]),
+    ("DELETE", "/api/auth/sessions",                    [401, 204, 204, 204, 204, 204, 204, 403, 401]),
+    ("DELETE", "/api/auth/sessions/{session}",          [401, 404, 404, 404, 404, 404, 404, 403, 401]),
     ("POST",   "/api/auth/password",                    [401, 200, 200, 200, 200, 200, 200, 403, 401]),
     ("POST",   "/api/auth/token",                       [401, 200, 200, 200, 200, 200, 200, 403, 401]),
     ("GET",    "/api/api-keys",                         [401, 200, 200, 200, 200, 200, 200, 200, 401]),
@@ -65,6 +69,7 @@ const TABLE: &[(&str, &str, [u16; 9])] = &[
     ("POST",   "/api/orgs",                             [401, 201, 201, 201, 201, 201, 201, 403, 401]),
     ("GET",    "/api/orgs/{org}",                       [401, 404, 200, 200, 200, 200, 404, 200, 401]),
     ("PATCH",  "/api/orgs/{org}",                       [401, 404, 403, 403, 403, 200, 404, 403, 401]),
+    ("DELETE", "/api/orgs/{org}",                       [401, 404, 403, 403, 403, 204, 404, 403, 401]),
     ("GET",    "/api/orgs/{org}/members",               [401, 404, 200, 200, 200, 200, 404, 200, 401]),
     ("POST",   "/api/orgs/{org}/members",               [401, 404, 403, 403, 201, 201, 404, 403, 401]),
     ("PATCH",  "/api/orgs/{org}/members/{user}",        [401, 404, 403, 403, 200, 200, 404, 403, 401]),
@@ -107,6 +112,7 @@ async fn every_route_and_every_kind_of_caller() {
                 .replace("{user}", &scene.target.to_string())
                 .replace("{slot}", "4000000")
                 .replace("{gateway}", &place.org.to_string())
+                .replace("{session}", "0123456789abcdef")
                 .replace("{key}", &key);
             let body = place.body(method, path);
             let method: Method = method.parse().unwrap();
@@ -212,6 +218,8 @@ impl Place {
                 Some(json!({"email": email, "password": "a long password", "name": "New"}))
             }
             ("POST", "/api/auth/login") => Some(json!({"email": "stranger@example.org", "password": PASSWORD})),
+            // Another's: whoever asks is still needed.
+            ("DELETE", "/api/auth/me") => Some(json!({"password": "another password"})),
             ("POST", "/api/auth/password") => Some(json!({"password": PASSWORD, "new_password": PASSWORD})),
             ("POST", "/api/orgs/{org}/members") => Some(json!({"email": self.newcomer, "role": "member"})),
             ("POST", "/api/projects/{project}/members") => {

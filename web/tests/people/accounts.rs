@@ -131,6 +131,51 @@ async fn a_key_is_shown_once_and_opens_what_its_scopes_say() {
 }
 
 #[tokio::test]
+async fn somebody_sees_where_they_are_signed_in_and_ends_it() {
+    let installation = Installation::new().await;
+    let alice = installation.sign_up("alice").await;
+    let (here, there) = (installation.session(alice).await, installation.session(alice).await);
+    let listed = installation.get("/api/auth/sessions", &here).await.expect(200).json();
+    let sessions = listed["sessions"].as_array().unwrap();
+    let current: Vec<bool> = sessions.iter().map(|session| session["current"].as_bool().unwrap()).collect();
+    assert_eq!(current.iter().filter(|current| **current).count(), 1, "{listed}");
+    let other = sessions.iter().find(|session| session["current"] == false).unwrap();
+    let path = format!("/api/auth/sessions/{}", other["id"].as_str().unwrap());
+    let bob = installation.session(installation.sign_up("bob").await).await;
+    installation.ask(Method::DELETE, &path, &bob, None).await.refused(404, "NOT_FOUND");
+    installation.ask(Method::DELETE, &path, &here, None).await.expect(204);
+    installation.get("/api/auth/me", &there).await.refused(401, "AUTHENTICATION_FAILED");
+    let third = installation.session(alice).await;
+    installation.ask(Method::DELETE, "/api/auth/sessions", &here, None).await.expect(204);
+    installation.get("/api/auth/me", &third).await.refused(401, "AUTHENTICATION_FAILED");
+    installation.get("/api/auth/me", &here).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_account_is_deleted_by_whoever_knows_its_password() {
+    let installation = Installation::new().await;
+    installation.sign_up("administrator").await;
+    let alice = installation.sign_up("alice").await;
+    let session = installation.session(alice).await;
+    let key = installation.key(alice, [Scope::Read, Scope::Write, Scope::Admin]).await;
+    let delete = |proof, password| {
+        let (installation, body) = (&installation, json!({ "password": password }));
+        async move { installation.ask(Method::DELETE, "/api/auth/me", proof, Some(&body)).await }
+    };
+    delete(&key, PASSWORD).await.refused(403, "FORBIDDEN");
+    delete(&session, "another password").await.refused(403, "FORBIDDEN");
+    let org = installation.post("/api/orgs", &session, &json!({"name": "Moons"})).await.expect(201).json();
+    delete(&session, PASSWORD).await.refused(409, "CONFLICT");
+    let path = format!("/api/orgs/{}", org["org"]["id"].as_str().unwrap());
+    installation.ask(Method::DELETE, &path, &session, None).await.expect(204);
+    installation.get(&path, &session).await.refused(404, "NOT_FOUND");
+    let gone = delete(&session, PASSWORD).await.expect(204);
+    assert!(gone.headers[header::SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));
+    installation.get("/api/auth/me", &session).await.refused(401, "AUTHENTICATION_FAILED");
+    installation.get("/api/auth/me", &key).await.refused(401, "AUTHENTICATION_FAILED");
+}
+
+#[tokio::test]
 async fn a_key_of_somebody_else_is_not_there() {
     let installation = Installation::new().await;
     let (alice, bob) = (installation.sign_up("alice").await, installation.sign_up("bob").await);
