@@ -1,9 +1,21 @@
 //! `orrery check`: the effective configuration, and whether what it names can be used. Changes nothing.
 
-use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Command, ExitCode},
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::Context;
-use orrery_ganymede::{database::Database, state_key::StateKey, tokens::TokenKeys};
+use anyhow::{Context, ensure};
+use orrery_actors::nginx::NginxSettings;
+use orrery_ganymede::{
+    database::Database,
+    dns::{DnsSettings, PowerDns},
+    state_key::StateKey,
+    tokens::TokenKeys,
+};
 use serde::Serialize;
 
 use crate::{cli::ConfigArgs, config::Config, data::DataFolder, output};
@@ -48,6 +60,12 @@ fn checks(config: &Config) -> anyhow::Result<Vec<Check>> {
     if !config.gateway.ganymede_url.is_empty() {
         results.push(("control plane", runtime.block_on(control_plane(&config.gateway.ganymede_url))));
     }
+    if let Some(settings) = config.dns()? {
+        results.push(("name server", runtime.block_on(name_server(&settings))));
+    }
+    if let Some(settings) = config.nginx()? {
+        results.push(("nginx", nginx(&settings)));
+    }
     let check = |(name, result): (_, anyhow::Result<String>)| match result {
         Ok(detail) => Check { name, ok: true, detail },
         Err(error) => Check { name, ok: false, detail: format!("{error:#}") },
@@ -71,6 +89,22 @@ async fn control_plane(url: &str) -> anyhow::Result<String> {
     let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
     let answer = client.get(format!("{}/api/health", url.trim_end_matches('/'))).send().await?;
     Ok(format!("answers {}", answer.status()))
+}
+
+async fn name_server(settings: &DnsSettings) -> anyhow::Result<String> {
+    let zone = settings.zone.name();
+    let records = PowerDns::new(settings, Arc::new(rand::random))?.records(zone).await?;
+    let missing = settings.zone.core().keys().filter(|key| !records.contains_key(key)).count();
+    ensure!(missing == 0, "zone {zone} lacks names of this installation: run `orrery dns setup`");
+    Ok(format!("has zone {zone}"))
+}
+
+fn nginx(settings: &NginxSettings) -> anyhow::Result<String> {
+    let program = settings.program.display();
+    let asked = Command::new(&settings.program).arg("-v").output().with_context(|| program.to_string())?;
+    // It says its version where others complain.
+    let version = String::from_utf8_lossy(&asked.stderr);
+    Ok(version.trim().to_owned())
 }
 
 fn data_folder(data: &Path) -> anyhow::Result<String> {

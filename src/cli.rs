@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Keys(KeysArgs),
     /// Print the effective configuration and test every dependency it names.
     Check(ConfigArgs),
+    /// The name server's zone for public host names.
+    Dns(DnsArgs),
     /// Say what is installed on this machine and what to do about the rest.
     Doctor,
 }
@@ -122,6 +124,28 @@ pub(crate) enum KeysCommand {
     Rotate,
     /// The names of the signing keys, the one that signs first.
     List,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DnsArgs {
+    #[command(subcommand)]
+    pub(crate) command: DnsCommand,
+    /// Configuration file (TOML).
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum DnsCommand {
+    /// Make the zone, and the names of the installation in it. Run again it changes nothing.
+    Setup,
+}
+
+impl DnsArgs {
+    /// The configuration flags among them.
+    pub(crate) fn config_args(&self) -> ConfigArgs {
+        ConfigArgs { config: self.config.clone(), ..ConfigArgs::default() }
+    }
 }
 
 /// Which data folder.

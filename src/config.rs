@@ -9,7 +9,13 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
-use orrery_ganymede::{database::DatabaseUrl, people::PasswordHashing};
+use orrery_actors::engine::EngineConfig;
+use orrery_actors::nginx::{NginxConfig, NginxSettings};
+use orrery_ganymede::{
+    database::DatabaseUrl,
+    dns::{DnsConfig, DnsSettings},
+    people::PasswordHashing,
+};
 use orrery_protocol::{
     idle::IdleClocks,
     lease::LeaseClocks,
@@ -59,6 +65,10 @@ pub(crate) struct Config {
     pub(crate) clocks: RoomClocks,
     /// What user containers live under.
     pub(crate) containers: ContainersTable,
+    /// Which name server is told of host names.
+    pub(crate) dns: DnsConfig,
+    /// What runs user containers.
+    pub(crate) engine: EngineConfig,
     /// How a gateway process reaches its control plane.
     pub(crate) gateway: GatewayRole,
     /// When a gateway gives up what nobody uses.
@@ -67,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) lease: LeaseClocks,
     /// What may be how large.
     pub(crate) limits: Limits,
+    /// nginx in front.
+    pub(crate) nginx: NginxConfig,
     /// The cost of passwords.
     pub(crate) passwords: PasswordHashing,
     /// Clocks of allocation.
@@ -202,10 +214,13 @@ impl Config {
             log_filter: "info,ractor=warn,object_store=warn".to_owned(),
             clocks: RoomClocks::default(),
             containers: ContainersTable::default(),
+            dns: DnsConfig::default(),
+            engine: EngineConfig::default(),
             gateway: GatewayRole::default(),
             idle: IdleClocks::default(),
             lease: LeaseClocks::default(),
             limits: Limits::default(),
+            nginx: NginxConfig::default(),
             passwords: PasswordHashing::default(),
             pool: PoolClocks { lease_ms: 15_000, start_timeout_ms: 10_000, stop_timeout_ms: 10_000 },
             store: StoreTable::default(),
@@ -219,6 +234,16 @@ impl Config {
             "" => Ok(DatabaseUrl::sqlite(self.data.join("ganymede.db"))),
             url => url.parse().context("database"),
         }
+    }
+
+    /// Which name server is told of host names, and what; `None` if nobody is.
+    pub(crate) fn dns(&self) -> anyhow::Result<Option<DnsSettings>> {
+        Ok(self.dns.check(&self.domain.parse().context("domain")?)?)
+    }
+
+    /// nginx in front of this process, if it is to be.
+    pub(crate) fn nginx(&self) -> anyhow::Result<Option<NginxSettings>> {
+        Ok(self.nginx.check(&self.data)?)
     }
 
     /// How people reach the control plane, if that is not where it listens.
@@ -236,8 +261,11 @@ impl Config {
         self.database_url()?;
         self.public_url()?;
         self.store.place()?;
+        self.dns()?;
+        self.nginx()?;
         self.containers.registry()?;
         layers::check_positive(&Table::try_from(&self.containers)?, "containers")?;
+        layers::check_positive(&Table::try_from(&self.engine)?, "engine")?;
         layers::check_positive(&Table::try_from(&self.pool)?, "pool")?;
         layers::check_positive(&Table::try_from(&self.lease)?, "lease")?;
         layers::check_positive(&Table::try_from(&self.tokens)?, "tokens")?;

@@ -21,6 +21,8 @@ struct Program {
     purpose: &'static str,
     install: &'static str,
     start: &'static str,
+    /// What to do about what it says of itself; nothing if it will do.
+    unfit: fn(&str) -> Option<String>,
 }
 
 const PROGRAMS: [Program; 3] = [
@@ -31,22 +33,25 @@ const PROGRAMS: [Program; 3] = [
         purpose: "user containers",
         install: "apt-get install docker.io",
         start: "systemctl start docker",
+        unfit: |_| None,
     },
     Program {
         name: "nginx",
-        version: ["nginx", "-v"],
+        version: ["nginx", "-V"],
         process: "nginx",
         purpose: "the nginx proxy driver (the built-in proxy needs nothing)",
         install: "apt-get install nginx-light",
-        start: "nothing: the driver starts it",
+        start: "nothing: the driver starts it (docs/nginx.md says how to use it)",
+        unfit: unfit_nginx,
     },
     Program {
         name: "PowerDNS",
         version: ["pdns_server", "--version"],
         process: "pdns_server",
         purpose: "public host names (the domain localhost needs nothing)",
-        install: "apt-get install pdns-server pdns-backend-sqlite3",
-        start: "systemctl start pdns",
+        install: "apt-get install pdns-server pdns-backend-sqlite3 sqlite3",
+        start: "systemctl start pdns, then `orrery dns setup` (docs/dns.md says how)",
+        unfit: |_| None,
     },
 ];
 
@@ -90,22 +95,40 @@ pub(crate) fn run(json: bool) -> anyhow::Result<ExitCode> {
 }
 
 async fn examine(program: &Program) -> Finding {
-    let version = version(program.version).await;
+    let said = ask(program.version).await;
     let running = is_running(program.process);
-    let advice = match (&version, running) {
-        (None, _) => Some(program.install),
-        (Some(_), false) => Some(program.start),
-        (Some(_), true) => None,
+    let advice = match (&said, running) {
+        (None, _) => Some(program.install.to_owned()),
+        (Some(said), running) => (program.unfit)(said).or_else(|| (!running).then(|| program.start.to_owned())),
     };
-    Finding { name: program.name, purpose: program.purpose, version, running, advice: advice.map(str::to_owned) }
+    let version = said.and_then(|said| said.lines().next().map(|line| line.trim().to_owned()));
+    Finding { name: program.name, purpose: program.purpose, version, running, advice }
 }
 
-/// The first line that the program prints, on whichever stream.
-async fn version([program, argument]: [&str; 2]) -> Option<String> {
-    let asked = Command::new(program).arg(argument).stdin(Stdio::null()).kill_on_drop(true).output();
-    let said = timeout(PATIENCE, asked).await.ok()?.ok()?;
-    let text = String::from_utf8_lossy(if said.stdout.is_empty() { &said.stderr } else { &said.stdout }).into_owned();
-    text.lines().next().map(|line| line.trim().to_owned())
+/// What the program says of itself, on whichever stream. Servers are often installed where only root looks for them.
+async fn ask([program, argument]: [&str; 2]) -> Option<String> {
+    for place in ["", "/usr/sbin/", "/usr/local/sbin/"] {
+        let mut command = Command::new(format!("{place}{program}"));
+        let asked = command.arg(argument).stdin(Stdio::null()).kill_on_drop(true).output();
+        if let Ok(Ok(said)) = timeout(PATIENCE, asked).await {
+            let text = if said.stdout.is_empty() { &said.stderr } else { &said.stdout };
+            return Some(String::from_utf8_lossy(text).into_owned());
+        }
+    }
+    None
+}
+
+/// What the driver needs of nginx: to be told where to complain, and these parts.
+fn unfit_nginx(said: &str) -> Option<String> {
+    const OLDEST: [u32; 3] = [1, 19, 5];
+    let version = said.lines().next()?.split_once("nginx/")?.1;
+    let numbers = version.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
+    if numbers.take(3).lt(OLDEST) {
+        return Some("install nginx 1.19.5 or newer".to_owned());
+    }
+    let parts = ["http_auth_request_module", "http_realip_module", "http_ssl_module", "http_v2_module"];
+    let missing: Vec<&str> = parts.into_iter().filter(|part| !said.contains(part)).collect();
+    (!missing.is_empty()).then(|| format!("install an nginx that has {}", missing.join(", ")))
 }
 
 /// Whether a process of that name is there.
@@ -121,9 +144,23 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_program_that_is_not_there_has_no_version() {
-        assert_eq!(version(["orrery-no-such-program", "--version"]).await, None);
-        assert!(version(["cargo", "--version"]).await.is_some_and(|line| line.starts_with("cargo ")));
+    async fn a_program_that_is_not_there_says_nothing() {
+        assert_eq!(ask(["orrery-no-such-program", "--version"]).await, None);
+        assert!(ask(["cargo", "--version"]).await.is_some_and(|said| said.starts_with("cargo ")));
+    }
+
+    #[test]
+    fn what_an_nginx_lacks_is_named() {
+        let parts = "--with-http_ssl_module --with-http_realip_module --with-http_v2_module";
+        let check = |version: &str, parts: &str, expect: Option<&str>| {
+            let said = format!("nginx version: nginx/{version}\nconfigure arguments: {parts}");
+            assert_eq!(unfit_nginx(&said).as_deref(), expect, "{version}");
+        };
+        let whole = format!("{parts} --with-http_auth_request_module");
+        check("1.22.1 (Debian)", &whole, None);
+        check("1.19.5", &whole, None);
+        check("1.18.0 (Ubuntu)", &whole, Some("install nginx 1.19.5 or newer"));
+        check("1.30.0", parts, Some("install an nginx that has http_auth_request_module"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use orrery_ganymede::tokens::{Follower, PublishedKeys, VerifyingKeys};
 use orrery_protocol::control::{Ready, Token};
 use orrery_web::{
     metrics, routes,
-    server::Server,
+    server::Listening,
     socket::Sockets,
     state::{GatewayState, ProcessState},
 };
@@ -21,8 +21,10 @@ use tokio::{sync::oneshot, time::sleep};
 use crate::{
     cli::ConfigArgs,
     config::Config,
+    containers::Containers,
     data::Reach,
     logging,
+    nginx::Front,
     parts::OwnParts,
     process::{Signals, announce, raise_open_files},
     up::{gateway_config, process_state},
@@ -50,6 +52,8 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
         "gateway.token: `orrery pool create` or POST /api/pool/gateways gives one"
     );
     let signals = Signals::listen()?;
+    let listening = Listening::bind(config.listen)?;
+    let containers = Containers::of(&config, listening.address())?;
     let metrics = metrics::install()?;
     let (verifier, follower) = verifying_keys(&role.ganymede_url).await?;
     let claims = verifier.pool(role.token.expose(), SystemTime::now()).context("gateway.token")?;
@@ -59,7 +63,7 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
         pool_token: Token(role.token.expose().to_owned()),
     })?);
     let clock = Clock::new();
-    let gateways = Gateways::new(gateway_config(&config, control_plane.clone(), clock)?);
+    let gateways = Gateways::new(gateway_config(&config, control_plane.clone(), clock, &containers));
     let parts = OwnParts { gateways: Some(gateways.clone()), ..OwnParts::default() };
     let state = GatewayState {
         process: ProcessState { parts: Arc::new(parts), ..process_state(&config, metrics)? },
@@ -68,12 +72,14 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
         sockets: Sockets::new(config.limits.wire.clone(), config.limits.room.peers_max, clock),
         verifier: Arc::new(verifier),
     };
-    let server = Server::bind(config.listen, routes::gateway(state))?;
+    containers.open(state.clone());
+    let server = listening.serve(routes::gateway(state));
     let reach = Reach { listen: server.address(), domain: config.domain.clone() };
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.run(async {
         stopped.await.ok();
     }));
+    let front = Front::of_gateways(&config, reach.near(), gateways.route_tables())?;
     let advertised = if role.advertise.is_empty() { reach.near().to_string() } else { role.advertise.clone() };
     let ready = Ready { gateway_id: claims.gateway, slots: config.slots, listen: advertised };
     let following = tokio::spawn(follower.run());
@@ -87,6 +93,10 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     drop(stop);
     serving.await.context("the server")?;
     gateways.shutdown().await;
+    containers.close();
+    if let Some(front) = front {
+        front.close().await;
+    }
     Ok(())
 }
 

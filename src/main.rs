@@ -11,16 +11,20 @@ use cli::{Cli, Command};
 mod check;
 mod cli;
 mod config;
+mod containers;
 mod data;
+mod dns;
 mod doctor;
 mod embedded;
 mod gateway;
 mod keys;
 mod logging;
 mod modules;
+mod nginx;
 mod output;
 mod parts;
 mod pool;
+mod porch;
 mod process;
 mod up;
 
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
         Command::Pool(args) => pool::run(&args, cli.json),
         Command::Keys(args) => keys::run(&args, cli.json),
         Command::Check(args) => check::run(&args, cli.json),
+        Command::Dns(args) => dns::run(&args, cli.json),
         Command::Doctor => doctor::run(cli.json),
     };
     done.unwrap_or_else(|error| {

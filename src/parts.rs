@@ -38,6 +38,7 @@ impl Parts for OwnParts {
         }
         if let Some(pool) = &self.pool {
             parts.insert("pool", describe_pool(pool).await);
+            parts.extend(pool.names().map(|names| ("names", describe_names(names))));
         }
         parts
     }
@@ -82,6 +83,13 @@ fn describe_snapshots(health: Health) -> Part {
             status: Status::Degraded,
             detail: format!("edits are saved, and the journal grows: {error} ({attempts} attempts)"),
         },
+    }
+}
+
+fn describe_names((pending, error): (usize, Option<String>)) -> Part {
+    match error {
+        None => ok("host names lead here"),
+        Some(error) => Part { status: Status::Degraded, detail: format!("{pending} organizations wait: {error}") },
     }
 }
 

@@ -1,11 +1,11 @@
 //! `orrery up` and `orrery ganymede`: the control plane, with gateways in the same process or without. Only wiring: what
 //! is opened in which order, and closed in the reverse.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
-use orrery_actors::{Clock, ContainerRules, ControlPlane, GatewayConfig, Gateways};
+use orrery_actors::{Clock, ControlPlane, GatewayConfig, Gateways};
 use orrery_ganymede::{
     clock,
     data::{Data, DataParts, States},
@@ -24,7 +24,7 @@ use orrery_web::{
     metrics,
     rate::Quotas,
     routes,
-    server::Server,
+    server::Listening,
     socket::Sockets,
     state::{EdgeConfig, GanymedeState, GatewayState, ProcessState},
 };
@@ -33,9 +33,11 @@ use tokio::sync::oneshot;
 use crate::{
     cli::ConfigArgs,
     config::Config,
+    containers::Containers,
     data::{DataFolder, Reach},
     embedded::{self, LocalControlPlane, LocalHost},
     logging,
+    nginx::Front,
     parts::OwnParts,
     process::{Signals, announce, raise_open_files},
 };
@@ -81,27 +83,36 @@ struct Ganymede {
 /// The gateways of this process.
 struct Local {
     gateways: Gateways,
+    containers: Containers,
     state: GatewayState,
 }
 
 async fn serve(role: Role, config: Config, json: bool) -> anyhow::Result<()> {
     let folder = DataFolder::open(&config.data)?;
+    let listening = Listening::bind(config.listen)?;
     let metrics = metrics::install()?;
     let ganymede = Ganymede::open(role, &config, &folder).await?;
     let process = process_state(&config, metrics)?;
     let local = match role {
-        Role::Everything => Some(ganymede.open_gateways(&config, &process).await?),
+        Role::Everything => Some(ganymede.open_gateways(&config, listening.address(), &process).await?),
         Role::Ganymede => None,
     };
     let process = ProcessState { parts: Arc::new(ganymede.parts(local.as_ref())), ..process };
     let state = ganymede.state(&config, process);
     ganymede.pool.recover().await?;
+    let pool = ganymede.pool.clone();
+    // Whoever is served again below waits for names.
+    let names = tokio::spawn(async move { pool.look_after_names().await });
     // Until here a signal ends the process at once, which loses nothing.
     let signals = Signals::listen()?;
     let gateway = local.as_ref().map(|local| local.state.clone());
-    let server = Server::bind(config.listen, routes::ganymede(state, gateway))?;
+    let server = listening.serve(routes::ganymede(state, gateway));
+    if let Some(local) = &local {
+        local.containers.open(local.state.clone());
+    }
 
-    let reach = Reach { listen: server.address(), domain: config.domain };
+    let reach = Reach { listen: server.address(), domain: config.domain.clone() };
+    let front = Front::of_ganymede(&config, reach.near(), &ganymede.routes)?;
     folder.announce(&reach)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.run(async {
@@ -119,8 +130,13 @@ async fn serve(role: Role, config: Config, json: bool) -> anyhow::Result<()> {
     drop(stop);
     serving.await.context("the server")?;
     housekeeping.abort();
+    names.abort();
     if let Some(local) = &local {
         local.gateways.shutdown().await;
+        local.containers.close();
+    }
+    if let Some(front) = front {
+        front.close().await;
     }
     ganymede.close().await?;
     folder.withdraw();
@@ -171,7 +187,7 @@ impl Ganymede {
             tokens: tokens.clone(),
             routes: routes.clone(),
             fence,
-            dns: Dns::none(),
+            dns: open_dns(config)?,
             remote: Arc::new(RemoteHost::new(tokens.clone(), clock.clone())?),
             clock,
             limits: pool_limits(config),
@@ -181,11 +197,17 @@ impl Ganymede {
     }
 
     /// Makes this process a gateway with its slots.
-    async fn open_gateways(&self, config: &Config, process: &ProcessState) -> anyhow::Result<Local> {
+    async fn open_gateways(
+        &self,
+        config: &Config,
+        listen: SocketAddr,
+        process: &ProcessState,
+    ) -> anyhow::Result<Local> {
         let clock = Clock::new();
         let (pool, data, visits) = (self.pool.clone(), self.data.clone(), self.visits.clone());
         let control_plane = Arc::new(LocalControlPlane::new(pool, data, visits));
-        let gateways = Gateways::new(gateway_config(config, control_plane.clone(), clock)?);
+        let containers = Containers::of(config, listen)?;
+        let gateways = Gateways::new(gateway_config(config, control_plane.clone(), clock, &containers));
         let gateway = self.pool.open_local(config.slots, Arc::new(LocalHost(gateways.clone()))).await?;
         control_plane.is_gateway(gateway);
         let sockets = Sockets::new(config.limits.wire.clone(), config.limits.room.peers_max, clock);
@@ -196,7 +218,7 @@ impl Ganymede {
             sockets,
             verifier: Arc::new(self.tokens.verifying().clone()),
         };
-        Ok(Local { gateways, state })
+        Ok(Local { gateways, containers, state })
     }
 
     fn parts(&self, local: Option<&Local>) -> OwnParts {
@@ -288,33 +310,26 @@ pub(crate) fn gateway_config(
     config: &Config,
     control_plane: Arc<dyn ControlPlane>,
     clock: Clock,
-) -> anyhow::Result<GatewayConfig> {
+    containers: &Containers,
+) -> GatewayConfig {
     let limits = &config.limits;
-    Ok(GatewayConfig {
+    GatewayConfig {
         room: RoomConfig { wire: limits.wire.clone(), room: limits.room.clone(), clocks: config.clocks.clone() },
         limits: limits.gateway.clone(),
         idle: config.idle.clone(),
         lease: config.lease.clone(),
         slots: config.slots,
-        containers: container_rules(config)?,
-        engine: None,
+        containers: containers.rules.clone(),
+        engine: containers.engine.clone(),
         control_plane,
         clock,
-    })
+    }
 }
 
-fn container_rules(config: &Config) -> anyhow::Result<ContainerRules> {
-    let containers = &config.containers;
-    let port = config.listen.port();
-    Ok(ContainerRules {
-        images: containers.registry()?,
-        domain: config.domain.parse().context("domain")?,
-        tls: false,
-        port: (port != 0 && port != 80).then_some(port),
-        clocks: containers.clocks.clone(),
-        bounds: containers.bounds.clone(),
-        containers_max: containers.per_project_max,
-    })
+/// Who is told of host names.
+fn open_dns(config: &Config) -> anyhow::Result<Dns> {
+    let settings = config.dns()?;
+    settings.map_or_else(|| Ok(Dns::none()), |settings| Ok(Dns::open(settings, Arc::new(rand::random))?))
 }
 
 fn pool_limits(config: &Config) -> PoolLimits {

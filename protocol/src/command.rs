@@ -11,6 +11,7 @@ pub use container::{Authority, ContainerCommand, NewContainer, NewLimits};
 pub use desk::{Admission, Answer, Desk, IdempotencyKey, InvalidIdempotencyKey, Ticket};
 
 /// One command, of a closed set.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on its way to the gateway that carries it out")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// `gateway:disable-shutdown`: the gateway serves on however long nobody does anything, or does not.

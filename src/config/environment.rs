@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, env, path::PathBuf};
 
 use anyhow::{Context, anyhow, bail};
+use orrery_ganymede::dns;
 use toml::{Table, Value};
 
 use super::layers;
@@ -28,7 +29,7 @@ impl Environment {
         let mut found = BTreeMap::new();
         for (name, value) in env::vars_os() {
             let Ok(name) = name.into_string() else { continue };
-            if name.starts_with(PREFIX) || name == "HOME" || name == "XDG_DATA_HOME" {
+            if name.starts_with(PREFIX) || name == "HOME" || name == "XDG_DATA_HOME" || alias(&name).is_some() {
                 let value = value.into_string().map_err(|_| anyhow!("{name}: not UTF-8"))?;
                 found.insert(name, value);
             }
@@ -52,9 +53,12 @@ impl Environment {
     /// Each variable of ours as its own layer, named after it. `known` has every key.
     pub(super) fn layers(&self, known: &Table) -> anyhow::Result<Vec<(String, Table)>> {
         let leaves = layers::leaves(known);
-        let ours = self.0.iter().filter(|(name, _)| name.starts_with(PREFIX) && *name != CONFIG && *name != BINARY);
+        let ours = |name: &str| name.starts_with(PREFIX) && name != CONFIG && name != BINARY;
+        let ours = self.0.iter().filter(|(name, _)| ours(name) || alias(name).is_some());
+        // In the order of their names, so that one of ours wins over its alias.
         ours.map(|(name, text)| {
-            let Some((path, like)) = leaves.iter().find(|(path, _)| variable(path) == *name) else {
+            let means = |path: &[String]| variable(path) == *name || alias(name) == Some(path.join(".").as_str());
+            let Some((path, like)) = leaves.iter().find(|(path, _)| means(path)) else {
                 bail!("{name}: unknown variable")
             };
             let value = read(text, like).with_context(|| format!("{name}: must be {}", layers::kind(like)))?;
@@ -62,6 +66,11 @@ impl Environment {
         })
         .collect()
     }
+}
+
+/// The key that a variable without our prefix sets.
+fn alias(name: &str) -> Option<&'static str> {
+    dns::VARIABLES.iter().find(|(variable, _)| *variable == name).map(|(_, key)| *key)
 }
 
 fn variable(path: &[String]) -> String {

@@ -135,3 +135,19 @@ fn the_documentation_has_every_key_with_its_default() {
         assert!(documentation.contains(&row), "docs/configuration.md needs: {row}");
     }
 }
+
+#[test]
+fn a_name_server_is_named_whole_or_not_at_all() {
+    let home = ("HOME", "/h");
+    assert!(load("", [home], &[]).unwrap().dns().unwrap().is_none());
+    let file = "domain = \"team.example\"\n[dns]\naddress = \"192.0.2.7\"\n";
+    let seed = [home, ("DNS_SERVER_URL", "http://ns:8081"), ("DNS_API_TOKEN", "shh"), ("DNS_ZONE", "example")];
+    let config = load(file, seed, &[]).unwrap();
+    assert_eq!(config.dns().unwrap().unwrap().zone.name().as_str(), "example");
+    let shown = format!("{config:?}{}", Table::try_from(&config).unwrap());
+    assert!(!shown.contains("shh"), "{shown}");
+    let ours = [home, ("DNS_SERVER_URL", "http://a"), ("ORRERY_DNS_URL", "http://b"), ("DNS_API_TOKEN", "shh")];
+    assert_eq!(load(file, ours, &[]).unwrap().dns.url, "http://b");
+    let missing = "dns.api_token (DNS_API_TOKEN): must be set";
+    check_refused(file, [home, ("DNS_SERVER_URL", "http://ns:8081")], missing);
+}

@@ -58,18 +58,17 @@ impl Server {
 
     fn launch(role: &str, folder: tempfile::TempDir, data: PathBuf, environment: &[(&str, &str)]) -> Self {
         // Tests ask more often than people do, and hash more passwords.
-        let mut environment = owned(environment);
+        // The container engine of this machine is for the tests that are about containers.
         let quick = [
+            "ENGINE_ENABLED=off",
             "LIMITS_RATES_USER_PER_MINUTE=1000000",
             "LIMITS_RATES_SIGN_IN_PER_MINUTE=1000000",
             "PASSWORDS_MEMORY_KIB=64",
         ];
-        environment.extend(
-            quick
-                .map(|it| it.split_once('=').map(|(key, value)| (format!("ORRERY_{key}"), value.to_owned())))
-                .into_iter()
-                .flatten(),
-        );
+        let quick = quick.iter().filter_map(|it| it.split_once('='));
+        let mut quick: Vec<_> = quick.map(|(key, value)| (format!("ORRERY_{key}"), value.to_owned())).collect();
+        quick.extend(owned(environment));
+        let environment = quick;
         let launch = Launch { arguments: on_data(role, &data), environment, log: folder.path().join("log") };
         Self { process: Process::start(launch), folder, data, first: OnceLock::new() }
     }
@@ -78,7 +77,7 @@ impl Server {
     pub(crate) fn gateway(&self, slots: u16, environment: &[(&str, &str)]) -> Process {
         let registered = self.administrator().post("/api/pool/gateways", json!({})).expect(201).json();
         let text = |name: &str| registered[name].as_str().expect(name).to_owned();
-        let mut environment = owned(environment);
+        let mut environment = [owned(&[("ORRERY_ENGINE_ENABLED", "off")]), owned(environment)].concat();
         environment.extend([
             ("ORRERY_GATEWAY_GANYMEDE_URL".to_owned(), format!("http://{}", self.address)),
             ("ORRERY_GATEWAY_TOKEN".to_owned(), text("token")),

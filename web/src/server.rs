@@ -47,16 +47,21 @@ pub struct Connection {
     permit: Arc<OwnedSemaphorePermit>,
 }
 
-/// A bound server that does not yet accept.
-pub struct Server {
+/// An address that was taken, before anything is served on it.
+pub struct Listening {
     listener: TcpListener,
     address: SocketAddr,
+}
+
+/// A bound server that does not yet accept.
+pub struct Server {
+    listening: Listening,
     site: Site,
 }
 
-impl Server {
+impl Listening {
     /// Takes the address, so that whoever binds learns at once whether it is free.
-    pub fn bind(address: SocketAddr, site: Site) -> Result<Self, BindError> {
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let bind = || {
             let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
             socket.set_reuseaddr(true)?;
@@ -66,12 +71,29 @@ impl Server {
             Ok((listener, address))
         };
         let (listener, address) = bind().map_err(|source| BindError { address, source })?;
-        Ok(Self { listener, address, site })
+        Ok(Self { listener, address })
     }
 
     /// Where it listens; differs from what was asked for if that was port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What is served here.
+    pub fn serve(self, site: Site) -> Server {
+        Server { listening: self, site }
+    }
+}
+
+impl Server {
+    /// Takes the address for `site`.
+    pub fn bind(address: SocketAddr, site: Site) -> Result<Self, BindError> {
+        Ok(Listening::bind(address)?.serve(site))
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listening.address
     }
 
     /// Accepts until `stop` resolves, then lets requests under way finish, for a short while.
@@ -82,7 +104,7 @@ impl Server {
         loop {
             let accepted = tokio::select! {
                 () = &mut stop => break,
-                accepted = self.listener.accept() => accepted,
+                accepted = self.listening.listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, remote)) => accept(stream, remote, &slots, &self.site, &stopped),
@@ -92,7 +114,7 @@ impl Server {
                 }
             }
         }
-        drop((self.listener, stopped));
+        drop((self.listening, stopped));
         stopping.send(()).ok();
         if timeout(DRAIN_MAX, stopping.closed()).await.is_err() {
             tracing::warn!(left = stopping.receiver_count(), "requests were cut off");

@@ -1,0 +1,76 @@
+//! Where containers reach the platform: on the address that their network has on this host, whatever the public listener is.
+//! What is served there is only what a container's token may call.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use async_trait::async_trait;
+use orrery_actors::engine::Porch;
+use orrery_web::{envelope::Site, server::Server};
+use tokio::task::AbortHandle;
+
+/// The porches of this process.
+#[derive(Default)]
+pub(crate) struct Porches {
+    /// Known once the public listener has its address.
+    opened: OnceLock<Opened>,
+    listening: Mutex<BTreeMap<IpAddr, Listening>>,
+}
+
+struct Opened {
+    public: SocketAddr,
+    site: Site,
+    /// Where containers reach the platform if they were told.
+    configured: Option<String>,
+}
+
+/// Ends with its porch.
+struct Listening(AbortHandle);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Porches {
+    /// The public listener is at `public`; `site` is what containers may call. `configured` replaces every address.
+    pub(crate) fn open(&self, public: SocketAddr, site: Site, configured: &str) {
+        let configured = (!configured.is_empty()).then(|| configured.trim_end_matches('/').to_owned());
+        self.opened.set(Opened { public, site, configured }).ok();
+    }
+
+    /// Nobody is listened to any more.
+    pub(crate) fn close(&self) {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+#[async_trait]
+impl Porch for Porches {
+    async fn url(&self, network_gateway: IpAddr) -> io::Result<String> {
+        let opened = self.opened.get().ok_or_else(|| io::Error::other("this process is starting"))?;
+        if let Some(url) = &opened.configured {
+            return Ok(url.clone());
+        }
+        // The same port as the public one: what a container was told when it was made is true after a restart.
+        let address = SocketAddr::new(network_gateway, opened.public.port());
+        let url = format!("http://{address}");
+        let public = opened.public.ip();
+        if public == network_gateway || public.is_unspecified() {
+            return Ok(url);
+        }
+        let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        if !listening.contains_key(&network_gateway) {
+            let server = Server::bind(address, opened.site.clone()).map_err(io::Error::other)?;
+            tracing::info!(%address, "listening for containers");
+            let running = tokio::spawn(server.run(std::future::pending()));
+            listening.insert(network_gateway, Listening(running.abort_handle()));
+        }
+        Ok(url)
+    }
+}
