@@ -5,6 +5,7 @@ mod awareness;
 mod converge;
 mod differential;
 mod durability;
+mod events;
 mod hostile;
 mod keepalive;
 mod keys;

@@ -125,6 +125,12 @@ const verbs = {
   text: (order) => client(order).doc.getText('text').toString(),
   log: (order) => client(order).doc.getArray('log').toJSON(),
   content: (order) => contentOf(client(order).doc),
+  // The roots that the gateway writes.
+  system({ name }) {
+    const { doc } = client({ name })
+    const roots = ['userContainers', 'images', 'gateway'].map((root) => [root, doc.getMap(root).toJSON()])
+    return JSON.stringify(Object.fromEntries(roots))
+  },
   clocks: (order) => clocksOf(client(order).doc),
   typeOn: (order) => client(order).typeOn(order),
   stop: (order) => client(order).stop(),

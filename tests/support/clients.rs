@@ -138,6 +138,11 @@ impl Client<'_> {
         self.simply("content").as_str().expect("content").to_owned()
     }
 
+    /// What it sees of what the gateway writes, as JSON.
+    pub(crate) fn system(&self) -> String {
+        self.simply("system").as_str().expect("JSON").to_owned()
+    }
+
     /// Breaks its connection without a word; it comes back by itself.
     pub(crate) fn drop_connection(&self) {
         self.simply("drop");
