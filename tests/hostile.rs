@@ -191,8 +191,9 @@ fn a_reader_that_stops_reading_costs_no_memory_and_loses_nothing() {
     assert!(server.metric("orrery_peer_queue_overflows_total") >= 1.0, "its queue was given up");
     reads_to_the_end(&mut stalled, UPDATES * TEXT.len());
     elsewhere.are_unharmed();
-    // The document, and on a slow disk what is not saved yet of it, each update with its overhead.
-    assert!(growth < 128 << 10, "{growth} KiB");
+    // The document is 10 MiB of text; the rest is what a room takes at once, several times over, and what is not saved yet on
+    // a slow disk.
+    assert!(growth < 64 << 10, "{growth} KiB");
 }
 
 /// Reads until its replica has a text of this length.

@@ -16,8 +16,9 @@ use tokio::sync::Semaphore;
 
 use crate::outbox::Outbox;
 
-/// Bytes that a message costs beside its payload.
-const OVERHEAD_BYTES: usize = 64;
+/// Bytes that a message costs beside its payload, until the room has handled it: its place in the queue, its number, and
+/// that it may have to be taken out of a joined update again.
+const OVERHEAD_BYTES: usize = 256;
 
 /// Something for a room to handle, in the order it happened.
 #[derive(Debug)]
@@ -62,10 +63,10 @@ impl Inbox {
         }
     }
 
-    /// Waits until there is room for a message of `bytes` bytes, and returns what it costs. A message above the whole
-    /// budget passes when nothing else is in the queue.
-    pub async fn admit(&self, bytes: usize) -> u32 {
-        let cost = u32::try_from(bytes + OVERHEAD_BYTES).unwrap_or(u32::MAX).min(self.budget_bytes);
+    /// Waits until there is room for so many messages of `bytes` bytes together, and returns what they cost. What is above
+    /// the whole budget passes when nothing else is in the queue.
+    pub async fn admit(&self, messages: usize, bytes: usize) -> u32 {
+        let cost = u32::try_from(bytes + messages * OVERHEAD_BYTES).unwrap_or(u32::MAX).min(self.budget_bytes);
         if let Ok(permit) = self.budget.acquire_many(cost).await {
             permit.forget();
         }
@@ -117,5 +118,36 @@ impl Inbox {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arrival>> {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_beyond_the_budget_waits_until_something_is_handled() {
+        let inbox = Inbox::new(1_000, || {});
+        let first = inbox.admit(2, 100).await;
+        assert_eq!(first as usize, 2 * OVERHEAD_BYTES + 100);
+        let mut second = pin!(inbox.admit(1, 200));
+        assert!(second.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        inbox.release(first as usize);
+        assert_eq!(second.await as usize, OVERHEAD_BYTES + 200);
+    }
+
+    #[tokio::test]
+    async fn what_is_above_the_whole_budget_passes_alone() {
+        let inbox = Inbox::new(1_000, || {});
+        let small = inbox.admit(1, 0).await;
+        let mut huge = pin!(inbox.admit(1, 16 << 20));
+        assert!(huge.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        inbox.release(small as usize);
+        assert_eq!(huge.await, 1_000);
     }
 }

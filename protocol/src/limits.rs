@@ -21,6 +21,10 @@ pub const KEY_BYTES_MAX: usize = 1024;
 /// frame would grow in memory by a factor of a hundred.
 pub const FRAME_MESSAGES_MAX: usize = 256;
 
+/// Most bytes that wait for one room, however much of it may be unsaved. A room takes all of it at once and for a moment
+/// holds each byte several times: as it came, joined, framed, and on its way to disk.
+pub const INBOX_BYTES_MAX: usize = 1 << 20;
+
 /// What one peer message may cost. Configurable; the defaults are those of the contract.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

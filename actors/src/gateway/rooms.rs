@@ -9,6 +9,7 @@ use std::{
 use orrery_protocol::{
     control::GatewayBrief,
     id::{DocumentKey, DocumentName, ProjectId, UserId},
+    limits::INBOX_BYTES_MAX,
     record::StoredDocument,
 };
 use ractor::{Actor, ActorRef, RpcReplyPort, rpc::CallResult};
@@ -156,7 +157,7 @@ impl Rooms {
                 drop(actor.cast(RoomMessage::Wake));
             }
         };
-        let inbox = Arc::new(Inbox::new(self.config.room.room.unsaved_bytes_max, wake));
+        let inbox = Arc::new(Inbox::new(self.config.room.room.unsaved_bytes_max.min(INBOX_BYTES_MAX), wake));
         let arguments = RoomArguments {
             key: key.clone(),
             stored,

@@ -22,8 +22,8 @@ use super::{
     segment::Segment,
 };
 
-/// A buffer that one huge commit has blown up is not kept.
-const BUFFER_BYTES_KEPT: usize = 16 << 20;
+/// A buffer that huge commits have blown up shrinks to this after one that needs no more.
+const BUFFER_BYTES_KEPT: usize = 1 << 20;
 
 /// A segment and what the store knows of it.
 pub(super) struct Held {
@@ -176,8 +176,10 @@ impl Writer {
     }
 
     fn encode(&mut self, batch: &[Append]) {
+        if self.buffer.len() <= BUFFER_BYTES_KEPT {
+            self.buffer.shrink_to(BUFFER_BYTES_KEPT);
+        }
         self.buffer.clear();
-        self.buffer.shrink_to(BUFFER_BYTES_KEPT);
         self.places.clear();
         let last = self.held.back().expect("a journal has at least one segment");
         let salt = last.segment.header.salt;

@@ -158,7 +158,7 @@ impl Document {
         Ok(self.encode_once(state_vector.clone(), &known))
     }
 
-    /// Peers that fell behind together, or reconnect together, share one encoding.
+    /// Peers that fell behind together, or reconnect together, share one encoding, unless it is large.
     fn encode_once(&mut self, state_vector: Bytes, known: &StateVector) -> Bytes {
         if let Some((asked, answer)) = &self.answered
             && *asked == state_vector
@@ -166,7 +166,7 @@ impl Document {
             return answer.clone();
         }
         let answer = self.encode(known);
-        self.answered = Some((state_vector, answer.clone()));
+        self.answered = (answer.len() <= ENCODED_BYTES_MAX).then(|| (state_vector, answer.clone()));
         answer
     }
 

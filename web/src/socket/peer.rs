@@ -145,7 +145,7 @@ impl Peer {
 
     /// Waits for a place in the room's inbox, not reading meanwhile: a flood is slowed down, not dropped.
     async fn hand_over(&mut self) {
-        let cost = self.room.inbox().admit(std::mem::take(&mut self.bytes)).await;
+        let cost = self.room.inbox().admit(self.arrivals.len(), std::mem::take(&mut self.bytes)).await;
         if let Some(Arrival::Received(_, _, paid)) = self.arrivals.last_mut() {
             *paid = cost;
         }
