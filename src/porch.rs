@@ -2,7 +2,7 @@
 //! What is served there is only what a container's token may call.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     io,
     net::{IpAddr, SocketAddr},
     sync::{Mutex, OnceLock, PoisonError},
@@ -65,11 +65,11 @@ impl Porch for Porches {
             return Ok(url);
         }
         let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
-        if !listening.contains_key(&network_gateway) {
+        if let Entry::Vacant(place) = listening.entry(network_gateway) {
             let server = Server::bind(address, opened.site.clone()).map_err(io::Error::other)?;
             tracing::info!(%address, "listening for containers");
             let running = tokio::spawn(server.run(std::future::pending()));
-            listening.insert(network_gateway, Listening(running.abort_handle()));
+            place.insert(Listening(running.abort_handle()));
         }
         Ok(url)
     }

@@ -195,7 +195,7 @@ impl ControlPlane for FakeGanymede {
     }
 
     async fn admit_visit(&self, tenure: &Tenure, request: &VisitRequest) -> Result<Visit, ControlError> {
-        self.admit(tenure.org(), tenure.epoch())?;
+        drop(self.admit(tenure.org(), tenure.epoch())?);
         Ok(Visit { token: request.code.clone(), ttl_s: 60 })
     }
 

@@ -346,7 +346,7 @@ mod tests {
                     {"user_id": BOB.to_string(), "name": "Bob", "role": "member",
                         "projects": {PROJECT.to_string(): "viewer"}},
                 ],
-                "disable_shutdown": false, "lease_ms": 15_000,
+                "disable_shutdown": false, "lease_ms": 15_000, "named": true,
             }),
         );
     }

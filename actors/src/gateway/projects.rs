@@ -92,6 +92,7 @@ struct Slot {
     due_ms: Option<u64>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "all but a few are loaded")]
 enum State {
     /// It is being loaded, or waits for its turn.
     Loading,

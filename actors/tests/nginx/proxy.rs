@@ -24,7 +24,7 @@ pub(crate) const ORG: OrgId = OrgId(Uuid::from_u128(0x018f_4c1e_2b7a_7c3d_9e4f_5
 /// How its gateway's host is called.
 pub(crate) const ORG_HOST: &str = "org-018f4c1e-2b7a-7c3d-9e4f-5a6b7c8d9e0f.team.example";
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder and ports. Whatever nginx runs from it is ended with the test.
 pub(crate) struct Place {

@@ -16,7 +16,7 @@ const IO: ProjectId = ProjectId(Uuid::from_u128(10));
 const EUROPA: ProjectId = ProjectId(Uuid::from_u128(11));
 
 fn at(host: &str, published: &[(u16, u16)]) -> Address {
-    Address { host: host.parse().unwrap(), published: published.iter().copied().collect() }
+    Address { host: host.parse().expect("an address"), published: published.iter().copied().collect() }
 }
 
 fn table(scenes: &[(ProjectId, &Scene)], addresses: &BTreeMap<ContainerId, Address>) -> RouteTable {
@@ -30,7 +30,7 @@ fn table(scenes: &[(ProjectId, &Scene)], addresses: &BTreeMap<ContainerId, Addre
 /// The leads of a container's plain host, of its service's and of its alias.
 fn leads<'a>(table: &'a RouteTable, scene: &Scene, id: ContainerId, service: &str) -> [Option<&'a Lead>; 3] {
     let slug = scene.container(id).spec.slug.clone();
-    let service = service.parse().unwrap();
+    let service = service.parse().expect("a name");
     [Target::Container(id, None), Target::Container(id, Some(service)), Target::Alias(slug)]
         .map(|target| table.find(&target))
 }

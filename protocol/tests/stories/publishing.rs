@@ -33,10 +33,10 @@ fn opened(document: &SystemDocument) -> Scene {
 
 fn phase(person: &Person) -> Option<String> {
     let txn = person.doc.try_transact().expect("no write is open");
-    match txn.get_map("userContainers")?.get(&txn, "phase")? {
-        Out::Any(phase) => Some(phase.to_string()),
-        other => panic!("{other:?}"),
-    }
+    let Out::Any(phase) = txn.get_map("userContainers")?.get(&txn, "phase")? else {
+        panic!("a phase is a leaf");
+    };
+    Some(phase.to_string())
 }
 
 #[test]

@@ -29,7 +29,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 /// Why there is nothing else to see.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Notice {
-    error: ApiError,
+    error: Box<ApiError>,
     title: String,
     text: String,
     link: Option<Link>,
@@ -80,23 +80,22 @@ impl Notice {
         } else {
             sentence(error.message())
         };
-        Self { error, title: title.to_owned(), text, link: None, reload_s }
+        Self { error: Box::new(error), title: title.to_owned(), text, link: None, reload_s }
     }
 
     /// The container does not run, or does not answer. Only who may enter, and is told where its `board` is, learns its name
     /// and what became of it.
     pub(super) fn of_phase(lead: &Lead, board: Option<&str>) -> Self {
-        let error = phase_error(lead.phase);
+        let error = Box::new(phase_error(lead.phase));
         let reload_s = error.retry_after_s();
         let text = sentence(error.message());
         let Some(board) = board else {
             return Self { title: text.clone(), text: String::new(), error, link: None, reload_s };
         };
         let reason = lead.reason.as_ref().map(|reason| sentence(&reason.text)).unwrap_or_default();
-        let title = match lead.phase {
-            Phase::Running => format!("{} does not answer", lead.name),
-            phase => format!("{} is {phase}", lead.name),
-        };
+        let does =
+            if lead.phase == Phase::Running { "does not answer".to_owned() } else { format!("is {}", lead.phase) };
+        let title = format!("{} {does}", lead.name);
         let link = Some(Link { to: board.to_owned(), text: "Go to the board" });
         Self { error, title, text: reason, link, reload_s }
     }
@@ -106,7 +105,7 @@ impl Notice {
     pub(super) fn unreachable(lead: &Lead, board: Option<&str>) -> Self {
         let error = ApiError::new(ErrorCode::Unavailable("UPSTREAM_UNREACHABLE"), "the container does not answer");
         let (does, reload_s) = if is_recent(lead.since_ms) { ("is starting", 2) } else { ("does not answer", 5) };
-        let error = error.retry_after(reload_s);
+        let error = Box::new(error.retry_after(reload_s));
         let name = if board.is_some() { lead.name.as_str() } else { "The container" };
         let text = "Nothing listens where its service should be. This page looks again by itself.".to_owned();
         let link = board.map(|board| Link { to: board.to_owned(), text: "Go to the board" });
@@ -120,13 +119,13 @@ impl Notice {
 
     /// For programs.
     pub(crate) fn error(self) -> Response {
-        self.error.into_response()
+        (*self.error).into_response()
     }
 
     /// For people.
     pub(crate) fn page(self) -> Response {
         let body = self.html();
-        let mut response = self.error.into_response();
+        let mut response = (*self.error).into_response();
         response.extensions_mut().remove::<ApiError>();
         response.extensions_mut().insert(Page);
         let headers = response.headers_mut();

@@ -14,6 +14,7 @@ import type {
   ProjectMember,
   ProjectRole,
   Scope,
+  Session,
   Slot,
   User,
 } from './shapes'
@@ -41,8 +42,18 @@ export const account = {
   signOut: () => request<void>('POST', '/api/auth/logout'),
   changePassword: (form: { password: string; new_password: string }) =>
     request<{ user: User }>('POST', '/api/auth/password', { body: form }).then(only('user')),
+  /** Needs the password again. */
+  remove: (password: string) => request<void>('DELETE', '/api/auth/me', { body: { password } }),
   /** A token for gateways, good for a few minutes. */
   token: (signal?: Signal) => request<AccessToken>('POST', '/api/auth/token', { signal }),
+}
+
+export const sessions = {
+  list: (signal?: Signal) =>
+    request<{ sessions: Session[] }>('GET', '/api/auth/sessions', { signal }).then(only('sessions')),
+  end: (session: string) => request<void>('DELETE', `/api/auth/sessions/${id(session)}`),
+  /** All but the one that asks. */
+  endOthers: () => request<void>('DELETE', '/api/auth/sessions'),
 }
 
 export const apiKeys = {
@@ -58,6 +69,7 @@ export const orgs = {
   create: (name: string) => request<{ org: Org }>('POST', '/api/orgs', { body: { name } }).then(only('org')),
   rename: (org: string, name: string) =>
     request<{ org: Org }>('PATCH', `/api/orgs/${id(org)}`, { body: { name } }).then(only('org')),
+  remove: (org: string) => request<void>('DELETE', `/api/orgs/${id(org)}`),
 }
 
 export const members = {

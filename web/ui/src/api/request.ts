@@ -29,7 +29,8 @@ export async function request<T>(method: Method, path: string, options: Options 
 }
 
 async function ask(method: Method, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
-  const json = method === 'GET' || method === 'DELETE' ? undefined : JSON.stringify(body ?? {})
+  const bare = method === 'GET' || (method === 'DELETE' && body === undefined)
+  const json = bare ? undefined : JSON.stringify(body ?? {})
   try {
     return await fetch(path, {
       method,

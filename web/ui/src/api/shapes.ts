@@ -13,6 +13,18 @@ export interface User {
   created_at: string
 }
 
+/** One browser that somebody is signed in with. */
+export interface Session {
+  id: string
+  /** Whether it is the one that asks. */
+  current: boolean
+  created_at: string
+  /** To the hour. */
+  last_used_at: string
+  /** When it ends, unless it is used. */
+  expires_at: string
+}
+
 /** An organization, and what the caller is in it. */
 export interface Org {
   id: string

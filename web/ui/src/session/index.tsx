@@ -11,6 +11,8 @@ interface SessionContext {
   /** Takes over whom the API has just signed in. */
   enter: (user: User) => void
   signOut: () => Promise<void>
+  /** Takes over that the account is gone, and its sessions with it. */
+  leave: () => void
   /** Asks again, after a failure. */
   retry: () => void
 }
@@ -39,11 +41,12 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     await account.signOut()
     setState({ name: 'nobody' })
   }, [])
+  const leave = useCallback(() => setState({ name: 'nobody' }), [])
   const retry = useCallback(() => {
     setState({ name: 'loading' })
     setAttempt((attempt) => attempt + 1)
   }, [])
-  const value = useMemo(() => ({ state, enter, signOut, retry }), [state, enter, signOut, retry])
+  const value = useMemo(() => ({ state, enter, signOut, leave, retry }), [state, enter, signOut, leave, retry])
   return <Context value={value}>{children}</Context>
 }
 

@@ -1,5 +1,6 @@
 import { ApiError, account, projects, type ProjectRole } from '../../api'
 import type { AccessApi } from './access'
+import { gatewayOf } from './reach'
 import type { Ended } from './status'
 
 function final(error: unknown): Ended | null {
@@ -10,7 +11,7 @@ function final(error: unknown): Ended | null {
 }
 
 export const ganymede: AccessApi = {
-  start: async (project) => (await projects.start(project)).gateway,
+  start: async (id) => gatewayOf((await projects.start(id)).project.organization_id, window.location.origin),
   token: () => account.token(),
   final,
 }

@@ -1,8 +1,8 @@
 import { useCallback, useState, type ReactNode } from 'react'
 import { orgs, type Org } from '../../api'
-import { Badge, LinkButton, Menu, Notice, Page, Spinner } from '../../design'
+import { Badge, ConfirmDialog, LinkButton, Menu, Notice, Page, Spinner, useToast } from '../../design'
 import { useResource, useWhileVisible, valueOf } from '../../resource'
-import { Link, paths } from '../../router'
+import { Link, navigate, paths } from '../../router'
 import { NameDialog } from '../NameDialog'
 import { roleTone } from '../roles'
 import styles from './OrgFrame.module.css'
@@ -32,7 +32,7 @@ export function OrgFrame({ id, here, actions, children }: OrgFrameProps) {
         actions={
           <>
             {actions?.(org)}
-            {org.role === 'owner' && <Rename org={org} onRenamed={(renamed) => replace(() => renamed)} />}
+            {org.role === 'owner' && <More org={org} onRenamed={(renamed) => replace(() => renamed)} />}
           </>
         }
       >
@@ -66,24 +66,54 @@ export function OrgFrame({ id, here, actions, children }: OrgFrameProps) {
   )
 }
 
-function Rename({ org, onRenamed }: { org: Org; onRenamed: (org: Org) => void }) {
-  const [open, setOpen] = useState(false)
+/** What only owners do. */
+function More({ org, onRenamed }: { org: Org; onRenamed: (org: Org) => void }) {
+  const [asked, setAsked] = useState<'rename' | 'delete'>()
+  const close = () => setAsked(undefined)
   return (
     <>
       <Menu
         label="More about this organization"
-        items={[{ label: 'Rename organization', icon: 'edit', onSelect: () => setOpen(true) }]}
+        items={[
+          { label: 'Rename organization', icon: 'edit', onSelect: () => setAsked('rename') },
+          { label: 'Delete organization', icon: 'trash', danger: true, onSelect: () => setAsked('delete') },
+        ]}
       />
-      {open && (
+      {asked === 'rename' && (
         <NameDialog
           title="Rename organization"
           label="Name of the organization"
           action="Rename"
           initial={org.name}
           onSubmit={async (name) => onRenamed(await orgs.rename(org.id, name))}
-          onClose={() => setOpen(false)}
+          onClose={close}
         />
       )}
+      {asked === 'delete' && <DeleteOrg org={org} onClose={close} />}
     </>
+  )
+}
+
+function DeleteOrg({ org, onClose }: { org: Org; onClose: () => void }) {
+  const toast = useToast()
+  const remove = async () => {
+    await orgs.remove(org.id)
+    toast.done(`${org.name} is deleted`)
+    navigate(paths.home())
+  }
+  return (
+    <ConfirmDialog
+      title={`Delete ${org.name}?`}
+      action="Delete organization"
+      typed={org.name}
+      danger
+      onConfirm={remove}
+      onClose={onClose}
+    >
+      <p>
+        All of its projects go with it, with their boards, documents and user containers, for everybody. This cannot be
+        undone.
+      </p>
+    </ConfirmDialog>
   )
 }
