@@ -150,6 +150,30 @@ test('signing in says what is wrong, and comes back to where one was going', asy
   assert.equal(new URL(page.url()).origin, installation.url)
 })
 
+test('somebody signs out a browser that they left somewhere', async () => {
+  const { page, email, quiet } = await somebody('Katherine Johnson')
+  const elsewhere = await visitor(chromium, installation.url)
+  await elsewhere.page.goto('/sign-in')
+  await elsewhere.page.getByLabel('E-mail address').fill(email)
+  await elsewhere.page.getByLabel('Password').fill(password)
+  await elsewhere.page.getByRole('button', { name: 'Sign in' }).click()
+  await heading(elsewhere.page, 'Organizations')
+
+  await page.goto('/account')
+  const sessions = page.getByRole('list', { name: 'Sessions' }).getByRole('listitem')
+  await sessions.nth(1).waitFor()
+  await page.getByRole('button', { name: 'End this session' }).click()
+  await page.getByText('The session has ended').waitFor()
+  assert.equal(await sessions.count(), 1)
+  await sessions.getByText('this browser').waitFor()
+
+  await elsewhere.page.reload()
+  await heading(elsewhere.page, 'Sign in')
+  await page.reload()
+  await heading(page, 'Account')
+  quiet()
+})
+
 test('errors of a form stand beside their field', async () => {
   const { page, quiet } = await visitor(chromium, installation.url)
   await page.goto('/sign-up')

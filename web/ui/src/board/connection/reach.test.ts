@@ -8,11 +8,7 @@ function check(origin: string, http: string, ws: string): void {
 }
 
 test('a gateway is reached on the origin of the page, whatever the domain', () => {
-  check(
-    'http://127.0.0.1:7000',
-    `http://127.0.0.1:7000/-/gw/org-${org}`,
-    `ws://127.0.0.1:7000/-/gw/org-${org}/collab`,
-  )
+  check('http://127.0.0.1:7000', `http://127.0.0.1:7000/-/gw/org-${org}`, `ws://127.0.0.1:7000/-/gw/org-${org}/collab`)
   check('https://team.example', `https://team.example/-/gw/org-${org}`, `wss://team.example/-/gw/org-${org}/collab`)
   check('http://http.example', `http://http.example/-/gw/org-${org}`, `ws://http.example/-/gw/org-${org}/collab`)
 })
