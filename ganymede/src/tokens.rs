@@ -10,7 +10,7 @@
 //! | `pool` | this is that gateway | Ganymede | 30 days, while the gateway is registered |
 //! | `gateway` | this gateway serves that organization under this epoch | Ganymede | 1 h, renewed with the lease |
 //! | `handshake` | fetch the configuration of that organization, once | one gateway | 30 s |
-//! | `container` | this is that generation of that container | gateways | 10 years, while it is there (ADR 11) |
+//! | `container` | this is that generation of that container | gateways | 10 years, while it is there (ADR 12) |
 //! | `order` | stop or refresh that organization | one gateway | 30 s |
 //! | `ticket` | take this browser to that container's host, once | Ganymede | 60 s |
 //! | `visit` | this is that user, by that session | one container's host | 7 days, while the session lasts |
