@@ -68,6 +68,7 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     let state = GatewayState {
         process: ProcessState { parts: Arc::new(parts), ..process_state(&config, metrics)? },
         gateway: claims.gateway,
+        tables: gateways.route_tables().clone(),
         gateways: gateways.clone(),
         sockets: Sockets::new(config.limits.wire.clone(), config.limits.room.peers_max, clock),
         verifier: Arc::new(verifier),

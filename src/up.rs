@@ -214,6 +214,7 @@ impl Ganymede {
         let state = GatewayState {
             process: process.clone(),
             gateway,
+            tables: gateways.route_tables().clone(),
             gateways: gateways.clone(),
             sockets,
             verifier: Arc::new(self.tokens.verifying().clone()),

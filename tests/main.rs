@@ -2,6 +2,7 @@
 
 mod accounts;
 mod awareness;
+mod containers;
 mod converge;
 mod differential;
 mod durability;

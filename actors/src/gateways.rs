@@ -101,7 +101,7 @@ pub struct Gateways {
 impl Gateways {
     /// None yet.
     pub fn new(config: GatewayConfig) -> Self {
-        Self { config: Arc::new(config), places: Places::new(), tables: RouteTables::new() }
+        Self { config: Arc::new(config), places: Places::new(), tables: RouteTables::default() }
     }
 
     /// Fetches the configuration of an organization that was allocated to this process, and serves it.

@@ -7,16 +7,12 @@ use orrery_protocol::{id::OrgId, route::RouteTable};
 use tokio::sync::watch;
 
 /// The tables by organization. Clones share them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RouteTables {
     tables: watch::Sender<BTreeMap<OrgId, Arc<RouteTable>>>,
 }
 
 impl RouteTables {
-    pub(crate) fn new() -> Self {
-        Self { tables: watch::Sender::new(BTreeMap::new()) }
-    }
-
     /// The table of an organization; `None` if it is not served here, or only just.
     pub fn of(&self, org: OrgId) -> Option<Arc<RouteTable>> {
         self.tables.borrow().get(&org).cloned()

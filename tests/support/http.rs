@@ -55,7 +55,9 @@ pub(super) fn request(
 ) -> Response {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    let names_host = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let host = if names_host { String::new() } else { format!("Host: {address}\r\n") };
+    let mut head = format!("{method} {path} HTTP/1.1\r\n{host}Connection: close\r\n");
     headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
     let body = body.map(Value::to_string).unwrap_or_default();
     if !body.is_empty() {

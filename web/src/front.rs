@@ -25,7 +25,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, header, uri::Authority};
-use orrery_actors::Gateways;
+use orrery_actors::{Gateways, RouteTables};
 use orrery_protocol::{
     access::{Permission, Principal},
     container::Phase,
@@ -65,6 +65,7 @@ pub struct Front {
 
 struct Parts {
     gateways: Gateways,
+    tables: RouteTables,
     edge: Arc<EdgeConfig>,
     cookies: CookieNames,
     visitors: Visitors,
@@ -89,6 +90,7 @@ impl Front {
             cookies: CookieNames::new(edge.public_url.as_ref().is_some_and(PublicUrl::is_tls)),
             bounds: Bounds::new(edge.limits.container_connections_max),
             proxy: Proxy::to_containers(edge.clone()),
+            tables: state.tables.clone(),
             gateways,
             edge,
         };
@@ -155,8 +157,7 @@ impl Front {
     }
 
     fn lead(&self, host: &ContainerHost) -> Result<Lead, Notice> {
-        let tables = self.parts.gateways.route_tables();
-        let table = tables.of(host.org).ok_or_else(|| {
+        let table = self.parts.tables.of(host.org).ok_or_else(|| {
             let served = self.parts.gateways.epoch(host.org).is_some();
             Notice::of(if served { moving() } else { not_running() })
         })?;
@@ -177,7 +178,7 @@ impl Front {
 
     /// Whether a host leads to the same container.
     fn is_same(&self, lead: &Lead, host: &ContainerHost, asking: &ContainerHost) -> bool {
-        let table = self.parts.gateways.route_tables().of(host.org);
+        let table = self.parts.tables.of(host.org);
         let other = table.as_ref().and_then(|table| table.find(&asking.target));
         asking.org == host.org && other.is_some_and(|other| other.container == lead.container)
     }

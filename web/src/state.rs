@@ -10,7 +10,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
 use metrics_exporter_prometheus::PrometheusHandle;
-use orrery_actors::Gateways;
+use orrery_actors::{Gateways, RouteTables};
 use orrery_ganymede::{
     data::Data,
     orgs::Orgs,
@@ -74,6 +74,8 @@ pub struct GatewayState {
     pub gateway: GatewayId,
     /// The organizations that are served here.
     pub gateways: Gateways,
+    /// Where their containers are reached.
+    pub tables: RouteTables,
     /// Where WebSockets lead.
     pub sockets: Sockets,
     /// Verifies what people and Ganymede show.

@@ -19,9 +19,8 @@ use crate::{gateway::Gateway, stories::Place};
 
 /// Where the test image is had from: nowhere.
 const URI: &str = "orrery-test/program";
-const PROGRAM: &str = include_str!("program.sh");
-/// A static busybox, as Debian packages it.
-const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
+/// Builds it.
+const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/image/build.sh");
 const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct RealDocker {
@@ -97,36 +96,9 @@ impl RealDocker {
         String::from_utf8(output.stdout).expect("text")
     }
 
-    /// From nothing: busybox, and a script that is the program. What is there already from the same script stays.
     fn import_image(&self) {
-        let name = format!("{URI}:1");
-        let label = "{{index .Config.Labels \"orrery.test\"}}";
-        let known = self.command(&["image", "inspect", "--format", label, &name]).output();
-        let mark =
-            format!("{:08x}", PROGRAM.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())));
-        if known.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim() == mark) {
-            return;
-        }
-        let busybox = BUSYBOX.iter().map(Path::new).find(|path| path.exists()).expect("busybox-static is installed");
-        let root = TempDir::new().expect("a folder");
-        for folder in ["bin", "www", "dev/shm", "tmp", "proc", "sys"] {
-            fs::create_dir_all(root.path().join(folder)).expect("a folder");
-        }
-        fs::copy(busybox, root.path().join("bin/busybox")).expect("a copy");
-        fs::write(root.path().join("program"), PROGRAM).expect("a file");
-        fs::write(root.path().join("www/index.html"), "the container\n").expect("a file");
-        for applet in ["sh", "httpd", "sleep", "usleep", "dd", "nc", "head", "tr", "id", "grep", "hostname", "wget"] {
-            std::os::unix::fs::symlink("busybox", root.path().join("bin").join(applet)).expect("a link");
-        }
-        let mut tar = Command::new("tar");
-        tar.arg("-C").arg(root.path()).args(["--mode=a+rx", "-c", "."]);
-        let mut tar = tar.stdout(Stdio::piped()).spawn().expect("tar is installed");
-        let packed = tar.stdout.take().expect("piped");
-        let entry = "ENTRYPOINT [\"/bin/sh\", \"/program\"]";
-        let mut import =
-            self.command(&["import", "--change", entry, "--change", "USER 1000", "-", &format!("{URI}:1")]);
-        let status = import.stdin(packed).stdout(Stdio::null()).status().expect("docker is installed");
-        assert!(status.success() && tar.wait().is_ok_and(|status| status.success()));
+        let status = Command::new(BUILD).env("DOCKER_HOST", &self.host).status();
+        assert!(status.expect("the script runs").success(), "the test image cannot be built");
     }
 
     pub(crate) fn image() -> Reference {

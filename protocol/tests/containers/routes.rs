@@ -82,7 +82,7 @@ fn a_host_is_known_for_as_long_as_its_container_is() {
 fn a_service_that_a_container_names_itself_is_reached_where_it_says() {
     let mut scene = Scene::new();
     let id = scene.running("n8n:latest");
-    let event = json!({"type": "user-containers:map-http-service", "name": "debug", "port": 9000});
+    let event = json!({"type": "user-container:map-http-service", "name": "debug", "port": 9000});
     scene.give(Caller::Container(id), &event).unwrap();
     let table = table(&[(IO, &scene)], &BTreeMap::from([(id, at("10.0.0.2", &[]))]));
     let upstream = |service: Option<&str>| {

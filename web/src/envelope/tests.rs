@@ -136,7 +136,8 @@ async fn every_answer_has_safe_headers() {
         assert!(answer.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'none'"));
     }
     let page = get_bare(&site, "/").await;
-    assert!(!page.body.contains("<script") && !page.body.contains("style="), "the policy would block it");
+    let inline = page.body.split("<script").skip(1).any(|script| !script.split('>').next().unwrap().contains("src="));
+    assert!(!inline, "the policy would block a script that stands in the page");
 }
 
 /// A site whose one route does `what`.

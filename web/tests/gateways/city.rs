@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use orrery_actors::{Clock, ContainerRules, GatewayConfig, Gateways, RemoteControlPlane, RemoteOptions};
+use orrery_actors::{Clock, ContainerRules, GatewayConfig, Gateways, RemoteControlPlane, RemoteOptions, RouteTables};
 use orrery_ganymede::{
     clock,
     data::{Data, DataParts, States},
@@ -66,6 +66,7 @@ pub(crate) struct Gateway {
     pub(crate) id: GatewayId,
     pub(crate) pool_token: Token,
     pub(crate) gateways: Gateways,
+    pub(crate) tables: RouteTables,
     listening: Listening,
 }
 
@@ -173,9 +174,12 @@ impl City {
             control_plane: ganymede.clone(),
             clock,
         });
+        // Not those that its gateways publish: no engine runs here, and tests say where containers are.
+        let tables = RouteTables::default();
         let state = GatewayState {
             process: process(limits),
             gateway: id,
+            tables: tables.clone(),
             gateways: gateways.clone(),
             sockets: Sockets::new(WireLimits::default(), 10, clock),
             verifier: Arc::new(self.tokens.verifying().clone()),
@@ -184,7 +188,7 @@ impl City {
         let address = server.address();
         let listening = Listening::begin(server);
         ganymede.announce(&Ready { gateway_id: id, slots: 1, listen: address.to_string() }).await.unwrap();
-        Gateway { address, id, pool_token, gateways, listening }
+        Gateway { address, id, pool_token, gateways, tables, listening }
     }
 
     /// An organization of new people.

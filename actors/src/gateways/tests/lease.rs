@@ -94,7 +94,7 @@ async fn a_project_in_use_is_not_unloaded() {
 #[tokio::test]
 async fn a_gateway_stays_for_who_uses_a_container() {
     let ganymede = FakeGanymede::with(&brief(ORG, 1));
-    let idle = IdleClocks { project_ms: 1_000, gateway_ms: 1 };
+    let idle = IdleClocks { project_ms: 1_000, gateway_ms: 1_000 };
     let gateways = serve(&ganymede, |config| (config.idle, config.lease.renew_ms) = (idle, 100)).await;
     let bob = Visitor::join(&gateways, BOB, EUROPA).await;
     let using = async {

@@ -51,7 +51,9 @@ impl Place {
         let org = city.orgs.create(now_ms(), alice.id, "moons").await.unwrap().id;
         let project = city.orgs.create_project(now_ms(), org, alice.id, "project").await.unwrap().id;
         city.pool.start(org).await.unwrap();
-        Self { city, gateway, org, project, alice, table: RouteTable::new(org) }
+        let place = Self { city, gateway, org, project, alice, table: RouteTable::new(org) };
+        place.publish();
+        place
     }
 
     /// Somebody else in the organization, with this role in the project.
@@ -105,7 +107,7 @@ impl Place {
     }
 
     fn publish(&self) {
-        self.gateway.gateways.route_tables().publish(self.table.clone());
+        self.gateway.tables.publish(self.table.clone());
     }
 
     /// A host of the organization, as a browser names it that came through Ganymede.

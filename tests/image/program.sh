@@ -4,6 +4,19 @@ PATH=/bin
 say() { echo "$*"; }
 case "$1" in
   serve) exec httpd -f -p "$2" -h /www ;;
+  # Says that it lives, and where a service of it listens, as a program does that knows its token.
+  report)
+    tell() {
+      wget -q -O- --header "Authorization: Bearer $ORRERY_TOKEN" --header 'Content-Type: application/json' \
+        --post-data "{\"event\":{\"type\":$1}}" "$ORRERY_URL/collab/event" || say "refused: $1"
+    }
+    httpd -p "$2" -h /www
+    tell "\"user-container:map-http-service\",\"name\":\"extra\",\"port\":$2"
+    while :; do
+      tell '"user-container:watchdog","system":{"cpu_count":2}'
+      sleep 1
+    done
+    ;;
   deaf | idle) exec sleep 1000000 ;;
   exit)
     say 'first line'

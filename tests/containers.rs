@@ -1,0 +1,285 @@
+//! Containers on a real engine, through the public face: a command makes one, everybody sees it run, its URL answers members
+//! and nobody else, and neither a crash nor a move of the gateway changes that. What is deleted leaves nothing.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{Access, Response, Server, run, wait_for};
+
+/// Images of these tests: what the program does, and its services.
+const MODULES: [(&str, &str); 3] = [
+    ("web", "options = { command = [\"serve\", \"8080\"] }\nports = [8080]\nservices = [{ name = \"web\", port = 8080 }]\n"),
+    ("reporter", "options = { command = [\"report\", \"9090\"] }\n"),
+    ("crasher", "options = { command = [\"exit\", \"7\", \"100\"] }\n"),
+];
+/// An installation with an engine and the images of these tests. Its containers go with it.
+struct Place {
+    server: Server,
+    access: Access,
+    modules: tempfile::TempDir,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let label = format!("label=orrery.org={}", self.server.org());
+        for (list, remove) in [
+            (["ps", "--all", "--quiet"].as_slice(), ["rm", "--force"].as_slice()),
+            (["network", "ls", "--quiet"].as_slice(), ["network", "rm"].as_slice()),
+        ] {
+            let found = docker(&[list, &["--filter", &label]].concat());
+            found.split_whitespace().for_each(|id| drop(docker(&[remove, &[id]].concat())));
+        }
+    }
+}
+
+/// What `docker` prints.
+fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().expect("docker is installed");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Whether containers can be run here. In CI they can.
+fn has_engine() -> bool {
+    let mut version = Command::new("docker");
+    version.arg("version").stdout(Stdio::null()).stderr(Stdio::null());
+    let answers = version.status().is_ok_and(|status| status.success());
+    if answers {
+        let built = Command::new("tests/image/build.sh").status().expect("the script runs");
+        assert!(built.success(), "the test image cannot be built");
+    } else {
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci.is_empty()), "no container engine answers");
+        eprintln!("skipped: no container engine answers; make test installs and starts one");
+    }
+    answers
+}
+
+impl Place {
+    fn new(environment: &[(&str, &str)]) -> Option<Self> {
+        if !has_engine() {
+            return None;
+        }
+        let modules = tempfile::tempdir().expect("a folder");
+        for (name, more) in MODULES {
+            module(modules.path(), name, more);
+        }
+        let folder = modules.path().to_string_lossy().into_owned();
+        let own = [("ORRERY_ENGINE_ENABLED", "on"), ("ORRERY_CONTAINERS_IMAGES", folder.as_str())];
+        let server = Server::with(&[&own, environment].concat());
+        let access = server.access();
+        Some(Self { server, access, modules })
+    }
+
+    fn give(&self, event: Value) -> Value {
+        let path = format!("/-/gw/org-{}/collab/event", self.server.org());
+        let bearer = format!("Bearer {}", self.access.token);
+        let body = json!({"project_id": self.access.project, "event": event});
+        let answer = self.server.request("POST", &path, &[("Authorization", &bearer)], Some(&body));
+        answer.expect(200).json()["result"].clone()
+    }
+
+    fn about(&self, kind: &str, id: &str) {
+        self.give(json!({"type": kind, "user_container_id": id}));
+    }
+
+    /// A new container of one of the test images; its id and the host of its URL.
+    fn create(&self, image: &str, env: Value) -> (String, String) {
+        let event = json!({"type": "user-containers:new", "name": image, "image": format!("test:{image}"), "env": env});
+        let made = self.give(event);
+        let url = made["url"].as_str().expect("a URL");
+        let host = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        assert!(host.ends_with(&self.server.address.port().to_string()), "{url}");
+        (made["user_container_id"].as_str().expect("an id").to_owned(), host)
+    }
+
+    fn container(&self, id: &str) -> Option<Value> {
+        let path = format!("/-/gw/org-{}/collab/{}/containers", self.server.org(), self.access.project);
+        let bearer = format!("Bearer {}", self.access.token);
+        let answer = self.server.request("GET", &path, &[("Authorization", &bearer)], None);
+        let listed = (answer.status == 200).then(|| answer.json())?;
+        listed["containers"].as_array()?.iter().find(|container| container["id"] == id).cloned()
+    }
+
+    /// Waits until a container is in a phase, and says what it is then.
+    fn until(&self, id: &str, phase: &str) -> Value {
+        wait_for(&format!("the container is {phase}"), || {
+            self.container(id).filter(|container| container["status"]["phase"] == phase)
+        })
+    }
+
+    /// What a member is answered at a host.
+    fn visit(&self, host: &str) -> Response {
+        let bearer = format!("Bearer {}", self.access.token);
+        self.server.request("GET", "/", &[("Host", host), ("Authorization", &bearer)], None)
+    }
+
+    fn until_served(&self, host: &str) {
+        wait_for("its URL answers", || (self.visit(host).body == "the container\n").then_some(()));
+    }
+
+    /// What the engine has of a container, whether it runs or not.
+    fn objects(&self, id: &str) -> Vec<String> {
+        let found =
+            docker(&["ps", "--all", "--no-trunc", "--quiet", "--filter", &format!("label=orrery.container={id}")]);
+        found.split_whitespace().map(str::to_owned).collect()
+    }
+}
+
+fn module(folder: &Path, name: &str, more: &str) {
+    let module = folder.join(name);
+    std::fs::create_dir(&module).expect("a folder");
+    let definition = format!(
+        "id = \"test:{name}\"\nname = \"{name}\"\nuri = \"orrery-test/program\"\ntag = \"1\"\ncategory = \"other\"\n{more}"
+    );
+    std::fs::write(module.join("image.toml"), definition).expect("a file");
+}
+
+#[test]
+fn a_container_runs_at_its_url_for_members_only_until_it_is_deleted() {
+    let Some(place) = Place::new(&[]) else { return };
+    let (id, host) = place.create("web", json!({}));
+    assert!(matches!(place.visit(&host).status, 200 | 503), "it is starting, or it runs");
+    let running = place.until(&id, "running");
+    assert_eq!(running["status"]["services"]["web"]["state"], "up");
+    place.until_served(&host);
+    let slug = running["spec"]["slug"].as_str().expect("a slug").to_owned();
+    let domain = host.split_once('.').expect("a host").1;
+    place.until_served(&format!("{slug}.{domain}"));
+    place.until_served(&host.replacen('.', "--web.", 1));
+
+    let nobody = place.server.request("GET", "/", &[("Host", &host)], None).expect(401);
+    assert!(!nobody.body.contains("the container\n"));
+    let stranger = place.server.person().token();
+    let bearer = format!("Bearer {stranger}");
+    place.server.request("GET", "/", &[("Host", &host), ("Authorization", &bearer)], None).expect(404);
+    let unknown = host.replacen("uc-", "uc-0", 1);
+    place.server.request("GET", "/", &[("Host", &unknown)], None).expect(404);
+
+    place.about("user-container:stop", &id);
+    let stopped = place.until(&id, "stopped");
+    assert_eq!(stopped["status"]["reason"]["code"], "manual");
+    assert_eq!(place.visit(&host).expect(503).json()["error"]["code"], "CONTAINER_STOPPED");
+    let object = place.objects(&id);
+    place.about("user-container:start", &id);
+    place.until_served(&host);
+    assert_eq!(place.objects(&id), object, "it is the same one again");
+
+    place.about("user-containers:delete", &id);
+    wait_for("nothing of it is left", || {
+        let label = format!("label=orrery.org={}", place.server.org());
+        let networks = docker(&["network", "ls", "--quiet", "--filter", &label]);
+        (place.objects(&id).is_empty() && networks.trim().is_empty()).then_some(())
+    });
+    wait_for("its host is gone", || (place.visit(&host).status == 404).then_some(()));
+}
+
+#[test]
+fn neither_a_crash_nor_a_move_of_its_gateway_touches_a_container() {
+    let Some(mut place) = Place::new(&[("ORRERY_LEASE_RENEW_MS", "1000"), ("ORRERY_POOL_LEASE_MS", "3000")]) else {
+        return;
+    };
+    let (id, host) = place.create("web", json!({}));
+    place.until_served(&host);
+    let object = place.objects(&id);
+    let since = place.container(&id).expect("it is listed")["status"]["since"].clone();
+
+    let slot = place.server.pool().into_iter().find(|slot| slot["org"] == place.server.org()).expect("it is served");
+    place.server.administrator().post(&format!("/api/pool/slots/{}/drain", slot["slot"]), json!({})).expect(200);
+    place.until_served(&host);
+
+    place.server.kill();
+    place.server.start_again();
+    place.access = place.server.access();
+    place.until_served(&host);
+    assert_eq!(place.objects(&id), object, "it ran on");
+    assert_eq!(
+        place.container(&id).expect("it is listed")["status"]["since"],
+        since,
+        "and was not said to do anything"
+    );
+    assert!(place.modules.path().exists());
+}
+
+#[test]
+fn what_somebody_does_to_it_by_hand_is_undone() {
+    let Some(place) = Place::new(&[]) else { return };
+    let (id, host) = place.create("web", json!({}));
+    place.until_served(&host);
+    let [object] = place.objects(&id).try_into().expect("one object");
+    docker(&["rm", "--force", &object]);
+    wait_for("it is made anew", || place.objects(&id).first().is_some_and(|now| *now != object).then_some(()));
+    place.until_served(&host);
+    let [object] = place.objects(&id).try_into().expect("one object");
+    place.about("user-container:stop", &id);
+    place.until(&id, "stopped");
+    docker(&["start", &object]);
+    wait_for("it rests again", || {
+        let state = docker(&["inspect", "--format", "{{.State.Running}}", &object]);
+        (state.trim() == "false").then_some(())
+    });
+    assert_eq!(place.until(&id, "stopped")["spec"]["desired"], "stopped");
+}
+
+#[test]
+fn what_crashes_again_and_again_fails_and_says_why() {
+    let Some(place) = Place::new(&[("ORRERY_CONTAINERS_CLOCKS_RESTART_MS", "50")]) else { return };
+    let (id, host) = place.create("crasher", json!({}));
+    let failed = place.until(&id, "failed");
+    assert_eq!(failed["status"]["reason"]["code"], "exited");
+    assert!(failed["status"]["reason"]["text"].as_str().expect("a text").contains('7'), "{failed}");
+    assert_eq!(place.visit(&host).expect(503).json()["error"]["code"], "CONTAINER_FAILED");
+    let path =
+        format!("/-/gw/org-{}/collab/{}/user-container/{id}/logs?tail=10", place.server.org(), place.access.project);
+    let bearer = format!("Bearer {}", place.access.token);
+    let logs = place.server.request("GET", &path, &[("Authorization", &bearer)], None).expect(200);
+    assert!(logs.body.contains("first line") && logs.body.contains("second line"), "{}", logs.body);
+}
+
+#[test]
+fn a_container_speaks_for_itself_with_its_token() {
+    let Some(place) = Place::new(&[]) else { return };
+    let (id, host) = place.create("reporter", json!({}));
+    let mapped = wait_for("its second service is up", || {
+        place.container(&id).filter(|container| container["status"]["services"]["extra"]["state"] == "up")
+    });
+    assert!(mapped["status"]["services"]["extra"]["url"].as_str().expect("a URL").contains("--extra."), "{mapped}");
+    place.until_served(&host.replacen('.', "--extra.", 1));
+    assert!(!mapped.to_string().contains("9090"), "ports are nobody's business");
+}
+
+#[test]
+fn a_secret_is_in_the_container_and_nowhere_else() {
+    const CANARY: &str = "canary-7b1f0c";
+    let Some(place) = Place::new(&[]) else { return };
+    let env = json!({"PLAIN": "for all", "PASSWORD": {"value": CANARY, "secret": true}});
+    let (id, host) = place.create("web", env);
+    place.until_served(&host);
+    let [object] = place.objects(&id).try_into().expect("one object");
+    let inside = docker(&["exec", &object, "env"]);
+    for variable in
+        [&format!("PASSWORD={CANARY}"), "PLAIN=for all", "ORRERY_TOKEN=", "ORRERY_URL=http://", "PUBLIC_URL="]
+    {
+        assert!(inside.contains(variable), "{variable}");
+    }
+    let token = inside.lines().find_map(|line| line.strip_prefix("ORRERY_TOKEN=")).expect("a token").to_owned();
+    let listed = place.container(&id).expect("it is listed").to_string();
+    let log = place.server.log();
+    let data = run_grep(place.server.data(), CANARY);
+    let tokens = run_grep(place.server.data(), &token);
+    for (where_to_look, text) in [("the API", &listed), ("the log", &log), ("the data folder", &data), ("it", &tokens)]
+    {
+        assert!(!text.contains(CANARY) && !text.contains(&token), "found in {where_to_look}");
+    }
+    assert!(data.is_empty() && tokens.is_empty(), "{data}{tokens}");
+    let shown = run(&["check", "--data", "/nonexistent"], &[]);
+    assert!(!String::from_utf8_lossy(&shown.stdout).contains(CANARY));
+}
+
+/// Names of the files below a folder that hold a text.
+fn run_grep(folder: &Path, text: &str) -> String {
+    let found = Command::new("grep").args(["-r", "-l", "-a", "-F", text]).arg(folder).output().expect("grep runs");
+    String::from_utf8_lossy(&found.stdout).into_owned()
+}
