@@ -77,6 +77,9 @@ pub(super) struct Reconciler {
     works: Works,
     pulls: Pulls,
     events: Option<Flow<()>>,
+    /// Something happened since the last pass. What an engine tells of is not yet in what it lists at once: Docker says that
+    /// one has ended before its list does.
+    told: bool,
     /// Whether containers of before can reach the platform again.
     porch_open: bool,
     /// Whether there may be a network to remove.
@@ -112,6 +115,7 @@ impl Reconciler {
             works: Works::default(),
             pulls: Pulls::new(engine.runtime.clone(), reporter.clone(), world.clone()),
             events: None,
+            told: false,
             porch_open: false,
             network_left: true,
             asked: watch::Sender::default(),
@@ -177,6 +181,7 @@ impl Reconciler {
     /// The engine told of something, or cannot be listened to any more: then it is looked at a little later.
     fn heard(&mut self, event: bool, soon: Instant) -> Instant {
         if event {
+            self.told = true;
             self.backoff.forget(&Key::Events);
             return soon;
         }
@@ -212,7 +217,8 @@ impl Reconciler {
         let now_ms = (self.engine.now_ms)();
         let actions = self.planner.plan(now_ms, &world.wanted, &seen);
         self.act(&world, &seen, actions);
-        Next::At(self.due(&world, &seen, now_ms))
+        let told = std::mem::take(&mut self.told);
+        Next::At(self.due(&world, &seen, now_ms, told))
     }
 
     /// Lists the engine. One that was away is asked first which it is.
@@ -403,10 +409,10 @@ impl Reconciler {
         self.reporter.tell(told.collect(), None);
     }
 
-    /// When the next pass is due if nothing happens before.
-    fn due(&self, world: &World, seen: &Seen, now_ms: u64) -> Instant {
+    /// When the next pass is due if nothing happens before; soon if this one was made because something had.
+    fn due(&self, world: &World, seen: &Seen, now_ms: u64, told: bool) -> Instant {
         let (now, clocks) = (Instant::now(), &self.engine.clocks);
-        let busy = self.events.is_none() || loaded(world).any(|at| self.is_on_its_way(seen, at));
+        let busy = told || self.events.is_none() || loaded(world).any(|at| self.is_on_its_way(seen, at));
         let period_ms = if busy { clocks.busy_period_ms.min(clocks.period_ms) } else { clocks.period_ms };
         let orphans = self.planner.deadline_ms().map(|at_ms| now + Duration::from_millis(at_ms.saturating_sub(now_ms)));
         // One whose time has come and who is still there is not waited for more closely than anything else.
