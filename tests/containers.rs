@@ -12,7 +12,10 @@ use crate::support::{Access, Response, Server, run, wait_for};
 
 /// Images of these tests: what the program does, and its services.
 const MODULES: [(&str, &str); 3] = [
-    ("web", "options = { command = [\"serve\", \"8080\"] }\nports = [8080]\nservices = [{ name = \"web\", port = 8080 }]\n"),
+    (
+        "web",
+        "options = { command = [\"serve\", \"8080\"] }\nports = [8080]\nservices = [{ name = \"web\", port = 8080 }]\n",
+    ),
     ("reporter", "options = { command = [\"report\", \"9090\"] }\n"),
     ("crasher", "options = { command = [\"exit\", \"7\", \"100\"] }\n"),
 ];
