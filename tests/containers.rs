@@ -54,7 +54,8 @@ fn has_engine() -> bool {
         let built = Command::new("tests/image/build.sh").status().expect("the script runs");
         assert!(built.success(), "the test image cannot be built");
     } else {
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci.is_empty()), "no container engine answers");
+        let is_ci = std::env::vars().any(|(name, value)| name == "CI" && !value.is_empty());
+        assert!(!is_ci, "no container engine answers");
         eprintln!("skipped: no container engine answers; make test installs and starts one");
     }
     answers
