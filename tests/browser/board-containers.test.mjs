@@ -1,26 +1,67 @@
 // User containers on the board: made from the catalogue, seen by everybody, reached by their URL, stopped and deleted.
-//
-//   ORRERY_TEST_IMAGE       the name of an image of the catalogue whose image the engine has; without it, a skip is reported
-//   ORRERY_TEST_REFERENCE   for an image of the catalogue that leaves it open, which one
+// The engine is the one of this machine, the image one that is built for the tests of the system.
 import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { accessible, browser, orrery, person, photograph } from './support.mjs'
 
-const IMAGE = process.env.ORRERY_TEST_IMAGE
-const REFERENCE = process.env.ORRERY_TEST_REFERENCE ?? 'orrery/test:latest'
-const skip = IMAGE === undefined && 'ORRERY_TEST_IMAGE names no image that the engine has'
+const IMAGE = 'Test program'
+const MODULE = `id = "test:web"
+name = "${IMAGE}"
+uri = "orrery-test/program"
+tag = "1"
+category = "other"
+ports = [8080]
+services = [{ name = "web", port = 8080 }]
+options = { command = ["serve", "8080"] }
+`
+
+const answers = spawnSync('docker', ['version']).status === 0
+assert.ok(answers || !process.env.CI, 'no container engine answers')
+const skip = !answers && 'no container engine answers; make test installs and starts one'
 
 let installation, chromium
+const organizations = []
+const modules = mkdtempSync(join(tmpdir(), 'orrery-modules-'))
 
 before(async () => {
   if (skip) return
-  installation = await orrery()
+  execFileSync(new URL('../image/build.sh', import.meta.url).pathname)
+  mkdirSync(join(modules, 'web'))
+  writeFileSync(join(modules, 'web/image.toml'), MODULE)
+  // What was deleted is shown as such for a minute; nobody waits for that here.
+  const environment = {
+    ORRERY_ENGINE_ENABLED: 'on',
+    ORRERY_CONTAINERS_IMAGES: modules,
+    ORRERY_CONTAINERS_CLOCKS_DELETED_KEPT_MS: '500',
+  }
+  installation = await orrery({ environment })
   chromium = await browser()
 })
 
 after(async () => {
   await chromium?.close()
   await installation?.stop()
+  rmSync(modules, { recursive: true })
+  for (const org of organizations) {
+    const label = `label=orrery.org=${org}`
+    for (const [list, remove] of [
+      [
+        ['ps', '--all', '--quiet'],
+        ['rm', '--force'],
+      ],
+      [
+        ['network', 'ls', '--quiet'],
+        ['network', 'rm'],
+      ],
+    ]) {
+      const found = execFileSync('docker', [...list, '--filter', label], { encoding: 'utf8' })
+      for (const id of found.split('\n').filter(Boolean)) execFileSync('docker', [...remove, id])
+    }
+  }
 })
 
 const card = (page, name) => page.locator('[data-container]', { hasText: name })
@@ -35,8 +76,6 @@ async function create(page, name) {
   await page.getByLabel('Search the catalogue').fill(IMAGE)
   await page.getByRole('button', { name: new RegExp(`^${IMAGE}`) }).click()
   await page.getByLabel('Name', { exact: true }).fill(name)
-  const reference = page.getByLabel('Image', { exact: true })
-  if (await reference.isVisible()) await reference.fill(REFERENCE)
   await page.getByRole('button', { name: 'Create container' }).click()
 }
 
@@ -52,6 +91,7 @@ test('a container is made, runs on both screens, is reached, stopped and deleted
   const ada = await person(chromium, installation.url, 'Ada Lovelace')
   const charles = await person(chromium, installation.url, 'Charles Babbage')
   const { org } = await ada.api('POST', '/api/orgs', { name: 'Analytical Engines' })
+  organizations.push(org.id)
   const { project } = await ada.api('POST', `/api/orgs/${org.id}/projects`, { name: 'Bernoulli numbers' })
   await ada.api('POST', `/api/orgs/${org.id}/members`, { email: charles.email, role: 'member' })
   for (const { page } of [ada, charles]) {
@@ -70,7 +110,7 @@ test('a container is made, runs on both screens, is reached, stopped and deleted
   const [service] = await Promise.all([charles.context.waitForEvent('page'), link.click()])
   await service.waitForLoadState()
   const url = new URL(await link.getAttribute('href'))
-  assert.equal(new URL(service.url()).host, url.host)
+  assert.equal(new URL(service.url()).host, url.host, service.url())
   assert.doesNotMatch(await service.locator('body').innerText(), /sign in/i)
   await service.close()
 

@@ -196,6 +196,17 @@ impl Front {
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         format!("http://{}{port}", self.parts.edge.domain)
     }
+
+    /// The same for whoever came from one of its pages: on the machine itself these are reached by its loopback address as
+    /// well, and a browser is signed in at the one name that it used.
+    fn platform_of(&self, headers: &HeaderMap) -> String {
+        let port = port_of(headers);
+        let local = self.parts.edge.public_url.is_none() && self.parts.edge.domain == "localhost";
+        match loopback_of(headers).filter(|from| local && from.port_u16() == port) {
+            Some(from) => format!("http://{from}"),
+            None => self.platform(port),
+        }
+    }
 }
 
 /// Why a request does not go on.
@@ -238,10 +249,38 @@ fn port_of(headers: &HeaderMap) -> Option<u16> {
     headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok()?.port_u16()
 }
 
+/// The loopback address that a page was at which led here, if it was at one.
+fn loopback_of(headers: &HeaderMap) -> Option<Authority> {
+    let from: http::Uri = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
+    let authority = from.authority()?.clone();
+    let is_loopback = matches!(authority.host(), "127.0.0.1" | "[::1]") && !authority.as_str().contains('@');
+    (is_loopback && from.scheme_str() == Some("http")).then_some(authority)
+}
+
 /// Sends a browser elsewhere, by `GET`. The address may hold a code: it is never cached, and named to nobody.
 pub(crate) fn redirect(to: &str) -> Response {
     match HeaderValue::try_from(to) {
         Ok(to) => (ELSEWHERE, [(header::LOCATION, to)]).into_response(),
         Err(_) => ApiError::not_found().into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_addresses_are_gone_back_to() {
+        let check = |referer: &'static str, expect: Option<&str>| {
+            let headers = HeaderMap::from_iter([(header::REFERER, HeaderValue::from_static(referer))]);
+            assert_eq!(loopback_of(&headers).as_ref().map(Authority::as_str), expect, "{referer}");
+        };
+        check("http://127.0.0.1:7000/", Some("127.0.0.1:7000"));
+        check("http://[::1]:7000/projects/1/board", Some("[::1]:7000"));
+        for other in ["http://evil.example/", "http://127.0.0.1.evil.example/", "http://u@127.0.0.1/", "127.0.0.1", ""]
+        {
+            check(other, None);
+        }
+        assert_eq!(loopback_of(&HeaderMap::new()), None);
     }
 }

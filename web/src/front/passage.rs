@@ -96,7 +96,7 @@ impl Front {
         let back = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let to = format!(
             "{}{AUTHORIZE_PATH}?host={}&nonce={}&return={}",
-            self.platform(port_of(headers)),
+            self.platform_of(headers),
             percent::encode(&host.name),
             digest_of(&nonce),
             percent::encode(ReturnPath::or_root(back).as_str())
