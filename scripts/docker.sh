@@ -9,7 +9,7 @@ export PATH="$PATH:/usr/sbin:/sbin"
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-installed() { have docker && have busybox && { answers || { have dockerd && have iptables; }; }; }
+installed() { have docker && have busybox && have ip && { answers || { have dockerd && have iptables; }; }; }
 
 answers() { docker version >/dev/null 2>&1; }
 

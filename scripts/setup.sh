@@ -95,7 +95,7 @@ need_nginx() {
 need_docker() {
   scripts/docker.sh installed && return
   have apt-get || return 0
-  install_packages docker.io iptables busybox-static
+  install_packages docker.io iptables iproute2 busybox-static
 }
 
 # The packages of a folder with a lock file, installed once per state of that lock file.

@@ -144,6 +144,8 @@ impl Place for RealDocker {
 /// rules of the host's network alone, so its containers are not kept apart.
 pub(crate) struct PrivateDocker {
     folder: TempDir,
+    /// Its default bridge. Told to have none, it would remove the one that the machine's own engine has.
+    bridge: String,
     process: Option<Child>,
     pub(crate) docker: RealDocker,
 }
@@ -159,7 +161,10 @@ impl PrivateDocker {
         }
         let folder = tempfile::Builder::new().prefix("orrery-docker").tempdir().expect("a folder");
         let docker = RealDocker::at(&folder.path().join("docker.sock"));
-        let mut private = Self { folder, process: None, docker };
+        let bridge = format!("orr{}", std::process::id());
+        let made = Command::new("ip").args(["link", "add", &bridge, "type", "bridge"]).status();
+        assert!(made.is_ok_and(|made| made.success()), "a bridge can be made");
+        let mut private = Self { folder, bridge, process: None, docker };
         private.run();
         private.docker.import_image();
         Some(private)
@@ -169,10 +174,10 @@ impl PrivateDocker {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         let log = fs::File::options().create(true).append(true).open(at("log")).expect("a file");
         let mut command = Command::new("dockerd");
-        command.args(["--host", &self.docker.host, "--bridge", "none", "--iptables=false", "--ip-masq=false"]);
+        command.args(["--host", &self.docker.host, "--bridge", &self.bridge, "--iptables=false", "--ip-masq=false"]);
         command.args(["--data-root", &at("data"), "--exec-root", &at("run"), "--pidfile", &at("pid")]);
-        // Addresses for one network only: for more, it has to be told which to take.
-        command.args(["--default-address-pool", "base=10.213.77.0/24,size=24"]);
+        // Addresses for its bridge and one network more: for others, it has to be told which to take.
+        command.args(["--default-address-pool", "base=10.213.76.0/23,size=24"]);
         command.stdout(Stdio::null()).stderr(log);
         self.process = Some(command.spawn().expect("dockerd starts"));
         let begun = std::time::Instant::now();
@@ -194,6 +199,7 @@ impl PrivateDocker {
 impl Drop for PrivateDocker {
     fn drop(&mut self) {
         self.stop();
+        let _gone = Command::new("ip").args(["link", "del", &self.bridge]).status();
         // What it had mounted and did not let go of stays in the way of its folder.
         let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
         let ours = self.folder.path().display().to_string();
