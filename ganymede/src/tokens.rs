@@ -7,7 +7,7 @@
 //! | kind | says | for | lives |
 //! |---|---|---|---|
 //! | `access` | this is that user | gateways and Ganymede | 5 min |
-//! | `pool` | this is that gateway | Ganymede | 30 days, while the gateway is registered |
+//! | `pool` | this is that gateway | Ganymede | 10 years, while the gateway is registered |
 //! | `gateway` | this gateway serves that organization under this epoch | Ganymede | 1 h, renewed with the lease |
 //! | `handshake` | fetch the configuration of that organization, once | one gateway | 30 s |
 //! | `container` | this is that generation of that container | gateways | 10 years, while it is there (ADR 12) |
