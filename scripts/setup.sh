@@ -98,6 +98,11 @@ need_docker() {
   install_packages docker.io iptables iproute2 busybox-static
 }
 
+# What readers of the documents are told to use.
+need_readers_tools() {
+  have curl && have jq && have openssl && have ps || install_packages curl jq openssl procps
+}
+
 # The packages of a folder with a lock file, installed once per state of that lock file.
 need_npm_packages() {
   local folder=$1 stamp="$1/node_modules/.installed"
@@ -147,6 +152,7 @@ case $target in
     need_docker
     need_powerdns
     need_nginx
+    need_readers_tools
     ;;
   test-images)
     need_docker

@@ -47,9 +47,9 @@ export async function orrery({ slots = 3, environment = {} } = {}) {
   return { url, stop, log: () => log }
 }
 
-/** One browser; each person has a context of their own in it. */
-export function browser() {
-  const args = ['--force-color-profile=srgb']
+/** One browser, with these flags; each person has a context of their own in it. */
+export function browser(...flags) {
+  const args = ['--force-color-profile=srgb', ...flags]
   // The sandbox needs rights that root in a container does not have.
   if (process.getuid?.() === 0) args.push('--no-sandbox')
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args })
