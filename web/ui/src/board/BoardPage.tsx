@@ -2,6 +2,7 @@ import { useEffect, useState } from 'react'
 import type { Org, Project, User } from '../api'
 import { LinkButton, Notice, Page, Spinner, Button, colourOf } from '../design'
 import { navigate, paths } from '../router'
+import { forgetKept } from '../session/kept'
 import { Cell, useCell } from './cell'
 import { Access } from './connection/access'
 import { ganymede, roleIn } from './connection/ganymede'
@@ -50,6 +51,14 @@ function useOpening(project: string, me: User) {
       workspace.set(new Workspace(new Session(access, gateway, project, self, mayWrite)))
     }
     const unsubscribe = access.gateway.subscribe(() => void open())
+    const unsubscribeEnd = access.ended.subscribe(() => {
+      const why = access.ended.get()
+      if (why !== 'no-access' && why !== 'gone') return
+      // What this browser keeps of the project is nothing to be read any more.
+      workspace.get()?.dispose()
+      workspace.set(null)
+      void forgetKept(id, project)
+    })
     queueMicrotask(() => {
       if (!stop.signal.aborted) setOpening({ key: attempt, access, workspace })
     })
@@ -57,6 +66,7 @@ function useOpening(project: string, me: User) {
     return () => {
       stop.abort()
       unsubscribe()
+      unsubscribeEnd()
       workspace.get()?.dispose()
       access.close()
     }
@@ -118,7 +128,8 @@ function EndedPage({ why, org, onAgain }: { why: Ended; org: Org; onAgain: () =>
           Open it again
         </Button>
       )}
-      {(why === 'no-access' || why === 'gone') && <LinkButton to={paths.org(org.id)}>To the organization</LinkButton>}
+      {why === 'no-access' && <LinkButton to={paths.org(org.id)}>To the organization</LinkButton>}
+      {why === 'gone' && <LinkButton to={paths.home()}>Your organizations</LinkButton>}
     </Page>
   )
 }

@@ -4,6 +4,7 @@ import { readAuthMessage } from 'y-protocols/auth'
 import type { Awareness } from 'y-protocols/awareness'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
+import { UNSAVED_KEY } from '../../session/kept'
 import { Cell } from '../cell'
 import type { Access, Gateway } from './access'
 import { Ledger } from './ledger'
@@ -38,7 +39,6 @@ export interface ReplicaOptions {
 const FAILURES_BEFORE_REVIVAL = 2
 /** A browser whose storage does not answer must not keep anybody from working. */
 const STORAGE_MS = 2_000
-const UNSAVED_KEY = 'unsaved'
 /** A gateway that is there answers sooner. */
 const PROBE_MS = 3_000
 

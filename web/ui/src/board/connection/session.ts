@@ -1,3 +1,4 @@
+import { keptName } from '../../session/kept'
 import { Cell } from '../cell'
 import type { Access, Gateway } from './access'
 import { Replica, type ReplicaState } from './replica'
@@ -23,6 +24,8 @@ export class Session {
   readonly mayWrite: Cell<boolean>
   /** Why a write was last refused; told once for each replica that has to be thrown away for it. */
   readonly refusal = new Cell<{ reason: string } | null>(null)
+  /** How often what the gateway says of containers was thrown away and read anew. */
+  readonly rebuilt = new Cell(0)
   readonly #documents = new Map<string, { replica: Cell<Replica>; users: number }>()
   readonly #replicas = new Set<Replica>()
   #facts: Facts
@@ -50,13 +53,11 @@ export class Session {
     this.board = this.#keep('board', true)
     this.system = this.#keep('system', false)
     this.#unsubscribe.push(access.ended.subscribe(() => this.#assess()))
-    const network = () => this.#network()
-    window.addEventListener('online', network)
-    window.addEventListener('offline', network)
-    this.#unsubscribe.push(() => {
-      window.removeEventListener('online', network)
-      window.removeEventListener('offline', network)
-    })
+    const stop = new AbortController()
+    for (const event of ['online', 'offline']) {
+      window.addEventListener(event, () => this.retry(), { signal: stop.signal })
+    }
+    this.#unsubscribe.push(() => stop.abort())
     this.#assess()
   }
 
@@ -76,6 +77,13 @@ export class Session {
       if (open.users === 0) this.#shut(name, open.replica)
     }
     return { replica: open.replica, release }
+  }
+
+  /** Connects now what is not connected, whatever the browser thinks of its network: the gateway may run beside it. */
+  retry(): void {
+    if (navigator.onLine) void this.access.fresh()
+    this.#replicas.forEach((replica) => replica.probe())
+    this.#assess()
   }
 
   dispose(): void {
@@ -106,16 +114,20 @@ export class Session {
       replace(replica, true)
       this.refusal.set({ reason })
     }
+    const stale = () => {
+      replace(replica, false)
+      this.rebuilt.update((count) => count + 1)
+    }
     const replica: Replica = new Replica({
       access: this.access,
       gateway: this.access.gateway.get() ?? this.gateway,
       project: this.project,
       name,
-      keptAs: writes ? `orrery/${this.self.id}/${this.project}/${name}` : null,
+      keptAs: writes ? keptName(this.self.id, this.project, name) : null,
       events: {
         refused,
         closed: (code) => {
-          if (code === CLOSE_STALE) replace(replica, false)
+          if (code === CLOSE_STALE) stale()
           else if (code === CLOSE_FORBIDDEN) refused('the gateway takes no more of what you may not write')
           else void this.#ended(replica, code)
         },
@@ -145,13 +157,6 @@ export class Session {
   async #ended(replica: Replica, code: number): Promise<void> {
     if (code !== CLOSE_ENDED) return this.access.ended.set('protocol')
     if (await this.access.revive()) replica.provider.connect()
-  }
-
-  #network(): void {
-    if (navigator.onLine) void this.access.fresh()
-    // Without a network there still is what runs on the same machine: only the gateway knows.
-    this.#replicas.forEach((replica) => replica.probe())
-    this.#assess()
   }
 
   #assess(): void {

@@ -1,0 +1,56 @@
+// What this browser keeps of documents between visits, so that nothing written without a network is lost. Every document
+// has a data base of its own, whose name says whose it is: somebody who signs out leaves nothing behind for the next one.
+
+/** Under this key in its store of odds and ends a data base says how many changes in it nobody else has. */
+export const UNSAVED_KEY = 'unsaved'
+/** Where `y-indexeddb` has that store. */
+const STORE = 'custom'
+
+/** The name under which a document is kept. */
+export function keptName(user: string, project: string, document: string): string {
+  return `${prefix(user, project)}${document}`
+}
+
+function prefix(user: string, project?: string): string {
+  return project === undefined ? `orrery/${user}/` : `orrery/${user}/${project}/`
+}
+
+/** Forgets the documents of somebody, all or those of one project. They must not be open any more. */
+export async function forgetKept(user: string, project?: string): Promise<void> {
+  const names = await namesOf(prefix(user, project))
+  await Promise.allSettled(names.map((name) => answer(indexedDB.deleteDatabase(name))))
+}
+
+/** How many changes of somebody are here and nowhere else. */
+export async function unsavedKept(user: string): Promise<number> {
+  const counts = await Promise.allSettled((await namesOf(prefix(user))).map(unsavedIn))
+  return counts.reduce((sum, count) => sum + (count.status === 'fulfilled' ? count.value : 0), 0)
+}
+
+async function namesOf(prefix: string): Promise<string[]> {
+  try {
+    const all = await indexedDB.databases()
+    return all.flatMap(({ name }) => (name?.startsWith(prefix) ? name : []))
+  } catch {
+    // A browser that keeps nothing has nothing to forget.
+    return []
+  }
+}
+
+async function unsavedIn(name: string): Promise<number> {
+  const database = await answer(indexedDB.open(name))
+  try {
+    if (!database.objectStoreNames.contains(STORE)) return 0
+    const count: unknown = await answer(database.transaction(STORE).objectStore(STORE).get(UNSAVED_KEY))
+    return typeof count === 'number' ? count : 0
+  } finally {
+    database.close()
+  }
+}
+
+function answer<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error ?? new Error('the storage of the browser failed'))
+  })
+}
