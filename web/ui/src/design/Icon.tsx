@@ -28,6 +28,11 @@ const drawings = {
 export type IconName = keyof typeof drawings
 
 export function Icon({ name, size = 18 }: { name: IconName; size?: number }) {
+  return <Drawing path={drawings[name]} size={size} width={name === 'more' ? 2.6 : 1.6} />
+}
+
+/** Lines on that grid. */
+export function Drawing({ path, size, width = 1.6 }: { path: string; size: number; width?: number }) {
   return (
     <svg
       aria-hidden="true"
@@ -37,11 +42,11 @@ export function Icon({ name, size = 18 }: { name: IconName; size?: number }) {
       viewBox="0 0 20 20"
       fill="none"
       stroke="currentColor"
-      strokeWidth={name === 'more' ? 2.6 : 1.6}
+      strokeWidth={width}
       strokeLinecap="round"
       strokeLinejoin="round"
     >
-      <path d={drawings[name]} />
+      <path d={path} />
     </svg>
   )
 }

@@ -4,6 +4,7 @@ import { Ago, Badge, Button, ConfirmDialog, useToast } from '../../design'
 import { useResource } from '../../resource'
 import { Loading } from '../../resource/Loading'
 import forms from '../forms.module.css'
+import rows from '../rows.module.css'
 import styles from './KeysSection.module.css'
 import { NewKeyDialog, ShownKeyDialog } from './NewKeyDialog'
 
@@ -46,10 +47,10 @@ export function KeysSection() {
 function KeyList({ keys, onRemove }: { keys: readonly ApiKey[]; onRemove: (key: ApiKey) => void }) {
   if (keys.length === 0) return <p className={styles.none}>You have no API key.</p>
   return (
-    <ul className={styles.list} aria-label="API keys">
+    <ul className={rows.inside} aria-label="API keys">
       {keys.map((key) => (
-        <li key={key.id} className={styles.row}>
-          <div className={styles.words}>
+        <li key={key.id} className={rows.row}>
+          <div className={rows.words}>
             <strong>{key.name}</strong>
             <span>
               <code>ok_{key.id}_…</code> made <Ago at={key.created_at} />,{' '}

@@ -28,7 +28,7 @@ export function PasswordSection({ user }: { user: User }) {
         <input type="hidden" name="username" autoComplete="username" value={user.email} />
         <div className={forms.row}>
           <Field
-            label="Password so far"
+            label="Current password"
             name="password"
             type="password"
             autoComplete="current-password"

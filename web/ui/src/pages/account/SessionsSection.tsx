@@ -3,6 +3,7 @@ import { Ago, Badge, Button, useToast } from '../../design'
 import { useResource, valueOf } from '../../resource'
 import { Loading } from '../../resource/Loading'
 import forms from '../forms.module.css'
+import rows from '../rows.module.css'
 import styles from './KeysSection.module.css'
 
 /** Where one is signed in. */
@@ -26,7 +27,7 @@ export function SessionsSection() {
       <p className={styles.lead}>Where you are signed in. What a session opened, such as a container, ends with it.</p>
       <Loading of={loaded}>
         {(list) => (
-          <ul className={styles.list} aria-label="Sessions">
+          <ul className={rows.inside} aria-label="Sessions">
             {list.map((session) => (
               <SessionRow key={session.id} session={session} onEnd={() => endOne(session)} />
             ))}
@@ -40,8 +41,8 @@ export function SessionsSection() {
 function SessionRow({ session, onEnd }: { session: Session; onEnd: () => void }) {
   const { current, created_at, last_used_at } = session
   return (
-    <li className={styles.row}>
-      <div className={styles.words}>
+    <li className={rows.row}>
+      <div className={rows.words}>
         <strong>
           Signed in <Ago at={created_at} />
         </strong>

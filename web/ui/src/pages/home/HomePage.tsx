@@ -58,8 +58,12 @@ function OrgList({ orgs }: { orgs: readonly Org[] }) {
         <li key={org.id}>
           <Link to={paths.org(org.id)} className={styles.card}>
             <Avatar name={org.name} seed={org.id} size={40} />
-            <span className={styles.name}>{org.name}</span>
-            <Badge tone={roleTone[org.role]}>{org.role}</Badge>
+            <span className={styles.words}>
+              <span className={styles.name} title={org.name}>
+                {org.name}
+              </span>
+              <Badge tone={roleTone[org.role]}>{org.role}</Badge>
+            </span>
             <Icon name="back" size={16} />
           </Link>
         </li>

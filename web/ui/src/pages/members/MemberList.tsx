@@ -3,6 +3,7 @@ import { members as api, type Member, type Org, type OrgRole, type User } from '
 import { Avatar, Badge, Button, ConfirmDialog, SelectField, useToast } from '../../design'
 import { navigate, paths } from '../../router'
 import { mayChange, orgRoles, roleTone } from '../roles'
+import rows from '../rows.module.css'
 import styles from './MemberList.module.css'
 
 interface MemberListProps {
@@ -14,7 +15,7 @@ interface MemberListProps {
 
 export function MemberList({ org, user, members, onChange }: MemberListProps) {
   return (
-    <ul className={styles.list} aria-label="Members">
+    <ul className={rows.list} aria-label="Members">
       {members.map((member) => (
         <Row key={member.user.id} org={org} user={user} member={member} onChange={onChange} />
       ))}
@@ -37,9 +38,9 @@ function Row({ org, user, member, onChange }: Omit<MemberListProps, 'members'> &
     }
   }
   return (
-    <li className={styles.row}>
+    <li className={rows.row}>
       <Avatar name={member.user.name} seed={member.user.id} size={38} />
-      <div className={styles.words}>
+      <div className={rows.words}>
         <strong>
           {member.user.name} {own && <Badge>you</Badge>}
         </strong>

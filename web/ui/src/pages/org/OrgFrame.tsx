@@ -1,6 +1,8 @@
 import { useCallback, useState, type ReactNode } from 'react'
 import { orgs, type Org } from '../../api'
 import { Badge, ConfirmDialog, LinkButton, Menu, Notice, Page, Spinner, useToast } from '../../design'
+import { classes } from '../../design/classes'
+import tabs from '../../design/tabs.module.css'
 import { useResource, useWhileVisible, valueOf } from '../../resource'
 import { Link, navigate, paths } from '../../router'
 import { NameDialog } from '../NameDialog'
@@ -36,7 +38,7 @@ export function OrgFrame({ id, here, actions, children }: OrgFrameProps) {
           </>
         }
       >
-        <nav aria-label="Organization" className={styles.tabs}>
+        <nav aria-label="Organization" className={classes(tabs.tabs, styles.parts)}>
           <Link to={paths.org(id)} aria-current={here === 'projects' ? 'page' : undefined}>
             Projects
           </Link>

@@ -1,11 +1,13 @@
 import { useState } from 'react'
 import { projects as api, type Org, type Project, type User } from '../../api'
 import { Ago, Badge, Button, ConfirmDialog, LinkButton, Menu, useToast, type MenuItem } from '../../design'
+import { classes } from '../../design/classes'
 import { Link, navigate, paths } from '../../router'
 import { NameDialog } from '../NameDialog'
 import { ProjectRoles } from './ProjectRoles'
-import styles from './ProjectList.module.css'
 import { managesMembers } from '../roles'
+import rows from '../rows.module.css'
+import styles from './ProjectList.module.css'
 
 type Change = (change: (list: Project[]) => Project[]) => void
 
@@ -18,7 +20,7 @@ interface ProjectListProps {
 
 export function ProjectList({ org, user, projects, onChange }: ProjectListProps) {
   return (
-    <ul className={styles.list}>
+    <ul className={rows.list}>
       {projects.map((project) => (
         <Row key={project.id} org={org} user={user} project={project} onChange={onChange} />
       ))}
@@ -52,7 +54,7 @@ function Row({ org, user, project, onChange }: Omit<ProjectListProps, 'projects'
   ]
   const close = () => setAsked(undefined)
   return (
-    <li className={styles.row} data-project={project.id}>
+    <li className={classes(rows.row, styles.project)} data-project={project.id}>
       <div className={styles.words}>
         <h2>
           <Link to={paths.board(project.id)}>{project.name}</Link>

@@ -4,6 +4,7 @@ import { Avatar, Dialog, Notice, SelectField } from '../../design'
 import { useResource, type Loaded } from '../../resource'
 import { Loading } from '../../resource/Loading'
 import { projectRoles } from '../roles'
+import rows from '../rows.module.css'
 import styles from './ProjectRoles.module.css'
 
 interface ProjectRolesProps {
@@ -63,11 +64,11 @@ function MemberList({ loaded, members, project, manages }: MemberListProps) {
   return (
     <>
       {error !== undefined && <Notice error={error} />}
-      <ul className={styles.list}>
+      <ul className={rows.inside}>
         {members.map((member) => (
-          <li key={member.user.id} className={styles.row}>
+          <li key={member.user.id} className={rows.row}>
             <Avatar name={member.user.name} seed={member.user.id} />
-            <div className={styles.words}>
+            <div className={rows.words}>
               <strong>{member.user.name}</strong>
               <span>{member.user.email}</span>
             </div>
