@@ -1,9 +1,12 @@
-// Line icons of the board, on the same grid as those of the house.
+import { Drawing } from '../design/Icon'
+
+// Line icons of the board, which the first page does without.
 
 const drawings = {
   bold: 'M6.5 4h4.2a2.9 2.9 0 0 1 0 5.8H6.5zM6.5 9.8h5a3.1 3.1 0 0 1 0 6.2h-5z',
   bullets: 'M4 5.5h.01M4 10h.01M4 14.5h.01M7.5 5.5H16M7.5 10H16M7.5 14.5H16',
   code: 'M7 6l-4 4 4 4M13 6l4 4-4 4',
+  connect: 'M5.5 17a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM14.5 8a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM7.3 12.7l5.4-5.4',
   container: 'M10 2.8l6.3 3.5v7.4L10 17.2l-6.3-3.5V6.3zM3.7 6.3L10 9.8l6.3-3.5M10 9.8v7.4',
   database:
     'M4 5.5c0-1.4 2.7-2.5 6-2.5s6 1.1 6 2.5-2.7 2.5-6 2.5-6-1.1-6-2.5zM4 5.5v9c0 1.4 2.7 2.5 6 2.5s6-1.1 6-2.5v-9M4 10c0 1.4 2.7 2.5 6 2.5s6-1.1 6-2.5',
@@ -31,20 +34,5 @@ const drawings = {
 export type GlyphName = keyof typeof drawings
 
 export function Glyph({ name, size = 18 }: { name: GlyphName; size?: number }) {
-  return (
-    <svg
-      aria-hidden="true"
-      focusable="false"
-      width={size}
-      height={size}
-      viewBox="0 0 20 20"
-      fill="none"
-      stroke="currentColor"
-      strokeWidth={1.6}
-      strokeLinecap="round"
-      strokeLinejoin="round"
-    >
-      <path d={drawings[name]} />
-    </svg>
-  )
+  return <Drawing path={drawings[name]} size={size} />
 }

@@ -6,7 +6,7 @@ import { Live } from './connection/live'
 import type { Replica } from './connection/replica'
 import type { Session } from './connection/session'
 import { Board } from './model/board'
-import { readContainer, type Action, type ContainerView } from './model/containers'
+import { readPresent, type Action, type ContainerView } from './model/containers'
 import { plainEntries, type Entries } from './model/entries'
 import { readImage, type ImageView } from './model/images'
 import { Motion } from './model/motion'
@@ -42,6 +42,8 @@ export class Workspace {
   readonly images = new Cell<ReadonlyMap<string, ImageView>>(new Map())
   /** Whether containers are known: before, none is not the same as nobody knows. */
   readonly known = new Cell(false)
+  /** What happened that nobody here asked for, and is not bad. */
+  readonly notice = new Cell<{ text: string } | null>(null)
   /** What was shown as done and then refused. */
   readonly problem = new Cell<{ text: string } | null>(null)
   readonly #expected = new Cell<Expected>(new Map())
@@ -66,6 +68,9 @@ export class Workspace {
         this.#system = this.#read(session.system.get())
       }),
       this.#expected.subscribe(() => this.#show()),
+      session.rebuilt.subscribe(() =>
+        this.notice.set({ text: 'What was shown of the containers was out of date. It was read again.' }),
+      ),
       session.refusal.subscribe(() => {
         const reason = session.refusal.get()?.reason ?? ''
         this.problem.set({ text: `Your last change was refused, and is undone here: ${reason}.` })
@@ -103,7 +108,7 @@ export class Workspace {
   }
 
   #read(replica: Replica) {
-    const containers = plainEntries(replica.doc, 'userContainers', readContainer)
+    const containers = plainEntries(replica.doc, 'userContainers', readPresent)
     const images = plainEntries(replica.doc, 'images', readImage)
     // A replica that is built anew shows what the last one had until it is whole.
     const show = () => {

@@ -6,24 +6,31 @@ import {
   ReactFlow,
   SelectionMode,
   useReactFlow,
+  type AriaLabelConfig,
   type Connection,
   type EdgeChange,
+  type EdgeTypes,
   type NodeChange,
   type NodeTypes,
 } from '@xyflow/react'
-import { useCallback, useEffect, useMemo, useState, type PointerEvent, type ReactNode } from 'react'
+import { useCallback, useEffect, useMemo, useState, type ReactNode } from 'react'
 import { useTheme } from '../../design'
 import { CardNode } from '../container/ContainerCard'
 import { useAround } from '../context'
-import { throttle } from '../model/motion'
-import type { Point } from '../model/nodes'
 import styles from './Canvas.module.css'
 import { CodeNode, OtherNode } from './CodeNode'
+import { ConnectDialog } from './ConnectDialog'
+import { ConnectionEdge, type BoardEdge } from './ConnectionEdge'
 import { Hand } from './hand'
+import { KeysDialog } from './KeysDialog'
 import { NoteNode } from './NoteNode'
 import { Pointers } from './Pointers'
 import { Toolbar } from './Toolbar'
+import { useBoardKeys, type Ask } from './useBoardKeys'
 import { useFlowEdges, useFlowNodes, type BoardNode } from './useFlowNodes'
+import { useKeepInSight } from './useKeepInSight'
+import { usePointer } from './usePointer'
+import { useSelection } from './useSelection'
 
 const NODE_TYPES = {
   note: NoteNode,
@@ -31,9 +38,25 @@ const NODE_TYPES = {
   container: CardNode,
   other: OtherNode,
 } as unknown as NodeTypes
+const EDGE_TYPES = { connection: ConnectionEdge } as unknown as EdgeTypes
 
-/** How often others learn where one points at. */
-const POINT_EVERY_MS = 50
+/** What readers of the screen say of whatever has the focus. */
+function descriptions(node: string, edge: string): Partial<AriaLabelConfig> {
+  return {
+    // Whatever its name says, it is this one that is said while keys work.
+    'node.a11yDescription.keyboardDisabled': node,
+    'node.a11yDescription.default': node,
+    'node.a11yDescription.ariaLiveMessage': ({ direction, x, y }) => `Moved ${direction}, to ${x}, ${y}`,
+    'edge.a11yDescription.default': edge,
+  }
+}
+
+const READING = descriptions('Enter selects it, and opens it then.', 'Enter selects it.')
+const WRITING = descriptions(
+  'Enter selects it, and opens it then. Arrow keys move it, C connects it, Delete removes it.',
+  'Enter selects it and writes its label. Delete removes it.',
+)
+
 const FIT = { padding: 0.15, maxZoom: 1 }
 
 /** The board as a plane. */
@@ -41,8 +64,9 @@ export function Canvas({ children }: { children?: ReactNode }) {
   const { open, mayWrite, askRemove } = useAround()
   const theme = useTheme()
   const [selection, select] = useSelection()
-  const nodes = useFlowNodes(open, selection)
-  const edges = useFlowEdges(open, selection)
+  const [asked, ask] = useState<Ask | null>(null)
+  const nodes = useFlowNodes(selection)
+  const edges = useFlowEdges(selection)
   const hand = useMemo(() => new Hand(open), [open])
   const onNodesChange = useCallback(
     (changes: NodeChange<BoardNode>[]) => {
@@ -52,20 +76,26 @@ export function Canvas({ children }: { children?: ReactNode }) {
     [hand, mayWrite, select],
   )
   const onEdgesChange = useCallback(
-    (changes: EdgeChange[]) => {
+    (changes: EdgeChange<BoardEdge>[]) => {
       for (const change of changes) if (change.type === 'select') select(change.id, change.selected)
     },
     [select],
   )
-  useShownSelection(selection)
+  useKeepInSight()
   const pointer = usePointer()
+  const onKeyDown = useBoardKeys(selection, ask)
   const connect = ({ source, target }: Connection) => void open.board.connect(source, target)
+  const chosen = nodes.filter(({ id }) => selection.has(id))
   return (
-    <div className={styles.canvas} {...pointer}>
-      <ReactFlow<BoardNode>
+    <div className={styles.canvas} {...pointer} onKeyDown={onKeyDown}>
+      {/* Before the board itself, as Tab goes: what is on it may be a lot. */}
+      <Toolbar selected={chosen.length === 1 ? (chosen[0]?.id ?? null) : null} onAsk={ask} />
+      <ReactFlow<BoardNode, BoardEdge>
         nodes={nodes}
         edges={edges}
         nodeTypes={NODE_TYPES}
+        edgeTypes={EDGE_TYPES}
+        ariaLabelConfig={mayWrite ? WRITING : READING}
         colorMode={theme}
         onNodesChange={onNodesChange}
         onEdgesChange={onEdgesChange}
@@ -98,9 +128,10 @@ export function Canvas({ children }: { children?: ReactNode }) {
         <Background variant={BackgroundVariant.Dots} gap={24} size={1.6} />
         <Pointers />
         <FitOnce count={nodes.length} />
-        <Toolbar />
         {children}
       </ReactFlow>
+      {asked?.kind === 'connect' && <ConnectDialog from={asked.from} onClose={() => ask(null)} />}
+      {asked?.kind === 'keys' && <KeysDialog onClose={() => ask(null)} />}
     </div>
   )
 }
@@ -118,42 +149,4 @@ function FitOnce({ count }: { count: number }) {
     return () => cancelAnimationFrame(frame)
   }, [fitted, count, fitView])
   return null
-}
-
-function useSelection() {
-  const [selection, setSelection] = useState<ReadonlySet<string>>(new Set())
-  const select = useCallback((id: string, selected: boolean) => {
-    setSelection((before) => {
-      if (before.has(id) === selected) return before
-      const after = new Set(before)
-      if (selected) after.add(id)
-      else after.delete(id)
-      return after
-    })
-  }, [])
-  return [selection, select] as const
-}
-
-/** Shows others what is selected here. */
-function useShownSelection(selection: ReadonlySet<string>): void {
-  const { awareness } = useAround().open.replica
-  useEffect(() => awareness.setLocalStateField('selected', [...selection]), [awareness, selection])
-}
-
-/** Shows others where the pointer is, in the board's own coordinates. */
-function usePointer() {
-  const { awareness } = useAround().open.replica
-  const { screenToFlowPosition } = useReactFlow()
-  const point = useMemo(
-    () => throttle(POINT_EVERY_MS, (at: Point | null) => awareness.setLocalStateField('pointer', at)),
-    [awareness],
-  )
-  useEffect(() => () => point.cancel(), [point])
-  const round = ({ x, y }: Point) => ({ x: Math.round(x), y: Math.round(y) })
-  return {
-    onPointerMove: (event: PointerEvent) => {
-      if (event.pointerType === 'mouse') point(round(screenToFlowPosition({ x: event.clientX, y: event.clientY })))
-    },
-    onPointerLeave: () => point(null),
-  }
 }

@@ -1,17 +1,46 @@
-import { Panel as FlowPanel, useReactFlow } from '@xyflow/react'
+import { useReactFlow } from '@xyflow/react'
 import type { ReactNode } from 'react'
+import { classes } from '../../design/classes'
 import { useAround } from '../context'
 import { Glyph, type GlyphName } from '../Glyph'
 import { SIZES } from '../model/nodes'
+import { calmly } from './calmly'
 import { focusNote, prepareNotes } from './NoteNode'
 import styles from './Toolbar.module.css'
+import type { Ask } from './useBoardKeys'
 import { usePlace } from './usePlace'
 import { useUndo } from './useUndo'
 
+interface ToolbarProps {
+  /** The one thing that is selected; null if none is, or several. */
+  selected: string | null
+  onAsk: (ask: Ask) => void
+}
+
 /** What can be put on the board, undo, and how much of it is shown. */
-export function Toolbar() {
-  const { open, mayWrite, show } = useAround()
+export function Toolbar({ selected, onAsk }: ToolbarProps) {
   const flow = useReactFlow()
+  const { mayWrite } = useAround()
+  return (
+    <div className={styles.around}>
+      <div role="toolbar" aria-label="Board" className={styles.toolbar}>
+        {mayWrite && <Writing selected={selected} onAsk={onAsk} />}
+        <Tool glyph="minus" label="Zoom out" roomy onClick={() => void flow.zoomOut(calmly())} />
+        <Tool glyph="plus" label="Zoom in" roomy onClick={() => void flow.zoomIn(calmly())} />
+        <Tool
+          glyph="fit"
+          label="Show everything"
+          onClick={() => void flow.fitView({ ...calmly(), padding: 0.15, maxZoom: 1 })}
+        />
+        <Tool glyph="keyboard" label="Keys" roomy onClick={() => onAsk({ kind: 'keys' })} />
+      </div>
+    </div>
+  )
+}
+
+/** What those who may write have besides. */
+function Writing({ selected, onAsk }: ToolbarProps) {
+  const { open, mayWrite, show } = useAround()
   const undo = useUndo(open, mayWrite)
   const place = usePlace(open)
   const addNote = () => focusNote(open.board.addNote(place(SIZES.note)))
@@ -19,38 +48,29 @@ export function Toolbar() {
     const node = open.board.addCode(place(SIZES.code), '', 'python')
     show({ kind: 'code', node })
   }
-  const zoom = {
-    duration: matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : 200,
-  }
+  const connect = () => selected !== null && onAsk({ kind: 'connect', from: selected })
   return (
-    <FlowPanel position="bottom-center" className={styles.around ?? ''}>
-      <div role="toolbar" aria-label="Board" className={styles.toolbar}>
-        {mayWrite && (
-          <>
-            <Tool glyph="note" label="Note" onClick={addNote} onPointerEnter={prepareNotes}>
-              Note
-            </Tool>
-            <Tool glyph="code" label="Code document" onClick={addCode}>
-              Code
-            </Tool>
-            <Tool glyph="container" label="New container" onClick={() => show({ kind: 'new-container' })}>
-              Container
-            </Tool>
-            <span className={styles.rule} />
-            <Tool glyph="undo" label="Undo (Ctrl Z)" disabled={!undo.can.undo} onClick={undo.undo} />
-            <Tool glyph="redo" label="Redo (Ctrl Shift Z)" disabled={!undo.can.redo} onClick={undo.redo} />
-            <span className={styles.rule} />
-          </>
-        )}
-        <Tool glyph="minus" label="Zoom out" onClick={() => void flow.zoomOut(zoom)} />
-        <Tool glyph="plus" label="Zoom in" onClick={() => void flow.zoomIn(zoom)} />
-        <Tool
-          glyph="fit"
-          label="Show everything"
-          onClick={() => void flow.fitView({ ...zoom, padding: 0.15, maxZoom: 1 })}
-        />
-      </div>
-    </FlowPanel>
+    <>
+      <Tool glyph="note" label="Note" onClick={addNote} onPointerEnter={prepareNotes}>
+        Note
+      </Tool>
+      <Tool glyph="code" label="Code document" onClick={addCode}>
+        Code
+      </Tool>
+      <Tool glyph="container" label="New container" onClick={() => show({ kind: 'new-container' })}>
+        Container
+      </Tool>
+      <span className={styles.rule} />
+      <Tool
+        glyph="connect"
+        label={selected === null ? 'Connect: select one thing first' : 'Connect what is selected (C)'}
+        disabled={selected === null}
+        onClick={connect}
+      />
+      <Tool glyph="undo" label="Undo (Ctrl Z)" disabled={!undo.can.undo} onClick={undo.undo} />
+      <Tool glyph="redo" label="Redo (Ctrl Shift Z)" disabled={!undo.can.redo} onClick={undo.redo} />
+      <span className={styles.rule} />
+    </>
   )
 }
 
@@ -58,16 +78,18 @@ interface ToolProps {
   glyph: GlyphName
   label: string
   disabled?: boolean
+  /** Left out where there is little room: fingers and other keys do the same. */
+  roomy?: boolean
   onClick: () => void
   onPointerEnter?: () => void
   children?: ReactNode
 }
 
-function Tool({ glyph, label, disabled = false, onClick, onPointerEnter, children }: ToolProps) {
+function Tool({ glyph, label, disabled = false, roomy = false, onClick, onPointerEnter, children }: ToolProps) {
   return (
     <button
       type="button"
-      className={styles.tool}
+      className={classes(styles.tool, roomy && styles.roomy)}
       aria-label={label}
       title={label}
       aria-disabled={disabled}

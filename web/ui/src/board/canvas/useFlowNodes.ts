@@ -1,39 +1,35 @@
-import type { Edge, Node } from '@xyflow/react'
+import type { Node } from '@xyflow/react'
 import { useMemo } from 'react'
 import { useCell } from '../cell'
-import type { NodeView } from '../model/nodes'
-import type { OpenBoard } from '../workspace'
+import { useAround } from '../context'
+import { connectionName, nameOf } from '../model/names'
+import type { EdgeView, NodeView } from '../model/nodes'
+import type { BoardEdge } from './ConnectionEdge'
 
 export type BoardNode = Node<{ view: NodeView }>
 
 /** The same data for the same view: what did not change is not drawn again. */
-const dataOf = new WeakMap<NodeView, { view: NodeView }>()
+const dataOf = new WeakMap<NodeView | EdgeView, { view: unknown }>()
 
-function data(view: NodeView): { view: NodeView } {
+function data<V extends NodeView | EdgeView>(view: V): { view: V } {
   const known = dataOf.get(view)
-  if (known !== undefined) return known
+  if (known !== undefined) return known as { view: V }
   const made = { view }
   dataOf.set(view, made)
   return made
 }
 
-const LABELS: Record<NodeView['type'], string> = {
-  note: 'Note',
-  code: 'Code document',
-  container: 'Container',
-  other: 'Something of a later version',
-}
-
 /** Nodes as the canvas takes them: from the document, where they are shown at the moment, with the own selection. */
-export function useFlowNodes(open: OpenBoard, selected: ReadonlySet<string>): BoardNode[] {
+export function useFlowNodes(selected: ReadonlySet<string>): BoardNode[] {
+  const { open, workspace } = useAround()
   const views = useCell(open.board.nodes.views)
   const places = useCell(open.motion.places)
+  const containers = useCell(workspace.containers)
   return useMemo(
     () =>
       [...views.values()].map((view) => {
         const { id, type, width, height } = view
         const { x, y } = places.get(id) ?? view
-        const title = 'title' in view && view.title !== '' ? `: ${view.title}` : ''
         return {
           id,
           type,
@@ -43,18 +39,20 @@ export function useFlowNodes(open: OpenBoard, selected: ReadonlySet<string>): Bo
           measured: { width, height },
           selected: selected.has(id),
           data: data(view),
-          ariaLabel: LABELS[type] + title,
+          ariaLabel: nameOf(view, containers),
         }
       }),
-    [views, places, selected],
+    [views, places, selected, containers],
   )
 }
 
 /** Edges between nodes that are there. They leave at the sides that face each other. */
-export function useFlowEdges(open: OpenBoard, selected: ReadonlySet<string>): Edge[] {
+export function useFlowEdges(selected: ReadonlySet<string>): BoardEdge[] {
+  const { open, workspace } = useAround()
   const edges = useCell(open.board.edges.views)
   const nodes = useCell(open.board.nodes.views)
   const places = useCell(open.motion.places)
+  const containers = useCell(workspace.containers)
   return useMemo(
     () =>
       [...edges.values()].flatMap((edge) => {
@@ -63,15 +61,18 @@ export function useFlowEdges(open: OpenBoard, selected: ReadonlySet<string>): Ed
         const sides = facing({ ...source, ...places.get(source.id) }, { ...target, ...places.get(target.id) })
         return [
           {
-            ...edge,
+            id: edge.id,
+            source: edge.source,
+            target: edge.target,
             ...sides,
+            type: 'connection',
             selected: selected.has(edge.id),
-            ariaLabel: 'Connection',
-            type: 'default',
+            data: data(edge),
+            ariaLabel: connectionName(edge, source, target, containers),
           },
         ]
       }),
-    [edges, nodes, places, selected],
+    [edges, nodes, places, selected, containers],
   )
 }
 

@@ -1,4 +1,5 @@
 import { useCallback, useEffect } from 'react'
+import { isTyping } from '../../design/typing'
 import { useCell } from '../cell'
 import type { OpenBoard } from '../workspace'
 
@@ -15,9 +16,7 @@ export function useUndo({ board }: OpenBoard, mayWrite: boolean) {
 function useUndoKeys(undo: () => void, redo: () => void): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement
-      if (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return
-      if (!(event.ctrlKey || event.metaKey) || event.altKey) return
+      if (isTyping(event.target) || !(event.ctrlKey || event.metaKey) || event.altKey) return
       const key = event.key.toLowerCase()
       if (key !== 'z' && key !== 'y') return
       event.preventDefault()

@@ -52,7 +52,7 @@ const SERVICES_SHOWN = 2
 export function ContainerCard({ container, card = null }: { container: ContainerView; card?: string | null }) {
   const { workspace, show } = useAround()
   const images = useCell(workspace.images)
-  const { items } = useActions(container, card)
+  const { actions, items, run } = useActions(container, card)
   const reason = reasonText(container)
   const image = images.get(container.image)?.name ?? container.image
   const rest = container.services.length - SERVICES_SHOWN
@@ -82,12 +82,20 @@ export function ContainerCard({ container, card = null }: { container: Container
         {container.services.slice(0, SERVICES_SHOWN).map((service) => (
           <ServiceLink key={service.name} service={service} container={container} />
         ))}
+        {container.services.length === 0 && container.phase === 'running' && (
+          <span className={styles.none}>Nothing to open yet</span>
+        )}
         {rest > 0 && (
           <Button variant="quiet" small onClick={() => show({ kind: 'container', id: container.id })}>
             {rest} more
           </Button>
         )}
         <span className={styles.gap} />
+        {actions.includes('start') && (
+          <Button small icon="play" aria-label={`Start ${container.name}`} onClick={() => run('start')}>
+            Start
+          </Button>
+        )}
         {container.url !== null && (
           <CopyButton variant="quiet" small bare text={container.url} label={`Copy the URL of ${container.name}`} />
         )}

@@ -1,6 +1,7 @@
 import { lazy, Suspense, useRef, useState, type KeyboardEvent } from 'react'
 import { Badge, Button, Spinner } from '../../design'
 import { classes } from '../../design/classes'
+import tabs from '../../design/tabs.module.css'
 import { useCell } from '../cell'
 import { useAround } from '../context'
 import { Glyph } from '../Glyph'
@@ -104,7 +105,13 @@ function Tabs({ tab, onChange }: { tab: Tab; onChange: (tab: Tab) => void }) {
     list.current?.querySelector<HTMLElement>(`#container-tab-${next}`)?.focus()
   }
   return (
-    <div ref={list} role="tablist" aria-label="Container" className={styles.tabs} onKeyDown={steer}>
+    <div
+      ref={list}
+      role="tablist"
+      aria-label="Container"
+      className={classes(tabs.tabs, styles.parts)}
+      onKeyDown={steer}
+    >
       {TABS.map((name) => (
         <button
           key={name}

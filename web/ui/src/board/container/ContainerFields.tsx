@@ -1,4 +1,4 @@
-import { useState, type FormEvent } from 'react'
+import { useEffect, useRef, useState, type FormEvent } from 'react'
 import { ApiError } from '../../api'
 import { Button, Field, Notice } from '../../design'
 import { useAround } from '../context'
@@ -22,6 +22,11 @@ export function ContainerFields({ image, onBack, onCreated }: ContainerFieldsPro
   const [errors, setErrors] = useState<FieldErrors>({})
   const [failure, setFailure] = useState<ApiError | null>(null)
   const [busy, setBusy] = useState(false)
+  const place = useRef<HTMLFormElement>(null)
+  useEffect(() => {
+    // What is wrong may be out of sight.
+    place.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus()
+  }, [errors])
   const set = (change: Partial<ContainerForm>) => setForm((form) => ({ ...form, ...change }))
 
   const submit = async (event: FormEvent) => {
@@ -48,7 +53,7 @@ export function ContainerFields({ image, onBack, onCreated }: ContainerFieldsPro
     onChange: (event: { target: { value: string } }) => set({ [name]: event.target.value }),
   })
   return (
-    <form className={styles.form} noValidate onSubmit={submit}>
+    <form ref={place} className={styles.form} noValidate onSubmit={submit}>
       <div className={styles.chosen}>
         <ImageSign image={image} />
         <div>
@@ -67,11 +72,7 @@ export function ContainerFields({ image, onBack, onCreated }: ContainerFieldsPro
         error={errors.name}
         hint={
           <>
-            Alias:{' '}
-            <code>
-              {slugPreview(form.name.trim() === '' ? image.name : form.name)}
-              -······
-            </code>
+            Its address begins with <code>{slugPreview(form.name.trim() === '' ? image.name : form.name)}-</code>
           </>
         }
       />

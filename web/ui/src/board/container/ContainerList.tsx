@@ -1,5 +1,5 @@
 import { memo, useDeferredValue, useMemo, useState } from 'react'
-import { Badge, Button } from '../../design'
+import { Badge, Button, SearchField } from '../../design'
 import { usePlace } from '../canvas/usePlace'
 import { useCell } from '../cell'
 import { useAround } from '../context'
@@ -9,8 +9,8 @@ import { SIZES, type NodeView } from '../model/nodes'
 import styles from './ContainerList.module.css'
 import { PHASE_TONES } from './phase'
 
-/** More rows than anybody reads; a word more in the filter finds the rest. */
-const ROWS_MAX = 200
+/** Rows that are drawn at first, and each time somebody asks for more: a word in the filter finds one sooner. */
+const ROWS = 100
 
 /** All containers of the project, on the board or not. */
 export function ContainerList() {
@@ -19,6 +19,7 @@ export function ContainerList() {
   const known = useCell(workspace.known)
   const nodes = useCell(open.board.nodes.views)
   const [query, setQuery] = useState('')
+  const [shown, setShown] = useState(ROWS)
   const wanted = useDeferredValue(query)
   const sorted = useMemo(() => [...containers.values()].sort((a, b) => a.name.localeCompare(b.name)), [containers])
   const found = useMemo(() => {
@@ -26,6 +27,10 @@ export function ContainerList() {
     return sorted.filter((container) => matches(container.name, container.slug, container.image, container.phaseText))
   }, [sorted, wanted])
   const placed = useMemo(() => placedIn(nodes), [nodes])
+  const search = (query: string) => {
+    setQuery(query)
+    setShown(ROWS)
+  }
   return (
     <section className={styles.list} aria-label="Containers">
       <header className={styles.header}>
@@ -37,25 +42,22 @@ export function ContainerList() {
         )}
       </header>
       {containers.size > 5 && (
-        <input
-          type="search"
-          className={styles.search}
-          placeholder="Filter"
-          aria-label="Filter containers"
-          value={query}
-          onChange={(event) => setQuery(event.target.value)}
-        />
+        <SearchField small label="Filter containers" placeholder="Filter" value={query} onChange={search} />
       )}
       <ul className={styles.rows}>
-        {found.slice(0, ROWS_MAX).map((container) => (
+        {found.slice(0, shown).map((container) => (
           <Row key={container.id} container={container} placed={placed.has(container.id)} />
         ))}
       </ul>
       {known && containers.size === 0 && (
-        <p className={styles.none}>None yet. A notebook, an editor, a data base: choose one from the catalogue.</p>
+        <p className={styles.none}>None yet. A notebook, an editor, a database: choose one from the catalogue.</p>
       )}
       {containers.size > 0 && found.length === 0 && <p className={styles.none}>None matches.</p>}
-      {found.length > ROWS_MAX && <p className={styles.none}>And {found.length - ROWS_MAX} more.</p>}
+      {found.length > shown && (
+        <Button small onClick={() => setShown(shown + ROWS)}>
+          Show more of {found.length}
+        </Button>
+      )}
     </section>
   )
 }

@@ -4,7 +4,7 @@ import uPlot from 'uplot'
 import { useTheme } from '../../design'
 import type { Figures as Sample } from '../connection/live'
 import type { ContainerView } from '../model/containers'
-import { bytesText, coresText } from './amounts'
+import { bytesText, processorText } from './amounts'
 import styles from './Figures.module.css'
 import { useFigures } from './useFigures'
 
@@ -23,21 +23,26 @@ const rate = (value: (sample: Sample) => number) => (now: Sample, before: Sample
 const CHARTS: {
   title: string
   text: (value: number) => string
+  /** The scale reaches at least so far: next to nothing looks like it. */
+  least: number
   lines: Line[]
 }[] = [
   {
     title: 'Processor',
-    text: coresText,
+    text: processorText,
+    least: 0.01,
     lines: [{ label: 'Used', color: '--accent', value: (now) => now.cpu }],
   },
   {
     title: 'Memory',
     text: bytesText,
+    least: 1_024 ** 2,
     lines: [{ label: 'Used', color: '--info', value: (now) => now.memory }],
   },
   {
     title: 'Network',
     text: (value) => `${bytesText(value)}/s`,
+    least: 1_024,
     lines: [
       {
         label: 'In',
@@ -54,6 +59,7 @@ const CHARTS: {
   {
     title: 'Disk',
     text: (value) => `${bytesText(value)}/s`,
+    least: 1_024,
     lines: [
       { label: 'Read', color: '--good', value: rate((sample) => sample.read) },
       {
@@ -94,7 +100,7 @@ const HEIGHT = 130
 const time = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
 const clock = (seconds: number) => time.format(seconds * 1_000)
 
-function Chart({ title, text, lines, figures }: (typeof CHARTS)[number] & { figures: readonly Sample[] }) {
+function Chart({ title, text, least, lines, figures }: (typeof CHARTS)[number] & { figures: readonly Sample[] }) {
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
   const theme = useTheme()
@@ -102,9 +108,14 @@ function Chart({ title, text, lines, figures }: (typeof CHARTS)[number] & { figu
   useEffect(() => {
     const element = place.current
     if (element === null) return
-    const colour = (name: string) => getComputedStyle(element).getPropertyValue(name).trim()
+    // As it is in this theme: a canvas knows nothing of properties.
+    const colour = (name: string) => {
+      element.style.color = `var(${name})`
+      return getComputedStyle(element).color
+    }
     const axis = {
       stroke: colour('--ink-faint'),
+      font: `12px ${getComputedStyle(element).fontFamily}`,
       grid: { stroke: colour('--line'), width: 1 },
       ticks: { show: false },
     }
@@ -115,12 +126,12 @@ function Chart({ title, text, lines, figures }: (typeof CHARTS)[number] & { figu
         legend: { show: false },
         cursor: { y: false },
         axes: [
-          { ...axis, space: 90, values: (_plot, values) => values.map(clock) },
+          { ...axis, space: 90, size: 28, values: (_plot, values) => values.map(clock) },
           { ...axis, size: 74, values: (_plot, values) => values.map(text) },
         ],
         scales: {
           y: {
-            range: (_plot, _least, most) => [0, most > 0 ? most * 1.15 : 1],
+            range: (_plot, _least, most) => [0, Math.max(most * 1.15, least)],
           },
         },
         series: [
@@ -129,6 +140,7 @@ function Chart({ title, text, lines, figures }: (typeof CHARTS)[number] & { figu
             label,
             stroke: colour(color),
             width: 1.6,
+            points: { show: false },
           })),
         ],
       },
@@ -143,14 +155,14 @@ function Chart({ title, text, lines, figures }: (typeof CHARTS)[number] & { figu
       made.destroy()
       plot.current = null
     }
-  }, [theme, text, lines])
+  }, [theme, text, least, lines])
 
   useEffect(() => {
     plot.current?.setData([
       figures.map(({ at }) => at / 1_000),
       ...lines.map(({ value }) => figures.map((sample, at) => value(sample, figures[at - 1] ?? sample))),
     ])
-  }, [figures, lines, theme, text])
+  }, [figures, lines, theme, text, least])
 
   const last = figures.at(-1)
   const before = figures.at(-2) ?? last

@@ -1,10 +1,11 @@
 import { useCallback, useEffect, useMemo, useRef, useState, type UIEvent } from 'react'
-import { Button, Notice } from '../../design'
+import { Button, Notice, SearchField } from '../../design'
 import { classes } from '../../design/classes'
-import { Glyph } from '../Glyph'
+import { Glyph, type GlyphName } from '../Glyph'
 import type { LogLine } from '../connection/logs'
 import type { ContainerView } from '../model/containers'
 import { matcher } from '../model/filter'
+import { rowsAround } from '../model/tail'
 import styles from './Logs.module.css'
 import { useLogLines } from './useLogLines'
 
@@ -27,14 +28,7 @@ export default function Logs({ container }: { container: ContainerView }) {
   return (
     <div className={styles.logs}>
       <div className={styles.bar}>
-        <input
-          type="search"
-          className={styles.filter}
-          placeholder="Filter"
-          aria-label="Filter the log"
-          value={query}
-          onChange={(event) => setQuery(event.target.value)}
-        />
+        <SearchField small label="Filter the log" placeholder="Filter" value={query} onChange={setQuery} />
         <Toggle label={paused ? 'Go on' : 'Pause'} pressed={paused} onClick={() => setPaused(!paused)} glyph="pause" />
         <Toggle label="Wrap lines" pressed={wrap} onClick={() => setWrap(!wrap)} glyph="wrap" />
         <Toggle label="Download" onClick={() => download(container.name, lines)} glyph="download" />
@@ -67,8 +61,9 @@ function Lines({ lines, wrap, empty }: { lines: readonly LogLine[]; wrap: boolea
   useEffect(() => {
     if (atEnd) place.current?.scrollTo({ top: place.current.scrollHeight })
   }, [lines, atEnd, wrap])
-  const first = wrap ? Math.max(0, lines.length - WRAPPED) : Math.max(0, Math.floor(range.top / LINE_PX) - MARGIN)
-  const count = wrap ? WRAPPED : Math.ceil(range.height / LINE_PX) + 2 * MARGIN
+  const { first, count } = wrap
+    ? { first: Math.max(0, lines.length - WRAPPED), count: WRAPPED }
+    : rowsAround(range.top, range.height, LINE_PX, MARGIN)
   const shown = lines.slice(first, first + count)
   return (
     <div className={styles.around}>
@@ -90,6 +85,7 @@ function Lines({ lines, wrap, empty }: { lines: readonly LogLine[]; wrap: boolea
             <div
               key={line.number}
               className={classes(styles.line, line.stream === 'stderr' && styles.error)}
+              data-line={line.number}
               style={wrap ? undefined : { top: (first + at) * LINE_PX }}
             >
               {line.text}
@@ -108,23 +104,16 @@ function Lines({ lines, wrap, empty }: { lines: readonly LogLine[]; wrap: boolea
 
 interface ToggleProps {
   label: string
-  glyph: 'pause' | 'wrap' | 'download'
+  glyph: GlyphName
   pressed?: boolean
   onClick: () => void
 }
 
 function Toggle({ label, glyph, pressed, onClick }: ToggleProps) {
   return (
-    <button
-      type="button"
-      className={styles.toggle}
-      aria-label={label}
-      title={label}
-      aria-pressed={pressed}
-      onClick={onClick}
-    >
+    <Button variant="quiet" small aria-label={label} title={label} aria-pressed={pressed} onClick={onClick}>
       <Glyph name={glyph} size={17} />
-    </button>
+    </Button>
   )
 }
 

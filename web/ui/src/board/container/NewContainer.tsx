@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'react'
-import { Empty, Spinner } from '../../design'
+import { Empty, SearchField, Spinner } from '../../design'
 import { usePlace } from '../canvas/usePlace'
 import { useCell } from '../cell'
 import { useAround } from '../context'
@@ -54,14 +54,7 @@ function Catalogue({ images, onChoose }: { images: ImageView[]; onChoose: (id: s
   }
   return (
     <div className={styles.catalogue}>
-      <input
-        type="search"
-        className={styles.search}
-        placeholder="Search the catalogue"
-        aria-label="Search the catalogue"
-        value={query}
-        onChange={(event) => setQuery(event.target.value)}
-      />
+      <SearchField label="Search the catalogue" placeholder="Search the catalogue" value={query} onChange={setQuery} />
       <ul className={styles.images}>
         {found.map((image) => (
           <li key={image.id}>

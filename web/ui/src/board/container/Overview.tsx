@@ -29,7 +29,9 @@ export function Overview({ container }: { container: ContainerView }) {
       {(container.phase === 'running' || container.phase === 'unhealthy') && <Sparkline id={container.id} />}
       <section>
         <h3>Services</h3>
-        {container.services.length === 0 && <p className={styles.none}>None yet. The container says what it serves.</p>}
+        {container.services.length === 0 && (
+          <p className={styles.none}>None yet. They stand here as soon as its program offers some.</p>
+        )}
         <ul className={styles.services}>
           {container.services.map((service) => (
             <li key={service.name}>
@@ -49,11 +51,11 @@ export function Overview({ container }: { container: ContainerView }) {
         <dl className={styles.facts}>
           <Fact name="Image">{image?.name ?? container.image}</Fact>
           {container.slug !== '' && <Fact name="Alias">{container.slug}</Fact>}
-          <Fact name="Runs on">{container.runner ?? 'the platform'}</Fact>
+          <Fact name="Runs on">{container.runner ?? 'this installation'}</Fact>
           <Fact name="Limits">{limitsText(container)}</Fact>
           {container.since !== null && (
-            <Fact name="In this phase">
-              since <Ago at={container.since} />
+            <Fact name="Last change">
+              <Ago at={container.since} />
             </Fact>
           )}
           {container.createdAt !== null && (

@@ -1,5 +1,5 @@
 import type { Figures } from '../connection/live'
-import { bytesText, coresText } from './amounts'
+import { bytesText, processorText } from './amounts'
 import styles from './Sparkline.module.css'
 import { useFigures } from './useFigures'
 
@@ -11,7 +11,7 @@ export function Sparkline({ id }: { id: string }) {
   const last = figures.at(-1)
   return (
     <div className={styles.pair}>
-      <Line name="Processor" figures={figures} value={(at) => at.cpu} text={last && coresText(last.cpu)} />
+      <Line name="Processor" figures={figures} value={(at) => at.cpu} text={last && processorText(last.cpu)} />
       <Line
         name="Memory"
         figures={figures}

@@ -7,6 +7,9 @@ export function bytesText(bytes: number): string {
   return `${amount >= 100 || power === 0 ? Math.round(amount) : amount.toFixed(1)} ${UNITS[power] ?? ''}`
 }
 
-export function coresText(cores: number): string {
-  return `${cores.toFixed(2)} ${cores === 1 ? 'core' : 'cores'}`
+/** Time of processors, where 100 % is one of them. */
+export function processorText(cores: number): string {
+  const percent = cores * 100
+  const digits = percent === 0 || percent >= 10 ? 0 : percent >= 1 ? 1 : 2
+  return `${percent.toFixed(digits)} %`
 }

@@ -1,10 +1,8 @@
 import { useEffect, useRef, useState } from 'react'
 import { followLogs, type LogLine } from '../connection/logs'
 import { useAround } from '../context'
+import { keepLast, LINES_MAX } from '../model/tail'
 
-const TAIL = 200
-/** Older lines are dropped: the browser is no archive. */
-const KEPT = 10_000
 /** However fast it writes, it is drawn at this pace. */
 const DRAW_EVERY_MS = 100
 
@@ -29,26 +27,28 @@ export function useLogLines(id: string, paused: boolean): LogState {
 
   useEffect(() => {
     const stop = new AbortController()
-    let [waiting, number]: [LogLine[], number] = [[], 0]
+    let [waiting, number]: [readonly LogLine[], number] = [[], 0]
     const draw = () => {
       if (hold.current || waiting.length === 0) return
       const fresh = waiting
       waiting = []
       setState((state) => ({
         ...state,
-        lines: [...state.lines, ...fresh].slice(-KEPT),
+        lines: keepLast(state.lines, fresh),
       }))
     }
     const timer = setInterval(draw, DRAW_EVERY_MS)
     const listener = {
       lines: (lines: Omit<LogLine, 'number'>[]) => {
-        for (const line of lines) waiting.push({ ...line, number: (number += 1) })
-        waiting = waiting.slice(-KEPT)
+        waiting = keepLast(
+          waiting,
+          lines.map((line) => ({ ...line, number: (number += 1) })),
+        )
       },
       connected: (connected: boolean) => setState((state) => ({ ...state, connected })),
       refused: (error: unknown) => setState((state) => ({ ...state, connected: false, error })),
     }
-    const path = { project: session.project, container: id, tail: TAIL }
+    const path = { project: session.project, container: id, tail: LINES_MAX }
     void followLogs(session.access, path, listener, stop.signal)
     return () => {
       stop.abort()

@@ -63,6 +63,31 @@ test('a node goes with its edges, and undo brings the text back', () => {
   expect([...bob.edges.views.get().keys()]).toEqual([edge])
 })
 
+test('undo covers cards, edges and what they are called, one by one', () => {
+  const [alice, bob] = pair()
+  const [note, card] = [alice.addNote(at), alice.addCard({ x: 400, y: 0 }, 'uc_0123456789abcdef')]
+  const edge = alice.connect(note, card) ?? ''
+  const label = () => bob.edges.views.get().get(edge)?.label
+  alice.label(edge, 'feeds')
+  expect(label()).toBe('feeds')
+  bob.change(note, { color: 'sky' })
+  alice.undo.undo()
+  expect(label()).toBe('')
+  alice.undo.undo()
+  expect(bob.edges.views.get().size).toBe(0)
+  alice.undo.undo()
+  expect([...bob.nodes.views.get().keys()]).toEqual([note])
+  expect(bob.nodes.views.get().get(note)).toMatchObject({ color: 'sky' })
+})
+
+test('a label for a connection that somebody removed goes nowhere', () => {
+  const [alice, bob] = pair()
+  const edge = alice.connect(alice.addNote(at), alice.addNote(at)) ?? ''
+  bob.remove([], [edge])
+  alice.label(edge, 'late')
+  expect(alice.edges.views.get().size).toBe(0)
+})
+
 test('what did not change keeps its view', () => {
   const [alice, bob] = pair()
   const [still, moved] = [alice.addNote(at), alice.addNote(at)]

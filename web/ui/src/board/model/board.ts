@@ -81,61 +81,67 @@ export class Board {
 
   move(places: Iterable<readonly [string, Point]>): void {
     this.#write(() => {
-      for (const [id, { x, y }] of places) this.#put(id, { x: Math.round(x), y: Math.round(y) })
+      for (const [id, { x, y }] of places) put(this.#nodes.get(id), { x: Math.round(x), y: Math.round(y) })
     })
   }
 
   resize(id: string, box: Point & { width: number; height: number }): void {
     const [x, y] = [Math.round(box.x), Math.round(box.y)]
     const [width, height] = [Math.round(box.width), Math.round(box.height)]
-    this.#write(() => this.#put(id, { x, y, width, height }))
+    this.#write(() => put(this.#nodes.get(id), { x, y, width, height }))
   }
 
   change(id: string, fields: { title?: string; language?: string; color?: NoteColor }): void {
-    this.step()
-    this.#write(() => this.#put(id, fields))
+    this.#writeStep(() => put(this.#nodes.get(id), fields))
   }
 
-  connect(source: string, target: string): string | null {
+  /** Says what a connection is; an empty text says nothing. */
+  label(edge: string, text: string): void {
+    this.#writeStep(() => put(this.#edges.get(edge), { label: text }))
+  }
+
+  connect(source: string, target: string, label = ''): string | null {
     const same = (edge: EdgeView) => edge.source === source && edge.target === target
     if (source === target || [...this.edges.views.get().values()].some(same)) return null
-    this.step()
     const id = uuidv4()
-    this.#write(() => this.#edges.set(id, mapOf({ source, target })))
+    this.#writeStep(() => this.#edges.set(id, mapOf({ source, target, ...(label !== '' && { label }) })))
     return id
   }
 
   /** Removes nodes and edges, and the edges that end at these nodes. */
   remove(nodes: readonly string[], edges: readonly string[] = []): void {
-    this.step()
-    this.#write(() => {
+    this.#writeStep(() => {
       nodes.forEach((id) => this.#nodes.delete(id))
       edges.forEach((id) => this.#edges.delete(id))
       for (const edge of this.edges.views.get().values()) {
         if (nodes.includes(edge.source) || nodes.includes(edge.target)) this.#edges.delete(edge.id)
       }
     })
-    this.step()
   }
 
   #add(fields: Record<string, unknown>): string {
-    this.step()
     const id = uuidv4()
-    this.#write(() => this.#nodes.set(id, mapOf(fields)))
-    this.step()
+    this.#writeStep(() => this.#nodes.set(id, mapOf(fields)))
     return id
   }
 
-  #put(id: string, fields: Record<string, unknown>): void {
-    const map = this.#nodes.get(id)
-    if (!(map instanceof Y.Map)) return
-    for (const [name, value] of Object.entries(fields)) {
-      if (map.get(name) !== value) map.set(name, value)
-    }
+  /** A change that undo takes back by itself. */
+  #writeStep(change: () => void): void {
+    this.step()
+    this.#write(change)
+    this.step()
   }
 
   #write(change: () => void): void {
     this.#doc.transact(change, this.#origin)
+  }
+}
+
+/** Writes what differs, if there is something to write it to. */
+function put(map: unknown, fields: Record<string, unknown>): void {
+  if (!(map instanceof Y.Map)) return
+  for (const [name, value] of Object.entries(fields)) {
+    if (map.get(name) !== value) map.set(name, value)
   }
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import * as Y from 'yjs'
-import { actionsFor, phaseLabel, PHASES, readContainer, reasonText } from './containers'
+import { actionsFor, phaseLabel, PHASES, readContainer, readPresent, reasonText } from './containers'
 import { plainEntries } from './entries'
 import { matcher } from './filter'
 import { readImage } from './images'
@@ -76,6 +76,31 @@ test('a command shows at once, and goes when it is refused or the gateway has de
   expect(foresee(decided, expected)).toBe(decided)
 })
 
+test('each action shows as what it will become', () => {
+  const container = readContainer(ID, { ...whole, status: { ...whole.status, reason: { code: 'exited', text: '' } } })
+  const after = (action: Parameters<typeof expectAction>[2]) => {
+    const { phase, desired, reason } = foresee(container, expectAction(new Map(), container, action))
+    expect(reason, 'the last reason explains nothing of this').toBeNull()
+    return [phase, desired]
+  }
+  expect(after('start')).toEqual(['pending', 'running'])
+  expect(after('stop')).toEqual(['stopping', 'stopped'])
+  expect(after('restart')).toEqual(['stopping', 'running'])
+  expect(after('delete')).toEqual(['stopping', 'deleted'])
+})
+
+test('phases and reasons are words', () => {
+  const words = (phase: string, code: string | null, text = '') => {
+    const container = readContainer(ID, { status: { phase, reason: { code, text } } })
+    return [phaseLabel(container), reasonText(container)]
+  }
+  expect(words('running', null)).toEqual(['Running', null])
+  expect(words('stopped', 'manual')).toEqual(['Stopped', null])
+  expect(words('failed', 'out_of_memory')).toEqual(['Failed', 'It took more memory than it may have'])
+  expect(words('failed', 'exited', 'code 3')).toEqual(['Failed', 'The program ended: code 3'])
+  expect(words('failed', 'of_tomorrow', 'It rained')).toEqual(['Failed', 'It rained'])
+})
+
 test('a document of containers is read again only where it changed', () => {
   const doc = new Y.Doc()
   const deep = (value: object): Y.Map<unknown> =>
@@ -86,7 +111,7 @@ test('a document of containers is read again only where it changed', () => {
       ]),
     )
   const root = doc.getMap<Y.Map<unknown>>('userContainers')
-  const entries = plainEntries(doc, 'userContainers', readContainer)
+  const entries = plainEntries(doc, 'userContainers', readPresent)
   root.set('uc_a', deep(whole))
   root.set('uc_b', deep(whole))
   const before = entries.views.get()
@@ -96,6 +121,9 @@ test('a document of containers is read again only where it changed', () => {
   expect(entries.views.get().get('uc_b')?.phase).toBe('unhealthy')
   root.delete('uc_a')
   expect([...entries.views.get().keys()]).toEqual(['uc_b'])
+  // What was deleted still stands there for a while.
+  status.set('phase', 'deleted')
+  expect(entries.views.get().size).toBe(0)
 })
 
 test('images, with variables by name or as a list', () => {

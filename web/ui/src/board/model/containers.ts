@@ -91,6 +91,12 @@ export function readContainer(id: string, value: unknown): ContainerView {
   }
 }
 
+/** The same of one that is still there. The gateway shows for a while what was deleted; to everybody here it is gone. */
+export function readPresent(id: string, value: unknown): ContainerView | null {
+  const container = readContainer(id, value)
+  return container.phase === 'deleted' ? null : container
+}
+
 /** Those that the image declares first, in its order; then the rest by name. */
 function readServices(declared: readonly unknown[], entries: [string, unknown][]): ServiceView[] {
   const place = (name: string) => (declared.includes(name) ? declared.indexOf(name) : declared.length)

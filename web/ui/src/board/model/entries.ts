@@ -50,7 +50,7 @@ export class Entries<T> {
 }
 
 /** Entries of a document that are plain data. */
-export function plainEntries<T>(doc: Y.Doc, root: string, read: (id: string, value: unknown) => T): Entries<T> {
+export function plainEntries<T>(doc: Y.Doc, root: string, read: (id: string, value: unknown) => T | null): Entries<T> {
   return new Entries(doc.getMap(root), (id, value) => {
     if (value instanceof Y.AbstractType) return read(id, value.toJSON())
     return typeof value === 'object' ? read(id, value) : null

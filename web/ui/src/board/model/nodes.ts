@@ -20,6 +20,8 @@ export interface NoteView extends Placed {
   color: NoteColor
   /** Null while only half of it has come. */
   text: Y.XmlFragment | null
+  /** Its first words. */
+  beginning: string
 }
 
 export interface CodeView extends Placed {
@@ -73,12 +75,14 @@ export function readNode(id: string, value: unknown): NodeView | null {
   const title = textOf(map.get('title')) ?? ''
   switch (type) {
     case 'note': {
-      const [text, color] = [map.get('text'), map.get('color')]
+      const [found, color] = [map.get('text'), map.get('color')]
+      const text = found instanceof Y.XmlFragment ? found : null
       return {
         ...placed(id, map, 'note'),
         type,
         color: NOTE_COLORS.find((known) => known === color) ?? 'brass',
-        text: text instanceof Y.XmlFragment ? text : null,
+        text,
+        beginning: text === null ? '' : beginningOf(text),
       }
     }
     case 'code': {
@@ -104,6 +108,20 @@ export function readNode(id: string, value: unknown): NodeView | null {
         title: title === '' ? (textOf(type) ?? '') : title,
       }
   }
+}
+
+/** So many letters tell one note from another. */
+const BEGINNING = 60
+
+function beginningOf(text: Y.XmlFragment): string {
+  let words = ''
+  for (const part of text.createTreeWalker((part) => part instanceof Y.XmlText)) {
+    if (words.length > BEGINNING) break
+    const runs = (part as Y.XmlText).toDelta() as { insert?: unknown }[]
+    words += ` ${runs.map(({ insert }) => textOf(insert) ?? '').join('')}`
+  }
+  const whole = words.trim().replace(/\s+/g, ' ')
+  return whole.length > BEGINNING ? `${whole.slice(0, BEGINNING).trimEnd()}…` : whole
 }
 
 function placed(id: string, map: Y.Map<unknown>, kind: keyof typeof SIZES): Placed {

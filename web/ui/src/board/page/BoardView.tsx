@@ -1,5 +1,5 @@
 import { ReactFlowProvider } from '@xyflow/react'
-import { lazy, Suspense, useEffect, useMemo, useState, useSyncExternalStore } from 'react'
+import { lazy, Suspense, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import type { Org, Project } from '../../api'
 import { Empty, Spinner, useToast } from '../../design'
 import { useCell } from '../cell'
@@ -9,9 +9,11 @@ import { ContainerList } from '../container/ContainerList'
 import { NewContainer } from '../container/NewContainer'
 import { AroundContext, useAround, type Around, type Panel } from '../context'
 import type { Workspace } from '../workspace'
+import { Announcements } from './Announcements'
 import { BoardList } from './BoardList'
 import styles from './BoardView.module.css'
 import { Confirmation, type Question } from './Confirmations'
+import { OfflineNotice } from './OfflineNotice'
 import { TopBar, type View } from './TopBar'
 
 const Canvas = lazy(async () => ({
@@ -46,7 +48,12 @@ export function BoardView({ workspace, project, org }: BoardViewProps) {
   const [view, setView] = useState<View>('list')
   const [listed, setListed] = useState(false)
   const narrow = useNarrow()
-  useProblems(workspace)
+  const page = useRef<HTMLElement>(null)
+  useEffect(() => {
+    // What had the focus may be gone with what was asked about; at first nothing has it.
+    if (question === null && document.activeElement === document.body) page.current?.focus({ preventScroll: true })
+  }, [question])
+  useTidings(workspace)
   const around: Around = useMemo(
     () => ({
       workspace,
@@ -64,7 +71,7 @@ export function BoardView({ workspace, project, org }: BoardViewProps) {
     <AroundContext value={around}>
       {/* A replica that had to be thrown away takes everything with it that was bound to it. */}
       <ReactFlowProvider key={open.replica.doc.guid}>
-        <main className={styles.page}>
+        <main ref={page} tabIndex={-1} aria-label={`Board of ${project.name}`} className={styles.page}>
           <TopBar
             project={project}
             org={org}
@@ -73,6 +80,7 @@ export function BoardView({ workspace, project, org }: BoardViewProps) {
             listed={listed}
             onList={setListed}
           />
+          <OfflineNotice />
           <div className={styles.body}>
             {listed && !narrow && (
               <div className={styles.side}>
@@ -90,6 +98,7 @@ export function BoardView({ workspace, project, org }: BoardViewProps) {
             )}
             <Side panel={panel} onClose={() => setPanel(null)} />
           </div>
+          <Announcements />
         </main>
       </ReactFlowProvider>
       {question !== null && (
@@ -149,9 +158,10 @@ function NothingYet() {
   )
 }
 
-/** Says what was refused, and what became of it. */
-function useProblems(workspace: Workspace): void {
+/** Says what was refused, and what became of it; and what happened by itself. */
+function useTidings(workspace: Workspace): void {
   const toast = useToast()
-  const { problem } = workspace
+  const { problem, notice } = workspace
   useEffect(() => problem.subscribe(() => toast.failed(new Error(problem.get()?.text))), [problem, toast])
+  useEffect(() => notice.subscribe(() => toast.done(notice.get()?.text ?? '')), [notice, toast])
 }

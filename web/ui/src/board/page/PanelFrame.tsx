@@ -1,5 +1,6 @@
 import { useEffect, useRef, type ReactNode } from 'react'
 import { Button } from '../../design'
+import { isTyping } from '../../design/typing'
 import { classes } from '../../design/classes'
 import styles from './PanelFrame.module.css'
 
@@ -29,7 +30,8 @@ export function PanelFrame({ label, title, actions, wide = false, onClose, child
       aria-label={label}
       className={classes(styles.frame, wide && styles.wide)}
       onKeyDown={(event) => {
-        if (event.key === 'Escape' && !event.defaultPrevented && event.target === event.currentTarget) onClose()
+        // In a text Escape is the text's.
+        if (event.key === 'Escape' && !event.defaultPrevented && !isTyping(event.target)) onClose()
       }}
     >
       <header className={styles.header}>

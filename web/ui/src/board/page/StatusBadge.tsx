@@ -1,12 +1,10 @@
-import { Spinner } from '../../design'
-import { classes } from '../../design/classes'
+import { Badge, type Tone } from '../../design'
 import { useCell } from '../cell'
 import type { Status } from '../connection/status'
 import { useAround } from '../context'
-import styles from './StatusBadge.module.css'
 
 interface Words {
-  tone: 'good' | 'warn' | 'bad' | 'calm'
+  tone: Tone
   text: string
   /** For whoever wonders what it means. */
   title: string
@@ -21,7 +19,7 @@ export function wordsOf(status: Status): Words {
   switch (status.kind) {
     case 'connecting':
       return {
-        tone: 'calm',
+        tone: 'plain',
         text: 'Connecting',
         title: 'The board is being opened.',
       }
@@ -33,7 +31,7 @@ export function wordsOf(status: Status): Words {
       }
     case 'saving':
       return {
-        tone: 'calm',
+        tone: 'plain',
         text: 'Saving',
         title: `${changes(status.unsaved)} on the way to the disk.`,
       }
@@ -72,10 +70,11 @@ export function StatusBadge() {
   const { tone, text, title } = wordsOf(status)
   const turning = status.kind === 'connecting' || status.kind === 'reconnecting'
   return (
-    <span className={classes(styles.status, styles[tone])} title={title} data-status={status.kind}>
-      {turning ? <Spinner label="" /> : <span className={styles.dot} aria-hidden="true" />}
-      {/* Saving comes with every key: readers of the screen hear of the rest only. */}
-      <span aria-live={status.kind === 'saving' || status.kind === 'saved' ? 'off' : 'polite'}>{text}</span>
+    <span title={title} data-status={status.kind}>
+      <Badge tone={tone} dot={turning ? 'turning' : true}>
+        {/* Saving comes with every key: readers of the screen hear of the rest only. */}
+        <span aria-live={status.kind === 'saving' || status.kind === 'saved' ? 'off' : 'polite'}>{text}</span>
+      </Badge>
     </span>
   )
 }

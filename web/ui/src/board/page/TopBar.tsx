@@ -1,5 +1,5 @@
 import type { Org, Project } from '../../api'
-import { classes } from '../../design/classes'
+import { Button } from '../../design'
 import { Link, paths } from '../../router'
 import { useAround } from '../context'
 import { Glyph } from '../Glyph'
@@ -42,21 +42,15 @@ export function TopBar({ project, org, view, onView, listed, onList }: TopBarPro
       )}
       <div className={styles.end}>
         {view === null ? (
-          <button type="button" className={styles.toggle} aria-pressed={listed} onClick={() => onList(!listed)}>
+          <Button variant="quiet" small aria-pressed={listed} onClick={() => onList(!listed)}>
             <Glyph name="list" /> Containers
-          </button>
+          </Button>
         ) : (
           <div role="group" aria-label="Show as" className={styles.views}>
             {(['list', 'board'] as const).map((each) => (
-              <button
-                key={each}
-                type="button"
-                className={classes(styles.view)}
-                aria-pressed={view === each}
-                onClick={() => onView(each)}
-              >
+              <Button key={each} variant="quiet" small aria-pressed={view === each} onClick={() => onView(each)}>
                 {each === 'list' ? 'List' : 'Board'}
-              </button>
+              </Button>
             ))}
           </div>
         )}

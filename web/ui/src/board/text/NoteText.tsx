@@ -1,5 +1,5 @@
 import type { EditorView } from 'prosemirror-view'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useRef, useState, type KeyboardEvent } from 'react'
 import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
 import { classes } from '../../design/classes'
@@ -61,6 +61,10 @@ export default function NoteText({ text, awareness, editable, label, takesFocus 
     formats[format](editor.state, editor.dispatch, editor)
     editor.focus()
   }
+  const leave = (event: KeyboardEvent) => {
+    // On the board the note itself can be moved by key then.
+    if (event.key === 'Escape') event.currentTarget.closest<HTMLElement>('.react-flow__node')?.focus()
+  }
   return (
     <>
       {focused && editable && (
@@ -80,7 +84,7 @@ export default function NoteText({ text, awareness, editable, label, takesFocus 
           ))}
         </div>
       )}
-      <div ref={place} className={classes(styles.place, 'nodrag', 'nopan', focused && 'nowheel')} />
+      <div ref={place} className={classes(styles.place, 'nodrag', 'nopan', focused && 'nowheel')} onKeyDown={leave} />
     </>
   )
 }

@@ -121,7 +121,8 @@ export function openEditor(options: TextOptions): EditorView {
         cursorBuilder: caret,
         selectionBuilder: selection,
       }),
-      yUndoPlugin(),
+      // One's own paragraph or list stays as long as others have written in it.
+      yUndoPlugin({ protectedNodes: new Set(Object.keys(nodes)) }),
       rules,
       keys,
       keymap(baseKeymap),
