@@ -7,17 +7,27 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { accessible, browser, orrery, person, photograph } from './support.mjs'
+import { tells } from './team.mjs'
 
 const IMAGE = 'Test program'
-const MODULE = `id = "test:web"
-name = "${IMAGE}"
+const module = (id, name, command, more = '') => `id = "test:${id}"
+name = "${name}"
 uri = "orrery-test/program"
 tag = "1"
 category = "other"
-ports = [8080]
-services = [{ name = "web", port = 8080 }]
-options = { command = ["serve", "8080"] }
-`
+options = { command = ${JSON.stringify(command)} }
+${more}`
+const LINES = 12_000
+const MODULES = {
+  web: module('web', IMAGE, ['serve', '8080'], 'ports = [8080]\nservices = [{ name = "web", port = 8080 }]\n'),
+  slow: module('slow', 'Slow program', ['deaf'], 'ports = [8080]\nservices = [{ name = "web", port = 8080 }]\n'),
+  exit: module('exit', 'Short program', ['exit', '3', '0']),
+  chatty: module('chatty', 'Chatty program', [
+    'sh',
+    '-c',
+    `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i of many"; done; exec sleep 1000000`,
+  ]),
+}
 
 const answers = spawnSync('docker', ['version']).status === 0
 assert.ok(answers || !process.env.CI, 'no container engine answers')
@@ -30,15 +40,17 @@ const modules = mkdtempSync(join(tmpdir(), 'orrery-modules-'))
 before(async () => {
   if (skip) return
   execFileSync(new URL('../image/build.sh', import.meta.url).pathname)
-  mkdirSync(join(modules, 'web'))
-  writeFileSync(join(modules, 'web/image.toml'), MODULE)
-  // What was deleted is shown as such for a minute; nobody waits for that here.
+  for (const [name, text] of Object.entries(MODULES)) {
+    mkdirSync(join(modules, name))
+    writeFileSync(join(modules, name, 'image.toml'), text)
+  }
   const environment = {
     ORRERY_ENGINE_ENABLED: 'on',
     ORRERY_CONTAINERS_IMAGES: modules,
-    ORRERY_CONTAINERS_CLOCKS_DELETED_KEPT_MS: '500',
+    // What fails is given up soon.
+    ORRERY_CONTAINERS_CLOCKS_RESTART_MS: '50',
   }
-  installation = await orrery({ environment })
+  installation = await orrery({ slots: 4, environment })
   chromium = await browser()
 })
 
@@ -71,10 +83,10 @@ const phase = (page, name, phase) =>
     .waitFor()
 
 /** Chooses an image and fills in the rest. */
-async function create(page, name) {
+async function create(page, name, image = IMAGE) {
   await page.getByRole('button', { name: 'New container' }).click()
-  await page.getByLabel('Search the catalogue').fill(IMAGE)
-  await page.getByRole('button', { name: new RegExp(`^${IMAGE}`) }).click()
+  await page.getByLabel('Search the catalogue').fill(image)
+  await page.getByRole('button', { name: new RegExp(`^${image}`) }).click()
   await page.getByLabel('Name', { exact: true }).fill(name)
   await page.getByRole('button', { name: 'Create container' }).click()
 }
@@ -145,9 +157,99 @@ test('a container is made, runs on both screens, is reached, stopped and deleted
   charles.quiet()
 })
 
+test('a long log stays usable, and keys open and leave the drawer', { skip }, async () => {
+  const { api, page, quiet } = await person(chromium, installation.url, 'Katherine Johnson')
+  const { org } = await api('POST', '/api/orgs', { name: 'Trajectories' })
+  organizations.push(org.id)
+  const { project } = await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Orbits' })
+  await page.goto(`/projects/${project.id}/board`)
+  await create(page, 'Chatty', 'Chatty program')
+  await phase(page, 'Chatty', 'running')
+  await tells(page, 'Chatty: Running')
+  await page.getByRole('complementary').focus()
+  await page.keyboard.press('Escape')
+  await page.getByRole('complementary').waitFor({ state: 'detached' })
+
+  // Selected by one Enter, opened by the next.
+  await page.getByRole('group', { name: 'Container: Chatty' }).focus()
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('Enter')
+  const drawer = page.getByRole('complementary', { name: 'Chatty' })
+  await drawer.getByRole('tab', { name: 'Overview' }).focus()
+  await accessible(page)
+  await page.keyboard.press('ArrowRight')
+  await drawer.getByText('processes').waitFor()
+  await accessible(page)
+  await photograph(page, 'drawer-figures')
+  await drawer.getByRole('tab', { name: 'Figures' }).focus()
+  await page.keyboard.press('ArrowRight')
+
+  // The last lines are kept, and of them those are drawn that are seen.
+  await drawer.getByText('10000 lines, following').waitFor()
+  const line = (number) => drawer.getByText(`line ${number} of many`, { exact: true })
+  await line(LINES).waitFor()
+  const drawn = () => page.locator('[data-line]').count()
+  assert.ok((await drawn()) < 150, `${await drawn()} lines are drawn`)
+  await drawer.getByRole('log').focus()
+  await page.keyboard.press('Control+Home')
+  await line(LINES - 10_000 + 1).waitFor()
+  assert.ok((await drawn()) < 150, `${await drawn()} lines are drawn`)
+  await drawer.getByRole('button', { name: 'To the end' }).click()
+  await line(LINES).waitFor()
+  await photograph(page, 'drawer-logs')
+  await accessible(page)
+  await drawer.getByLabel('Filter the log').fill(`line ${LINES - 1} of`)
+  await drawer.getByText('1 of 10000 lines').waitFor()
+  assert.equal(await drawn(), 1)
+  quiet()
+})
+
+test('a board shows every state that a container can be in', { skip }, async () => {
+  const { api, page, quiet } = await person(chromium, installation.url, 'Annie Jump Cannon')
+  const { org } = await api('POST', '/api/orgs', { name: 'Harvard Computers' })
+  organizations.push(org.id)
+  const { project } = await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Spectra' })
+  await page.goto(`/projects/${project.id}/board`)
+  await page.getByRole('button', { name: 'New container' }).click()
+  await page.getByLabel('Search the catalogue').waitFor()
+  await accessible(page)
+  await photograph(page, 'container-catalogue')
+  await page.getByRole('complementary').getByRole('button', { name: 'Close' }).click()
+  for (const [name, image, expected] of [
+    ['Plates', IMAGE, 'running'],
+    ['Index', IMAGE, 'running'],
+    ['Calculation', 'Short program', 'failed'],
+    ['Telescope', 'Slow program', 'starting'],
+    ['Gone', IMAGE, 'running'],
+  ]) {
+    await create(page, name, image)
+    await phase(page, name, expected)
+  }
+  await page.getByRole('complementary').getByRole('button', { name: 'Close' }).click()
+  await page.getByRole('button', { name: 'Show everything' }).click()
+  await choose(page, 'Index', 'Stop')
+  await phase(page, 'Index', 'stopped')
+  await choose(page, 'Gone', 'Delete container')
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete container' }).click()
+  // The gateway shows what was deleted for a minute; people see at once that it is gone.
+  await page.locator('.react-flow__node', { hasText: 'This container was deleted.' }).waitFor()
+  await tells(page, 'Gone: Deleted')
+  await page.getByRole('button', { name: 'Containers', exact: true }).click()
+  await page.getByRole('button', { name: 'Show everything' }).click()
+  assert.equal(await page.getByRole('region', { name: 'Containers' }).getByRole('listitem').count(), 4)
+  await accessible(page)
+  await photograph(page, 'board-states')
+  await card(page, 'Calculation').getByRole('button', { name: 'Calculation', exact: true }).click()
+  await page.getByRole('complementary', { name: 'Calculation' }).getByText('The program ended').waitFor()
+  await photograph(page, 'drawer-failed')
+  await accessible(page)
+  quiet()
+})
+
 test('what is wrong with a new container stands beside its field', { skip }, async () => {
   const { api, page } = await person(chromium, installation.url, 'Mary Somerville')
   const { org } = await api('POST', '/api/orgs', { name: 'Connexion' })
+  organizations.push(org.id)
   const { project } = await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Physical sciences' })
   await page.goto(`/projects/${project.id}/board`)
   await page.getByRole('button', { name: 'New container' }).click()
@@ -158,4 +260,6 @@ test('what is wrong with a new container stands beside its field', { skip }, asy
   await page.getByLabel('Image', { exact: true }).fill('orrery/test:latest')
   await page.getByRole('button', { name: 'Create container' }).click()
   await page.getByLabel('Memory (MiB)').and(page.locator('[aria-invalid=true]')).waitFor()
+  await accessible(page)
+  await photograph(page, 'container-form')
 })

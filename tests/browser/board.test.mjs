@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { accessible, browser, orrery, person, photograph } from './support.mjs'
+import { addNote, goodbye, note, reads, says, team } from './team.mjs'
 
 let installation, chromium, admin
 
@@ -17,66 +18,7 @@ after(async () => {
   await installation?.stop()
 })
 
-/** A project of Ada's with Charles in it, and the board open on both screens. */
-async function shared(role = 'editor') {
-  const [ada, charles] = [await somebody('Ada Lovelace'), await somebody('Charles Babbage')]
-  const { org } = await ada.api('POST', '/api/orgs', { name: 'Analytical Engines' })
-  const { project } = await ada.api('POST', `/api/orgs/${org.id}/projects`, { name: 'Bernoulli numbers' })
-  await ada.api('POST', `/api/orgs/${org.id}/members`, { email: charles.email, role: 'member' })
-  await ada.api('POST', `/api/projects/${project.id}/members`, { email: charles.email, role })
-  for (const { page } of [ada, charles]) {
-    await page.goto(`/projects/${project.id}/board`)
-    await page.getByRole('heading', { name: 'An empty board' }).waitFor()
-  }
-  return { ada, charles, org, project }
-}
-
-let people = 0
-/** Names stay as they are; addresses must not come twice. */
-async function somebody(name) {
-  const added = `${name} ${'abcdefghijklmnopqrstuvwxyz'[people++]}`
-  return { ...(await person(chromium, installation.url, added)), name: added }
-}
-
-const note = (page) => page.getByRole('textbox', { name: 'Note' })
-/** The text of the note, without the names at the carets of others. */
-const reads = (page, text) =>
-  page.waitForFunction((text) => {
-    const note = document.querySelector('[role=textbox][aria-label=Note]')?.cloneNode(true)
-    note?.querySelectorAll('.remote-caret').forEach((caret) => caret.remove())
-    return note?.textContent.trim() === text
-  }, text)
-const says = (page, status) => page.locator(`[data-status=${status}]`).waitFor()
-const goodbye = (...all) => Promise.all(all.map(({ context }) => context.close()))
-
-async function addNote(page, text) {
-  await page.getByRole('button', { name: 'Note', exact: true }).click()
-  await page.locator('.ProseMirror-focused').waitFor()
-  await page.keyboard.type(text)
-}
-
-/** A wire that can be cut: what is open closes, and nothing opens until it is mended. Install it before the page opens. */
-async function wire({ page, context }) {
-  const open = new Set()
-  let cut = false
-  await page.routeWebSocket(/\/collab\//, (socket) => {
-    if (cut) return void socket.close({ code: 1001 })
-    open.add(socket)
-    socket.connectToServer()
-  })
-  return {
-    cut: async () => {
-      cut = true
-      await context.setOffline(true)
-      for (const socket of open) await socket.close({ code: 1001 })
-      open.clear()
-    },
-    mend: async () => {
-      cut = false
-      await context.setOffline(false)
-    },
-  }
-}
+const shared = (role) => team(chromium, installation.url, role)
 
 test('two people write one note and one code document, and see each other in it', async () => {
   const { ada, charles } = await shared()
@@ -147,8 +89,8 @@ test('what one moves moves for the other, and undo takes back what one did onese
   await ada.page.getByRole('button', { name: 'Undo' }).click()
   await stands(charles.page, 'mine', before)
   await at(charles.page, 'yours').waitFor()
+  // It has been selected since it was dragged.
   await at(ada.page, 'mine').focus()
-  await ada.page.keyboard.press('Enter')
   await ada.page.keyboard.press('ArrowRight')
   await ada.page.keyboard.press('Delete')
   await ada.page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click()
@@ -217,34 +159,6 @@ test('an organization moves to another gateway while somebody types: nothing is 
   await ada.page.reload()
   await note(ada.page).getByText(words.join('')).waitFor()
   ada.quiet()
-  await goodbye(ada, charles)
-})
-
-test('what is written without a network is kept, and merged on return', async () => {
-  const { ada, charles, project } = await shared()
-  await charles.page.goto('/')
-  const line = await wire(charles)
-  await charles.page.goto(`/projects/${project.id}/board`)
-  await addNote(charles.page, 'together ')
-  await says(charles.page, 'saved')
-  await note(ada.page).getByText('together').waitFor()
-  await line.cut()
-  await charles.page.keyboard.type('apart')
-  await charles.page.getByText('Offline, 5 unsaved changes').waitFor()
-  await note(ada.page).click()
-  await ada.page.keyboard.press('Control+Home')
-  await ada.page.keyboard.type('meanwhile ')
-  await line.mend()
-  for (const { page } of [ada, charles]) await reads(page, 'meanwhile together apart')
-  await says(charles.page, 'saved')
-  await goodbye(ada, charles)
-})
-
-test('somebody who is removed is told that their access ended', async () => {
-  const { ada, charles, org } = await shared()
-  const { user } = await charles.api('GET', '/api/auth/me')
-  await ada.api('DELETE', `/api/orgs/${org.id}/members/${user.id}`)
-  await charles.page.getByRole('heading', { name: 'Your access ended' }).waitFor()
   await goodbye(ada, charles)
 })
 

@@ -1,7 +1,7 @@
 // Keys for programs, and what an administrator sees of the gateway pool.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { accessible, browser, heading, orrery, person, photograph } from './support.mjs'
+import { accessible, browser, heading, orrery, person, photograph, visitor } from './support.mjs'
 
 let installation, chromium, administrator
 
@@ -74,6 +74,28 @@ test('an administrator watches the pool and drains a slot', async () => {
     return row !== undefined && row.dataset.slot !== before
   }, before)
   quiet()
+})
+
+test('the first page of a visit is small, and so is the first one inside', async () => {
+  const { page, context } = await visitor(chromium, installation.url)
+  let bytes = 0
+  page.on('requestfinished', async (request) => {
+    bytes += (await request.sizes()).responseBodySize
+  })
+  const weigh = async (path, title) => {
+    bytes = 0
+    await page.goto(path)
+    await heading(page, title)
+    await page.waitForLoadState('networkidle')
+    // On the wire, with fonts and everything.
+    assert.ok(bytes > 50_000 && bytes < 350_000, `${path} is ${bytes} bytes`)
+  }
+  await weigh('/sign-in', 'Sign in')
+  await context.addCookies(await administrator.context.cookies())
+  // Another cache than that of the page before.
+  await (await context.newCDPSession(page)).send('Network.clearBrowserCache')
+  await weigh('/', 'Organizations')
+  await context.close()
 })
 
 test('nobody else sees the pool', async () => {

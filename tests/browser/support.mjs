@@ -2,6 +2,7 @@
 //
 //   ORRERY_BIN   the binary; `target/release/orrery` if unset
 //   CHROMIUM     the browser; Debian's if unset
+//   ORRERY_UI    a folder to take the browser client from, for whoever works on it; if unset, the one in the binary
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -52,6 +53,8 @@ export function browser(...flags) {
   const args = ['--force-color-profile=srgb', ...flags]
   // The sandbox needs rights that root in a container does not have.
   if (process.getuid?.() === 0) args.push('--no-sandbox')
+  // A page that was handed to the browser comes from nowhere, and may not ask what is on this machine.
+  if (process.env.ORRERY_UI) args.push('--disable-features=LocalNetworkAccessChecks')
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args })
 }
 
@@ -59,6 +62,7 @@ export function browser(...flags) {
 export async function visitor(browser, url) {
   const context = await browser.newContext({ baseURL: url, viewport: { width: 1280, height: 800 } })
   context.setDefaultTimeout(30_000)
+  if (process.env.ORRERY_UI) await clientFrom(process.env.ORRERY_UI, context, url)
   const page = await context.newPage()
   const complaints = []
   page.on('pageerror', (error) => complaints.push(String(error)))
@@ -69,6 +73,19 @@ export async function visitor(browser, url) {
   })
   const quiet = () => assert.deepEqual(complaints, [])
   return { context, page, quiet, api: api(context, url) }
+}
+
+/** Takes the client from a folder: what was built a moment ago is tried without compiling the binary. */
+async function clientFrom(folder, context, url) {
+  await context.route(`${url}/**`, async (route) => {
+    const { pathname } = new URL(route.request().url())
+    if (pathname.startsWith('/assets/')) return route.fulfill({ path: join(folder, pathname) })
+    if (route.request().resourceType() !== 'document') return route.fallback()
+    const response = await route.fetch({ maxRedirects: 0 })
+    // Pages of the gate are HTML too, and none of the client's.
+    const ours = (await response.text()).includes('id="root"')
+    await route.fulfill(ours ? { response, path: join(folder, 'index.html') } : { response })
+  })
 }
 
 /** Somebody with an account, made through the page. */
@@ -116,9 +133,9 @@ export async function accessible(page) {
 }
 
 /** The page by day and by night, wide and narrow, in `target/screenshots`. It may not be wider than its window. */
-export async function photograph(page, name) {
+export async function photograph(page, name, widths = [1280, 390]) {
   await mkdir(screenshots, { recursive: true })
-  for (const width of [1280, 390]) {
+  for (const width of widths) {
     await page.setViewportSize({ width, height: width === 390 ? 844 : 800 })
     for (const colorScheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme })

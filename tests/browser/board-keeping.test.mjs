@@ -1,0 +1,150 @@
+// What a browser keeps of a board, for how long, and what becomes of it when the way to the gateway is cut or ended.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { browser, heading, orrery, photograph } from './support.mjs'
+import { addNote, goodbye, kept, note, reads, says, team, wire } from './team.mjs'
+
+let installation, chromium
+
+before(async () => {
+  installation = await orrery({ slots: 12 })
+  chromium = await browser()
+})
+
+after(async () => {
+  await chromium?.close()
+  await installation?.stop()
+})
+
+const shared = (role) => team(chromium, installation.url, role)
+
+/** Charles opens the board again, over a wire that can be cut. */
+async function overWire({ charles, project }) {
+  await charles.page.goto('/')
+  const line = await wire(charles)
+  await charles.page.goto(`/projects/${project.id}/board`)
+  return line
+}
+
+test('what is written without a network is kept, survives a reload, and is merged on return', async () => {
+  const { ada, charles, project } = await shared()
+  const line = await overWire({ charles, project })
+  await addNote(charles.page, 'together ')
+  await says(charles.page, 'saved')
+  await note(ada.page).getByText('together').waitFor()
+  await line.cut()
+  await charles.page.keyboard.type('apart')
+  await charles.page.getByText('Offline, 5 unsaved changes').waitFor()
+  await photograph(charles.page, 'board-offline')
+  await note(ada.page).click()
+  await ada.page.keyboard.press('Control+Home')
+  await ada.page.keyboard.type('meanwhile ')
+  await says(ada.page, 'saved')
+
+  // The page itself comes again, the gateway is still out of reach: the browser shows what it kept.
+  await charles.context.setOffline(false)
+  await charles.page.reload()
+  await reads(charles.page, 'together apart')
+  await charles.context.setOffline(true)
+  await charles.page.getByText('Offline, 5 unsaved changes').waitFor()
+
+  await line.mend()
+  for (const { page } of [ada, charles]) await reads(page, 'meanwhile together apart')
+  await says(charles.page, 'saved')
+  await goodbye(ada, charles)
+})
+
+test('a stale picture of the containers is thrown away and read anew, and the page says so', async () => {
+  const { ada, charles, project } = await shared()
+  await charles.page.goto('/')
+  // The first message of each connection says what of the document is here already.
+  const [openings, sockets] = [[], []]
+  await charles.page.routeWebSocket(/\/collab\/[^/]+\/system\?/, (socket) => {
+    const gateway = socket.connectToServer()
+    const at = sockets.push(socket) - 1
+    socket.onMessage((message) => {
+      openings[at] ??= [...message]
+      gateway.send(message)
+    })
+  })
+  await charles.page.goto(`/projects/${project.id}/board`)
+  await says(charles.page, 'live')
+  await charles.page.evaluate(() => (globalThis.same = true))
+  await sockets[0].close({ code: 4410, reason: 'stale replica' })
+  await charles.page.getByText('What was shown of the containers was out of date. It was read again.').waitFor()
+  await says(charles.page, 'live')
+  assert.equal(sockets.length, 2)
+  // Sync, step 1, and a state vector of nobody.
+  assert.deepEqual(openings[1], [0, 0, 1, 0])
+  assert.ok(await charles.page.evaluate(() => globalThis.same), 'the page itself stayed')
+  await charles.page.getByRole('button', { name: 'New container' }).click()
+  await charles.page.getByLabel('Search the catalogue').waitFor()
+  charles.quiet()
+  await goodbye(ada, charles)
+})
+
+test('somebody who signs out leaves nothing behind, in any tab, and what others kept stays', async () => {
+  const { ada, charles, project } = await shared()
+  const { page, context } = charles
+  await addNote(page, 'mine')
+  await says(page, 'saved')
+  const { user } = await charles.api('GET', '/api/auth/me')
+  assert.deepEqual(await kept(page), [`orrery/${user.id}/${project.id}/board`])
+  const other = `orrery/018f4c1e-2b7a-7c3d-9e4f-5a6b7c8d9e0f/${project.id}/board`
+  await page.evaluate(
+    (name) =>
+      new Promise((resolve) => {
+        indexedDB.open(name).onsuccess = ({ target }) => resolve(target.result.close())
+      }),
+    other,
+  )
+  const tab = await context.newPage()
+  await tab.goto(`/projects/${project.id}/board`)
+  await note(tab).getByText('mine').waitFor()
+
+  await page.getByRole('button', { name: /^Account of/ }).click()
+  await page.getByRole('menuitem', { name: 'Sign out' }).click()
+  for (const each of [page, tab]) await heading(each, 'Sign in')
+  await page.waitForFunction(async () => (await indexedDB.databases()).length === 1)
+  assert.deepEqual(await kept(page), [other])
+  charles.quiet()
+  await goodbye(ada, charles)
+})
+
+test('nobody signs out of unsaved changes without being asked', async () => {
+  const { ada, charles, project } = await shared()
+  const line = await overWire({ charles, project })
+  await addNote(charles.page, 'safe ')
+  await says(charles.page, 'saved')
+  await line.cut()
+  await charles.page.keyboard.type('new')
+  await charles.page.getByText('Offline, 3 unsaved changes').waitFor()
+  const signOut = async () => {
+    await charles.page.getByRole('button', { name: /^Account of/ }).click()
+    await charles.page.getByRole('menuitem', { name: 'Sign out' }).click()
+  }
+  await signOut()
+  const dialog = charles.page.getByRole('dialog', { name: 'Sign out and lose what is not saved?' })
+  await dialog.getByText('3 changes are in this browser only').waitFor()
+  await dialog.getByRole('button', { name: 'Cancel' }).click()
+  await line.mend()
+  await says(charles.page, 'saved')
+  await reads(ada.page, 'safe new')
+  await signOut()
+  await heading(charles.page, 'Sign in')
+  await goodbye(ada, charles)
+})
+
+test('somebody who is removed is told that their access ended, and keeps nothing of the project', async () => {
+  const { ada, charles, org } = await shared()
+  await addNote(charles.page, 'seen')
+  await says(charles.page, 'saved')
+  assert.equal((await kept(charles.page)).length, 1)
+  const { user } = await charles.api('GET', '/api/auth/me')
+  await ada.api('DELETE', `/api/orgs/${org.id}/members/${user.id}`)
+  await heading(charles.page, 'Your access ended')
+  await charles.page.waitForFunction(async () => (await indexedDB.databases()).length === 0)
+  await photograph(charles.page, 'board-ended')
+  charles.quiet()
+  await goodbye(ada, charles)
+})

@@ -1,0 +1,78 @@
+// What stories on a board share: two people with the board open, what they do on it, and what they wait for.
+import { person } from './support.mjs'
+
+let people = 0
+/** Names stay as they are; addresses must not come twice. */
+export async function somebody(chromium, url, name) {
+  const letters = [...String(people++)].map((digit) => 'abcdefghij'[digit])
+  const added = `${name} ${letters.join('')}`
+  return { ...(await person(chromium, url, added)), name: added }
+}
+
+/** A project of Ada's with Charles in it, and the board open on both screens. */
+export async function team(chromium, url, role = 'editor') {
+  const [ada, charles] = [
+    await somebody(chromium, url, 'Ada Lovelace'),
+    await somebody(chromium, url, 'Charles Babbage'),
+  ]
+  const { org } = await ada.api('POST', '/api/orgs', { name: 'Analytical Engines' })
+  const { project } = await ada.api('POST', `/api/orgs/${org.id}/projects`, { name: 'Bernoulli numbers' })
+  await ada.api('POST', `/api/orgs/${org.id}/members`, { email: charles.email, role: 'member' })
+  await ada.api('POST', `/api/projects/${project.id}/members`, { email: charles.email, role })
+  for (const { page } of [ada, charles]) {
+    await page.goto(`/projects/${project.id}/board`)
+    await page.getByRole('heading', { name: 'An empty board' }).waitFor()
+  }
+  return { ada, charles, org, project }
+}
+
+export const goodbye = (...all) => Promise.all(all.map(({ context }) => context.close()))
+
+export const note = (page) => page.getByRole('textbox', { name: 'Note' })
+
+/** The text of the note, without the names at the carets of others. */
+export const reads = (page, text) =>
+  page.waitForFunction((text) => {
+    const note = document.querySelector('[role=textbox][aria-label=Note]')?.cloneNode(true)
+    note?.querySelectorAll('.remote-caret').forEach((caret) => caret.remove())
+    return note?.textContent.trim() === text
+  }, text)
+
+/** Waits until the page says this of its connection. */
+export const says = (page, status) => page.locator(`[data-status=${status}]`).waitFor()
+
+/** Waits until readers of the screen are told this. */
+export const tells = (page, text) =>
+  page.locator('main > [role=status]', { hasText: text }).waitFor({ state: 'attached' })
+
+export async function addNote(page, text) {
+  await page.getByRole('button', { name: 'Note', exact: true }).click()
+  await page.locator('.ProseMirror-focused').waitFor()
+  await page.keyboard.type(text)
+}
+
+/** A wire that can be cut: what is open closes, and nothing opens until it is mended. Install it before the page opens. */
+export async function wire({ page, context }) {
+  const open = new Set()
+  let cut = false
+  await page.routeWebSocket(/\/collab\//, (socket) => {
+    if (cut) return void socket.close({ code: 1001 })
+    open.add(socket)
+    socket.connectToServer()
+  })
+  return {
+    cut: async () => {
+      cut = true
+      await context.setOffline(true)
+      for (const socket of open) await socket.close({ code: 1001 })
+      open.clear()
+    },
+    mend: async () => {
+      cut = false
+      await context.setOffline(false)
+    },
+  }
+}
+
+/** The names of documents that this browser keeps. */
+export const kept = (page) => page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name).sort())
