@@ -36,5 +36,7 @@ export default defineConfig({
     include: ['src/**/*.test.{ts,tsx}'],
     setupFiles: ['build/test-setup.ts'],
     restoreMocks: true,
+    // Nothing here measures time: a busy machine may take its own.
+    testTimeout: 60_000,
   },
 })
