@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Every test: Rust's (units, properties, the tables on SQLite and on a real PostgreSQL, the whole system through sockets),
-# examples in the documentation, the stock JavaScript clients, and the browser client in a real browser. Each part runs even
-# if one before it failed; the last lines say what became of each.
+# examples in the documentation, stock JavaScript clients on an installation of separate processes, what the documents tell a
+# reader to type, and the browser client in a real browser. Each part runs even if one before it failed; the last lines say
+# what became of each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh test
@@ -58,11 +59,16 @@ stories() {
   node --test --test-reporter=spec tests/browser/*.test.mjs
 }
 
+# What the README and the documents tell a reader to type, and the files of deploy/.
+documents() {
+  cargo build --quiet -p orrery-note
+  node --test --test-reporter=spec tests/docs/*.test.mjs
+}
+
 part 'client units' npm --prefix web/ui run --silent test
 part 'documentation examples' cargo test --doc --workspace "${features[@]}" --quiet
-if compgen -G 'tests/clients/*.test.mjs' >/dev/null; then
-  part 'stock clients' clients
-fi
+part 'stock clients' clients
+part 'documents and deployment' documents
 part 'browser' stories
 part 'generated requests' scripts/openapi/run.sh
 part 'rust tests' cargo nextest run --workspace "${features[@]}"
