@@ -125,11 +125,18 @@ function connect(name, wsUrl, token) {
   }
   const options = { WebSocketPolyfill: Tapped, params: { token }, disableBc: true }
   const provider = new WebsocketProvider(`${wsUrl}/${project}`, 'doc:story', doc, options)
+  // The answer to a question; heard above.
+  provider.messageHandlers[102] = () => {}
   const client = { name, doc, provider, confirmations, typed: 0 }
   const log = doc.getArray('log')
   client.typeOn = () => (client.typing = setInterval(() => log.push([`${name}:${++client.typed}`]), 20))
   client.stop = () => clearInterval(client.typing)
-  client.leave = () => (client.stop(), provider.destroy())
+  client.leave = () => {
+    client.stop()
+    provider.destroy()
+    // Ends its awareness, whose clock would keep the process.
+    doc.destroy()
+  }
   return client
 }
 
