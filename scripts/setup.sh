@@ -156,8 +156,8 @@ case $target in
     ;;
   test-images)
     need_docker
+    need_client
     have debootstrap || install_packages debootstrap
-    have curl || install_packages curl
     ;;
   check)
     have git || install_packages git

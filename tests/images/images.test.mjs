@@ -1,0 +1,127 @@
+// The images that Orrery brings along, each as a member uses it: made by a command, waited for, visited through the sign-in
+// gate, and deleted. They have to be in the engine: `scripts/images.sh` builds them.
+//
+//   ORRERY_MODULES   the modules to try, by their folders; all if unset
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { after, before, test } from 'node:test'
+import { Browser, docker, orrery, until } from './support.mjs'
+
+/** What a visitor finds, by module. */
+const PAGES = {
+  'jupyter-minimal': { title: /<title>JupyterLab<\/title>/ },
+  'ubuntu-terminal': { title: /<title>Shell In A Box<\/title>/, use: aCommandIsTyped },
+  pgadmin: { title: /<title>\s*pgAdmin 4\s*<\/title>/ },
+}
+const modules = process.env.ORRERY_MODULES?.split(' ').filter(Boolean) ?? Object.keys(PAGES)
+/** How long one may take until it answers, in seconds. */
+const PATIENCE = 240
+
+const person = new Browser()
+let installation, home, api, org, project, token
+
+before(async () => {
+  installation = await orrery()
+  home = `http://localhost:${installation.port}`
+  api = async (method, path, body, headers = { origin: home }) => {
+    const { status, text } = await person.ask(home + path, { method, body, headers })
+    assert.ok(status < 300, `${method} ${path}: ${status} ${text}`)
+    return text === '' ? undefined : JSON.parse(text)
+  }
+  await api('POST', '/api/auth/signup', { email: 'a@example.org', password: 'correct horse battery', name: 'Åsa <A>' })
+  org = (await api('POST', '/api/orgs', { name: 'Images' })).org.id
+  project = (await api('POST', `/api/orgs/${org}/projects`, { name: 'Images' })).project.id
+  await api('POST', `/projects/${project}/start`, {})
+})
+
+after(async () => {
+  await installation?.stop()
+  for (const object of objects()) docker('rm', '--force', object)
+})
+
+/** What the engine has of a container, or of all. */
+function objects(label = `orrery.org=${org}`) {
+  const found = docker('ps', '--all', '--quiet', '--filter', `label=${label}`)
+  return found.split('\n').filter(Boolean)
+}
+
+const bearer = () => ({ authorization: `Bearer ${token}` })
+const gateway = (path) => `/-/gw/org-${org}/collab/${path}`
+const give = async (event) => (await api('POST', gateway('event'), { project_id: project, event }, bearer())).result
+
+async function listed(id) {
+  const { containers } = await api('GET', gateway(`${project}/containers`), undefined, bearer())
+  return containers.find((container) => container.id === id)
+}
+
+async function running(id) {
+  const container = await until('it runs', PATIENCE, async () => {
+    const it = await listed(id)
+    return ['running', 'failed'].includes(it.status.phase) && it
+  })
+  const printed = () => objects(`orrery.container=${id}`).map((object) => docker('logs', '--tail', '40', object))
+  assert.equal(container.status.phase, 'running', `${JSON.stringify(container.status)}\n${printed()}`)
+  return container
+}
+
+function definition(module) {
+  const text = readFileSync(new URL(`../../images/${module}/image.toml`, import.meta.url), 'utf8')
+  const field = (name) => text.match(new RegExp(`^${name} = "(.*)"$`, 'm'))[1]
+  return { id: field('id'), reference: `${field('uri')}:${field('tag')}` }
+}
+
+/** Types into a terminal as its page does, and reads what comes back. */
+async function aCommandIsTyped(url) {
+  const headers = { origin: new URL(url).origin, 'content-type': 'application/x-www-form-urlencoded' }
+  const send = async (form) => {
+    const body = new URLSearchParams({ width: 80, height: 24, rooturl: url, ...form }).toString()
+    const { status, text } = await person.ask(new URL('?', url), { method: 'POST', headers, body })
+    assert.equal(status, 200, text)
+    return text
+  }
+  const { session } = JSON.parse(await send({}))
+  await send({ session, keys: Buffer.from('echo $((6 * 7)) $(id -u)\r').toString('hex') })
+  let screen = ''
+  await until('the shell answers', 20, async () => {
+    screen += JSON.parse(await send({ session })).data
+    return /^42 1000\r$/m.test(screen)
+  })
+}
+
+for (const module of modules) {
+  test(`${module} is made, visited and deleted`, async (t) => {
+    const { title, use } = PAGES[module]
+    const { id: image, reference } = definition(module)
+    token = (await api('POST', '/api/auth/token', {})).access_token
+    const begun = Date.now()
+    const { user_container_id: id, url } = await give({ type: 'user-containers:new', name: module, image })
+    await running(id)
+    const seconds = (Date.now() - begun) / 1000
+
+    const page = await until('its page is there', PATIENCE, async () => {
+      const answer = await person.visit(url)
+      return answer.status !== 503 && answer
+    })
+    assert.equal(page.status, 200, page.text.slice(0, 500))
+    assert.equal(new URL(page.url).host, new URL(url).host, 'the visitor is where they wanted to be')
+    assert.match(page.text, title)
+    await use?.(url)
+
+    const stranger = new Browser()
+    assert.equal((await stranger.ask(url)).status, 401, 'nobody else gets in')
+
+    const label = `orrery.container=${id}`
+    const [object] = objects(label)
+    const { Config, HostConfig } = JSON.parse(docker('inspect', object))[0]
+    assert.notEqual(docker('exec', object, 'id', '-u'), '0', 'it is no administrator inside')
+    assert.deepEqual(HostConfig.CapDrop, ['ALL'])
+    assert.ok(HostConfig.Memory > 0 && HostConfig.SecurityOpt.includes('no-new-privileges:true'), Config.Image)
+    const megabytes = Math.round(Number(docker('image', 'inspect', '--format', '{{.Size}}', reference)) / 1e6)
+    const used = docker('stats', '--no-stream', '--format', '{{.MemUsage}}', object)
+    t.diagnostic(`${reference}: ${megabytes} MB, runs and answers after ${seconds.toFixed(1)} s, uses ${used}`)
+
+    await give({ type: 'user-containers:delete', user_container_id: id })
+    await until('nothing of it is left', 60, async () => objects(label).length === 0 && !(await listed(id)))
+    assert.equal((await person.ask(url)).status, 404)
+  })
+}

@@ -1,0 +1,98 @@
+// The real binary on the engine of this machine, and somebody with a browser's cookies in front of it.
+//
+//   ORRERY_BIN   the binary; `target/release/orrery` if unset
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
+
+const binary = process.env.ORRERY_BIN ?? new URL('../../target/release/orrery', import.meta.url).pathname
+const REDIRECTS_MAX = 12
+
+/** What `docker` prints. */
+export const docker = (...words) => execFileSync('docker', words, { encoding: 'utf8' }).trim()
+
+/** `orrery up` on a free port with a data folder of its own. */
+export async function orrery() {
+  const folder = await mkdtemp(join(tmpdir(), 'orrery-images.'))
+  const env = { HOME: folder, ORRERY_ENGINE_ENABLED: 'on', ORRERY_CONTAINERS_CLOCKS_DELETED_KEPT_MS: '500' }
+  const flags = ['up', '--listen', '127.0.0.1:0', '--data', join(folder, 'data')]
+  const child = spawn(binary, flags, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let log = ''
+  child.stderr.on('data', (text) => (log += text))
+  const url = await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', () => reject(new Error(`orrery ended before it served:\n${log}`)))
+    createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('http') && resolve(line.trim()))
+  })
+  const stop = async () => {
+    const ended = once(child, 'exit')
+    child.kill('SIGTERM')
+    await ended
+    await rm(folder, { recursive: true, force: true })
+  }
+  return { port: Number(new URL(url).port), stop, log: () => log }
+}
+
+/** Waits until `look` finds something. */
+export async function until(what, seconds, look) {
+  const deadline = Date.now() + seconds * 1000
+  for (;;) {
+    const found = await look()
+    if (found) return found
+    assert.ok(Date.now() < deadline, `in vain: ${what}`)
+    await pause(100)
+  }
+}
+
+/** Cookies by host, and requests that send them; every name is this machine. */
+export class Browser {
+  #cookies = new Map()
+
+  /** One request, as it is answered. */
+  ask(url, { method = 'GET', headers = {}, body } = {}) {
+    const { href, host, hostname, port, origin } = new URL(url)
+    const kept = this.#cookies.get(hostname) ?? new Map()
+    this.#cookies.set(hostname, kept)
+    const sent = { host, connection: 'close', ...headers }
+    if (kept.size) sent.cookie = [...kept].map(([name, value]) => `${name}=${value}`).join('; ')
+    const text = typeof body === 'object' ? JSON.stringify(body) : body
+    if (typeof body === 'object') sent['content-type'] = 'application/json'
+    return new Promise((resolve, reject) => {
+      const asking = request({ host: '127.0.0.1', port, path: href.slice(origin.length), method, headers: sent })
+      asking.once('error', reject)
+      asking.once('response', (response) => {
+        for (const cookie of response.headers['set-cookie'] ?? []) {
+          const [pair, ...attributes] = cookie.split('; ')
+          const at = pair.indexOf('=')
+          if (attributes.some((it) => /^max-age=0$/i.test(it))) kept.delete(pair.slice(0, at))
+          else kept.set(pair.slice(0, at), pair.slice(at + 1))
+        }
+        const chunks = []
+        response.on('data', (chunk) => chunks.push(chunk))
+        response.once('error', reject)
+        response.once('end', () => {
+          const text = Buffer.concat(chunks).toString()
+          resolve({ status: response.statusCode, headers: response.headers, text })
+        })
+      })
+      asking.end(text)
+    })
+  }
+
+  /** Goes to a page as a browser does, wherever that leads. */
+  async visit(url) {
+    const headers = { accept: 'text/html', 'sec-fetch-mode': 'navigate' }
+    for (let count = 0; count < REDIRECTS_MAX; count++) {
+      const answer = await this.ask(url, { headers })
+      if (![301, 302, 303, 307, 308].includes(answer.status)) return { ...answer, url }
+      url = new URL(answer.headers.location, url).href
+    }
+    assert.fail(`${url} leads from one place to the next`)
+  }
+}
