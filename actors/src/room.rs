@@ -1,6 +1,7 @@
 //! The room actor: drives one `protocol::room::Room`. Owns the way from effects to sockets, journal and timer; decides
 //! nothing.
 
+mod ground;
 mod links;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -24,7 +25,10 @@ use crate::{
     inbox::{Arrival, Inbox},
     journal::{Append, Journal, JournalError},
     outbox::{Outbox, Sent},
-    room::links::{Broadcasted, Links},
+    room::{
+        ground::Ground,
+        links::{Broadcasted, Links},
+    },
 };
 
 /// Between two attempts to load a broken document again, in milliseconds.
@@ -143,6 +147,7 @@ impl Meters {
 pub(crate) struct RoomState {
     key: Arc<DocumentKey>,
     core: Room,
+    ground: Ground,
     journal: Arc<dyn Journal>,
     clock: Clock,
     inbox: Arc<Inbox>,
@@ -201,7 +206,7 @@ impl Actor for RoomActor {
                 state.handle(Input::SnapshotFailed, &myself);
             }
             RoomMessage::Loaded(Ok(stored)) => {
-                state.handle(Input::Reloaded(stored), &myself);
+                state.handle_bytes(stored.bytes(), Input::Reloaded(stored), &myself);
                 state.resume(&myself);
             }
             RoomMessage::Loaded(Err(error)) => {
@@ -237,7 +242,9 @@ impl RoomState {
         let RoomArguments { key, stored, config, journal, clock, inbox, gateway } = arguments;
         let stuck_ms = config.clocks.stuck_ms;
         let unsaved_bytes_max = config.room.unsaved_bytes_max;
-        let (core, quarantined) = Room::open(clock.now_ms(), key.document.clone(), config, &stored);
+        let mut ground = Ground::default();
+        let (core, quarantined) =
+            ground.turn(stored.bytes(), || Room::open(clock.now_ms(), key.document.clone(), config, &stored));
         for update in &quarantined {
             metrics::counter!("orrery_room_quarantined_updates_total").increment(1);
             tracing::error!(org = %key.org, project = %key.project, document = %key.document, position = ?update.position,
@@ -247,6 +254,7 @@ impl RoomState {
         Self {
             key,
             core,
+            ground,
             journal,
             clock,
             links: Links::new(inbox.clone()),
@@ -266,9 +274,14 @@ impl RoomState {
     }
 
     fn handle(&mut self, input: Input, myself: &ActorRef<RoomMessage>) {
+        self.handle_bytes(0, input, myself);
+    }
+
+    /// `bytes`: how much the input holds, if it may be much.
+    fn handle_bytes(&mut self, bytes: usize, input: Input, myself: &ActorRef<RoomMessage>) {
         let now_ms = self.clock.now_ms();
         let mut effects = std::mem::take(&mut self.effects);
-        self.core.handle(now_ms, input, &mut effects);
+        self.ground.turn(bytes, || self.core.handle(now_ms, input, &mut effects));
         for effect in effects.drain(..) {
             self.perform(now_ms, effect, myself);
         }
@@ -301,20 +314,20 @@ impl RoomState {
                 Arrival::Drained(peer, backlog) if self.links.is_current(peer, backlog) => Input::Drained(peer),
                 Arrival::Drained(..) => continue,
             };
-            self.receive(&mut received, myself);
+            self.receive(cost, &mut received, myself);
             self.handle(input, myself);
         }
-        self.receive(&mut received, myself);
+        self.receive(cost, &mut received, myself);
         self.inbox.release(cost);
     }
 
-    fn receive(&mut self, received: &mut Vec<(PeerId, Received)>, myself: &ActorRef<RoomMessage>) {
+    fn receive(&mut self, bytes: usize, received: &mut Vec<(PeerId, Received)>, myself: &ActorRef<RoomMessage>) {
         if received.is_empty() {
             return;
         }
         let gone: Vec<PeerId> =
             received.iter().filter(|(_, what)| matches!(what, Received::Left)).map(|&(peer, _)| peer).collect();
-        self.handle(Input::Received(std::mem::take(received)), myself);
+        self.handle_bytes(bytes, Input::Received(std::mem::take(received)), myself);
         for peer in gone {
             self.links.forget(peer);
         }

@@ -129,6 +129,13 @@ pub struct StoredDocument {
     pub last_seq: u64,
 }
 
+impl StoredDocument {
+    /// What it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.snapshot.iter().chain(&self.updates).map(Bytes::len).sum()
+    }
+}
+
 /// A payload that no record may hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a payload of {bytes} bytes exceeds the {PAYLOAD_BYTES_MAX} of a record")]

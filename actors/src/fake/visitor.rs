@@ -109,8 +109,13 @@ impl Visitor {
     }
 
     pub(crate) fn write(&self) {
-        let update = Received::Message(PeerMessage::Update(Bytes::from_static(UPDATE)));
-        assert!(self.room.inbox().push(&mut vec![Arrival::Received(self.peer, update, 0)]));
+        self.push(Bytes::from_static(UPDATE));
+    }
+
+    pub(crate) fn push(&self, update: Bytes) {
+        let bytes = u32::try_from(update.len()).unwrap();
+        let update = Received::Message(PeerMessage::Update(update));
+        assert!(self.room.inbox().push(&mut vec![Arrival::Received(self.peer, update, bytes)]));
     }
 
     /// The code that the socket is closed with.

@@ -1,6 +1,7 @@
 mod containers;
 mod lease;
 mod members;
+mod slow;
 
 use orrery_protocol::{
     id::{DocumentName, PeerId},
