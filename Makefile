@@ -3,7 +3,7 @@
 ARGS ?=
 FUZZ_SECONDS ?= 60
 
-.PHONY: help up ui test test-images check format fuzz
+.PHONY: help up ui test test-images chaos check format fuzz
 
 help:
 	@echo 'make up      build the binary and run it (ARGS="--listen 127.0.0.1:7001" and so on)'
@@ -13,6 +13,7 @@ help:
 	@echo 'make check   formatting, lints, documentation, licences, invariants'
 	@echo 'make format  rewrite the sources in their one format'
 	@echo 'make bench   our loads beside the kernel floor; make bench-peers: beside other servers'
+	@echo 'make soak    2,000 connections with steady edits for MINUTES; make chaos: every fault while people type'
 	@echo 'make fuzz    each fuzz target for FUZZ_SECONDS (now $(FUZZ_SECONDS))'
 
 up:
@@ -26,6 +27,11 @@ ui:
 
 test:
 	scripts/test.sh
+
+# Goes on for MINUTES; `ORRERY_TEST_SEED` plays one again.
+chaos:
+	scripts/setup.sh test
+	ORRERY_CHAOS_MINUTES=$(MINUTES) cargo test --features fault-hooks --test system chaos -- --nocapture
 
 test-images:
 	scripts/setup.sh test-images

@@ -1,13 +1,11 @@
 //! Acknowledged means on disk: no kill, at any moment, loses what a peer was told is saved.
 
-use std::{fs, path::PathBuf, process::Command};
-
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use yrs::Map;
 
 use crate::support::{
-    Clients, Event, Heard, Peer, Random, Replica, Server, keys_of, saved_query, text_of, update, wait_for,
+    Clients, Event, Heard, Peer, Random, Replica, Server, SmallDisk, keys_of, saved_query, text_of, update, wait_for,
 };
 
 const KILLS: u64 = 16;
@@ -122,34 +120,6 @@ fn a_refused_update_is_never_confirmed() {
     }
 }
 
-/// A file system with so little space that it fills up.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// None where mounting is not allowed; says so.
-    fn mount(folder: &tempfile::TempDir) -> Option<Self> {
-        let place = folder.path().join("disk");
-        fs::create_dir(&place).expect("a folder");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "none"]).arg(&place).status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(Self(place));
-        }
-        eprintln!("SKIPPED: a full disk needs the right to mount one");
-        None
-    }
-
-    fn enlarge(&self) {
-        let status = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&self.0).status().expect("mount runs");
-        assert!(status.success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        Command::new("umount").arg("-l").arg(&self.0).status().ok();
-    }
-}
-
 const LARGE_UPDATES: usize = 24;
 
 fn large_updates() -> Vec<Vec<u8>> {
@@ -165,8 +135,8 @@ fn large_updates() -> Vec<Vec<u8>> {
 #[test]
 fn a_full_disk_withholds_saved_and_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some(disk) = SmallDisk::mount(&folder) else { return };
-    let mut server = Server::within(folder, disk.0.join("data"), &[("ORRERY_STORE_RETRY_DELAY_MS_MAX", "200")]);
+    let Some(disk) = SmallDisk::mount(&folder, "2m") else { return };
+    let mut server = Server::within(folder, disk.place().join("data"), &[("ORRERY_STORE_RETRY_DELAY_MS_MAX", "200")]);
     let access = server.access();
     let mut writer = Peer::join(&access, "board", "&ext=1");
     let mut reader = Peer::join(&access, "board", "");
@@ -199,8 +169,8 @@ fn a_full_disk_withholds_saved_and_nothing_else() {
 #[test]
 fn a_second_signal_ends_a_process_that_cannot_flush() {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some(disk) = SmallDisk::mount(&folder) else { return };
-    let mut server = Server::within(folder, disk.0.join("data"), &[("ORRERY_STORE_RETRY_DELAY_MS_MAX", "200")]);
+    let Some(disk) = SmallDisk::mount(&folder, "2m") else { return };
+    let mut server = Server::within(folder, disk.place().join("data"), &[("ORRERY_STORE_RETRY_DELAY_MS_MAX", "200")]);
     let mut writer = Peer::join(&server.access(), "board", "");
     for message in large_updates() {
         writer.send(update(&message));

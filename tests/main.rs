@@ -2,6 +2,7 @@
 
 mod accounts;
 mod awareness;
+mod chaos;
 mod containers;
 mod converge;
 mod differential;

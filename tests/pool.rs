@@ -5,10 +5,7 @@ use std::{collections::BTreeSet, sync::Barrier, thread};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Access, Client, Clients, Person, Process, Server, wait_for};
-
-/// Clocks of leases that tests need not wait for long.
-const BRISK: [(&str, &str); 2] = [("ORRERY_POOL_LEASE_MS", "3000"), ("ORRERY_LEASE_RENEW_MS", "1000")];
+use crate::support::{BRISK, Clients, Person, Process, Server, nothing_is_lost, types_on, typists, wait_for};
 
 fn slots_in_use(server: &Server) -> BTreeSet<String> {
     let used = |slot: &Value| Some(format!("{} {}", slot["org"].as_str()?, slot["epoch"]));
@@ -17,11 +14,6 @@ fn slots_in_use(server: &Server) -> BTreeSet<String> {
 
 fn start(person: &Person, org: &str) -> crate::support::Response {
     person.post("/gateway/start", json!({ "organization_id": org }))
-}
-
-/// The slot that serves `org`.
-fn slot_of(server: &Server, org: &str) -> Option<Value> {
-    server.pool().into_iter().find(|slot| slot["org"] == org)
 }
 
 #[test]
@@ -71,41 +63,6 @@ fn an_organization_without_a_gateway_is_not_served() {
     server.get(&path).expect(400);
 }
 
-/// Clients that type until they are told to stop.
-fn typists<'a>(clients: &'a Clients, access: &Access, how_many: usize) -> Vec<Client<'a>> {
-    let typist = |number: usize| {
-        let name = format!("typist {number}");
-        let client = clients.open(&name, access, &format!("doc:{}", number % 3));
-        client.order("typeOn", json!({ "everyMs": 20, "asking": number % 2 == 1 }));
-        client
-    };
-    (0..how_many).map(typist).collect()
-}
-
-/// Waits until a typist is connected and has typed that much more.
-fn types_on(typist: &Client<'_>, lines: u64) {
-    typist.is_synced();
-    let typed = || typist.order("typed", json!({})).as_u64().expect("a number");
-    let before = typed();
-    wait_for("it types", || (typed() >= before + lines).then_some(()));
-}
-
-/// Everything that was confirmed is there for whoever comes now, and so is everything that was typed.
-fn nothing_is_lost(clients: &Clients, access: &Access, typists: &[Client<'_>]) {
-    for typist in typists {
-        typist.order("stop", json!({}));
-        typist.is_synced();
-    }
-    for (number, typist) in typists.iter().enumerate() {
-        let reader = clients.open(&format!("reader {number}"), access, &format!("doc:{}", number % 3));
-        reader.lacks_nothing_of(&typist.confirmed());
-        clients.converge(&[typist, &reader]);
-        reader.leave();
-    }
-    let confirmed: u64 = typists.iter().filter_map(|typist| typist.confirmed()["clock"].as_u64()).sum();
-    assert!(confirmed > 0, "nothing was ever confirmed");
-}
-
 #[test]
 fn an_organization_moves_twenty_times_while_people_type() {
     const MOVES: u64 = 20;
@@ -113,10 +70,10 @@ fn an_organization_moves_twenty_times_while_people_type() {
     let (clients, access, org) = (Clients::start(), server.access(), server.org());
     let typists = typists(&clients, &access, 10);
     for number in 0..MOVES {
-        let slot = slot_of(&server, org).expect("it is served")["slot"].clone();
+        let slot = server.slot_of(org).expect("it is served")["slot"].clone();
         types_on(&typists[0], 10);
         server.administrator().post(&format!("/api/pool/slots/{slot}/drain"), json!({})).expect(200);
-        let moved = slot_of(&server, org).expect("it is served again");
+        let moved = server.slot_of(org).expect("it is served again");
         assert_ne!(moved["slot"], slot);
         assert_eq!(moved["epoch"], number + 2);
     }
@@ -132,12 +89,12 @@ fn a_slot_that_was_drained_serves_the_next_organization_and_nothing_of_the_last(
     let alice = clients.open("alice", &access, "board");
     alice.write("only for us");
     alice.is_confirmed();
-    let slot = slot_of(&server, server.org()).expect("it is served")["slot"].clone();
+    let slot = server.slot_of(server.org()).expect("it is served")["slot"].clone();
     server.administrator().post(&format!("/api/pool/slots/{slot}/drain"), json!({})).expect(200);
     let other = server.person();
     let other_org = other.org("Others");
     let others = other.open(&other.project(&other_org, "Theirs"));
-    assert_eq!(slot_of(&server, &other_org).expect("it is served")["slot"], slot);
+    assert_eq!(server.slot_of(&other_org).expect("it is served")["slot"], slot);
     assert_eq!(clients.open("bob", &others, "board").text(), "");
     let url = format!("{}/{}/board?token={}", others.ws_url, access.project, others.token);
     assert_eq!(crate::support::Peer::connect(&url, None).err().expect("refused").status, 404);
@@ -153,14 +110,14 @@ fn nothing_acknowledged_is_lost_when_a_gateway_is_killed() {
     let typists = typists(&clients, &access, 10);
     for _ in 0..3 {
         types_on(&typists[0], 30);
-        let address = slot_of(&server, server.org()).expect("it is served")["listen"].clone();
+        let address = server.slot_of(server.org()).expect("it is served")["listen"].clone();
         let serving = gateways
             .iter_mut()
             .find(|gateway| address.as_str().is_some_and(|it| it.contains(&gateway.address.to_string())))
             .expect("one of ours serves");
         serving.kill();
         wait_for("it is served elsewhere", || {
-            slot_of(&server, server.org()).filter(|slot| slot["listen"] != address && slot["step"] == "serving")
+            server.slot_of(server.org()).filter(|slot| slot["listen"] != address && slot["step"] == "serving")
         });
         serving.start_again();
         wait_for("a spare one", || (server.slots("ready") == 1).then_some(()));
@@ -189,18 +146,18 @@ fn a_gateway_that_slept_past_its_lease_writes_nothing_more() {
     let (clients, access) = (Clients::start(), server.access());
     let typists = typists(&clients, &access, 4);
     types_on(&typists[0], 30);
-    let before = slot_of(&server, server.org()).expect("it is served");
+    let before = server.slot_of(server.org()).expect("it is served");
     let address = before["listen"].as_str().expect("an address").to_owned();
     let sleeper = gateways.iter().find(|it| address.contains(&it.address.to_string())).expect("one of ours serves");
     sleeper.signal(Signal::STOP);
     let after = wait_for("it is served elsewhere", || {
-        slot_of(&server, server.org()).filter(|slot| slot["epoch"] != before["epoch"] && slot["step"] == "serving")
+        server.slot_of(server.org()).filter(|slot| slot["epoch"] != before["epoch"] && slot["step"] == "serving")
     });
     assert_ne!(after["listen"], before["listen"]);
     sleeper.signal(Signal::CONT);
     wait_for("it is ready for others", || (server.slots("ready") == 1).then_some(()));
     nothing_is_lost(&clients, &access, &typists);
-    assert_eq!(slot_of(&server, server.org()).expect("it is served")["epoch"], after["epoch"], "it took nothing back");
+    assert_eq!(server.slot_of(server.org()).expect("it is served")["epoch"], after["epoch"], "it took nothing back");
 }
 
 #[test]
@@ -210,12 +167,12 @@ fn a_terminated_gateway_hands_its_organization_on() {
     let (clients, access) = (Clients::start(), server.access());
     let typists = typists(&clients, &access, 4);
     types_on(&typists[0], 30);
-    let before = slot_of(&server, server.org()).expect("it is served");
+    let before = server.slot_of(server.org()).expect("it is served");
     let address = before["listen"].as_str().expect("an address").to_owned();
     let serving = gateways.iter_mut().find(|it| address.contains(&it.address.to_string())).expect("one of ours serves");
     assert!(serving.terminate().success());
     wait_for("it is served elsewhere", || {
-        slot_of(&server, server.org()).filter(|slot| slot["epoch"] != before["epoch"] && slot["step"] == "serving")
+        server.slot_of(server.org()).filter(|slot| slot["epoch"] != before["epoch"] && slot["step"] == "serving")
     });
     nothing_is_lost(&clients, &access, &typists);
 }

@@ -13,6 +13,7 @@ mod report;
 mod runner;
 mod script;
 mod server;
+mod soak;
 mod stats;
 mod websocket;
 mod wire;
@@ -35,6 +36,8 @@ struct Cli {
 enum Verb {
     /// Runs loads on servers and prints the table.
     Run(Plan),
+    /// Watches our server under steady use for a long time.
+    Soak(soak::Plan),
     /// Serves the bare relay that stands for the kernel's cost.
     Floor {
         /// Port on this host.
@@ -50,6 +53,10 @@ fn main() -> Result<()> {
         Verb::Run(plan) => {
             pin_to(plan.load_core)?;
             local.block_on(&runtime, runner::run(plan))
+        }
+        Verb::Soak(plan) => {
+            pin_to(plan.load_core)?;
+            local.block_on(&runtime, soak::run(plan))
         }
         Verb::Floor { port } => local.block_on(&runtime, floor::serve(port)),
     }

@@ -27,6 +27,32 @@ pub(crate) fn resident_kib(root: u32) -> Result<u64> {
     })
 }
 
+/// What a process holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holdings {
+    pub(crate) resident_kib: u64,
+    pub(crate) descriptors: u64,
+    pub(crate) threads: u64,
+}
+
+impl std::fmt::Display for Holdings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { resident_kib, descriptors, threads } = self;
+        write!(f, "{:8.2} MB resident, {descriptors} descriptors, {threads} threads", *resident_kib as f64 / 1_024.0)
+    }
+}
+
+/// What `root` and its descendants hold.
+pub(crate) fn holdings(root: u32) -> Result<Holdings> {
+    let entries = |folder: &str| {
+        tree(root)?.into_iter().try_fold(0, |sum, pid| {
+            let entries = fs::read_dir(format!("/proc/{pid}/{folder}")).context("the server has ended")?;
+            anyhow::Ok(sum + entries.count() as u64)
+        })
+    };
+    Ok(Holdings { resident_kib: resident_kib(root)?, descriptors: entries("fd")?, threads: entries("task")? })
+}
+
 /// `root` and everything that descends from it.
 fn tree(root: u32) -> Result<Vec<u32>> {
     let mut parents = Vec::new();

@@ -214,6 +214,11 @@ impl Server {
         process::resident_kib(self.pid)
     }
 
+    /// Memory, descriptors and threads.
+    pub(crate) fn holdings(&self) -> Result<process::Holdings> {
+        process::holdings(self.pid)
+    }
+
     /// Kills the server and waits until it is gone, so that it does not disturb the next.
     pub(crate) async fn stop(mut self) -> Result<()> {
         self.child.kill().await.context("cannot stop the server")

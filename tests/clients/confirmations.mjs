@@ -79,10 +79,13 @@ export class Confirmations {
     ds.clients.forEach((ranges, id) => ranges.forEach(({ clock, len }) => this.deleted.push([id, clock, len])))
   }
 
+  // `clock`: all below it was confirmed. `latest`: something just below it was. Between them is what others brought to the
+  // server while this client was away.
   report() {
     let clock = 0
     for (const [from, to] of this.ranges.sort((a, b) => a[0] - b[0])) if (from <= clock) clock = Math.max(clock, to)
-    return { client: this.clientID, clock, deleted: this.deleted, counts: this.counts, echoes: this.echoes }
+    const latest = this.ranges.reduce((latest, [, to]) => Math.max(latest, to), 0)
+    return { client: this.clientID, clock, latest, deleted: this.deleted, counts: this.counts, echoes: this.echoes }
   }
 
   static missing(doc, { client, clock, deleted }) {

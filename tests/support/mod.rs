@@ -1,12 +1,15 @@
 //! What every promise needs: a server of its own, stock clients, peers that speak raw frames, and patience.
 
 mod clients;
+mod disk;
 mod http;
 mod peer;
 mod people;
 mod process;
+mod relay;
 mod replica;
 mod server;
+mod typists;
 mod wire;
 
 use std::{
@@ -15,12 +18,15 @@ use std::{
 };
 
 pub(crate) use clients::{Client, Clients, node};
+pub(crate) use disk::SmallDisk;
 pub(crate) use http::Response;
 pub(crate) use peer::{Event, Peer};
 pub(crate) use people::{Access, PASSWORD, Person};
 pub(crate) use process::{Process, run};
+pub(crate) use relay::Relay;
 pub(crate) use replica::{Replica, document, keys_of, text_of};
-pub(crate) use server::Server;
+pub(crate) use server::{BRISK, Server};
+pub(crate) use typists::{nothing_is_lost, types_on, typists};
 pub(crate) use wire::{Heard, QUERY_AWARENESS, awareness, put_var_uint, saved_query, step1, step2, update};
 
 /// How long anything may take before a test gives up on it. Generous: the machine may be busy.

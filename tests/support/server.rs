@@ -1,6 +1,7 @@
 //! A control plane with a data folder of its own, its first people, and gateways beside it.
 
 use std::{
+    net::SocketAddr,
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -13,6 +14,9 @@ use super::{
     process::{Launch, Process, on_data, run},
     wait_for,
 };
+
+/// Clocks of leases that tests need not wait for long.
+pub(crate) const BRISK: [(&str, &str); 2] = [("ORRERY_POOL_LEASE_MS", "3000"), ("ORRERY_LEASE_RENEW_MS", "1000")];
 
 /// The first person, organization and project.
 struct First {
@@ -51,6 +55,11 @@ impl Server {
     pub(crate) fn ganymede(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
+        Self::ganymede_within(folder, data, environment)
+    }
+
+    /// The same with its data there.
+    pub(crate) fn ganymede_within(folder: tempfile::TempDir, data: PathBuf, environment: &[(&str, &str)]) -> Self {
         let made = run(&["keys", "create", "--data", &data.to_string_lossy()], &[]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         Self::launch("ganymede", folder, data, environment)
@@ -75,11 +84,16 @@ impl Server {
 
     /// A gateway process with this many slots, announced at this control plane.
     pub(crate) fn gateway(&self, slots: u16, environment: &[(&str, &str)]) -> Process {
+        self.gateway_through(self.address, slots, environment)
+    }
+
+    /// The same, which reaches the control plane at another address.
+    pub(crate) fn gateway_through(&self, address: SocketAddr, slots: u16, environment: &[(&str, &str)]) -> Process {
         let registered = self.administrator().post("/api/pool/gateways", json!({})).expect(201).json();
         let text = |name: &str| registered[name].as_str().expect(name).to_owned();
         let mut environment = [owned(&[("ORRERY_ENGINE_ENABLED", "off")]), owned(environment)].concat();
         environment.extend([
-            ("ORRERY_GATEWAY_GANYMEDE_URL".to_owned(), format!("http://{}", self.address)),
+            ("ORRERY_GATEWAY_GANYMEDE_URL".to_owned(), format!("http://{address}")),
             ("ORRERY_GATEWAY_TOKEN".to_owned(), text("token")),
             ("ORRERY_SLOTS".to_owned(), slots.to_string()),
         ]);
@@ -94,6 +108,11 @@ impl Server {
     pub(crate) fn pool(&self) -> Vec<Value> {
         let pool = self.administrator().get("/api/pool").expect(200).json();
         pool["slots"].as_array().expect("slots").clone()
+    }
+
+    /// The slot that serves `org`.
+    pub(crate) fn slot_of(&self, org: &str) -> Option<Value> {
+        self.pool().into_iter().find(|slot| slot["org"] == org)
     }
 
     /// How many slots are in this state.
