@@ -37,7 +37,7 @@ pub struct StoreLimits {
 impl Default for StoreLimits {
     fn default() -> Self {
         Self {
-            commit_interval_ms: 20,
+            commit_interval_ms: 30,
             commit_bytes_max: 8 << 20,
             segment_bytes: 64 << 20,
             journal_bytes_max: 512 << 20,
