@@ -11,8 +11,9 @@ export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 # Test builds can make a room panic; the release binary cannot.
 features=(--features orrery/fault-hooks)
 scripts/ui.sh
-cargo build --release -p orrery
-export ORRERY_BIN="$PWD/target/release/orrery"
+# One build for everything: a release build beside it would take longer than all the tests.
+cargo build --workspace --all-targets "${features[@]}"
+export ORRERY_BIN="$PWD/target/debug/orrery"
 
 # A server of our own for as long as the tests run.
 postgres=$(mktemp -d /tmp/orrery-postgres.XXXXXX)
