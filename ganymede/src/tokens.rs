@@ -12,12 +12,14 @@
 //! | `handshake` | fetch the configuration of that organization, once | one gateway | 30 s |
 //! | `container` | this is that generation of that container | gateways | 10 years, while it is there (ADR 12) |
 //! | `order` | stop or refresh that organization | one gateway | 30 s |
+//! | `forward` | Ganymede passed this request on | one gateway | 60 s |
 //! | `ticket` | take this browser to that container's host, once | Ganymede | 60 s |
 //! | `visit` | this is that user, by that session | one container's host | 7 days, while the session lasts |
 //!
 //! Time is the caller's: every function takes it.
 
 mod follow;
+mod forward;
 mod gate;
 mod keys;
 mod kinds;
@@ -29,6 +31,7 @@ mod tests;
 
 pub use self::{
     follow::{FetchError, Follower, KeySource, KeysUnavailable},
+    forward::ForwardClaims,
     gate::{TicketClaims, VisitClaims},
     keys::{Jwk, Jwks, KeyError, TokenKeys},
     kinds::{AccessClaims, ContainerClaims, GatewayClaims, HandshakeClaims, OrderClaims, PoolClaims},

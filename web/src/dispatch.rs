@@ -7,7 +7,7 @@
 //! uc-….org-{org}.{domain}/...                      the same ways, to the front door of its containers
 //! ```
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -21,8 +21,9 @@ use http::{header, request::Parts, uri::Authority};
 use orrery_ganymede::{
     orgs::Orgs,
     pool::{Route, Routes},
+    tokens::TokenKeys,
 };
-use orrery_protocol::id::{OrgId, ProjectId};
+use orrery_protocol::id::{GatewayId, OrgId, ProjectId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -31,6 +32,7 @@ use tower::ServiceExt;
 use crate::{
     address::{ContainerHost, OrgHint, gateway_path},
     error::{ApiError, ErrorCode},
+    forward::Vouchers,
     front::{Front, Notice, VERIFY_PATH, wants_page, without_session},
     proxy::{Proxy, ProxyError, Upstream},
 };
@@ -57,12 +59,13 @@ struct Directory {
     routes: Routes,
     orgs: Orgs,
     proxy: Proxy,
+    vouchers: Vouchers,
 }
 
 /// Who serves an organization.
 enum Place {
     Here,
-    Process(Authority),
+    Process(GatewayId, Authority),
 }
 
 impl From<Router> for Dispatch {
@@ -73,9 +76,11 @@ impl From<Router> for Dispatch {
 }
 
 impl Dispatch {
-    /// Organizations go where `routes` says; `here` answers for those that are served in this process.
-    pub fn new(here: Router, routes: Routes, orgs: Orgs, proxy: Proxy) -> Self {
-        Self { here, front: None, directory: Some(Directory { routes, orgs, proxy }) }
+    /// Organizations go where `routes` says; `here` answers for those that are served in this process. `tokens` prove to
+    /// other processes that what they get comes from here.
+    pub fn new(here: Router, routes: Routes, orgs: Orgs, tokens: Arc<TokenKeys>, proxy: Proxy) -> Self {
+        let directory = Directory { routes, orgs, proxy, vouchers: Vouchers::new(tokens) };
+        Self { here, front: None, directory: Some(directory) }
     }
 
     /// Containers are behind this door.
@@ -89,7 +94,7 @@ impl Dispatch {
         let Some(directory) = &self.directory else { return self.answer_here(org, request).await };
         match directory.place(org).await {
             Ok(Place::Here) => self.answer_here(org, request).await,
-            Ok(Place::Process(address)) => {
+            Ok(Place::Process(_, address)) => {
                 let Some(uri) = gateway_path(org, request.uri()) else { return ApiError::not_found().into_response() };
                 *request.uri_mut() = uri;
                 // Gateways take tokens. What a browser sends along by itself is the session here, and is nobody else's.
@@ -111,9 +116,13 @@ impl Dispatch {
                 None => not_running(),
             },
             // What that says, only a proxy next to the gateway may ask.
-            Ok(Place::Process(_)) if request.uri().path() == VERIFY_PATH => ApiError::not_found(),
-            Ok(Place::Process(address)) => {
+            Ok(Place::Process(..)) if request.uri().path() == VERIFY_PATH => ApiError::not_found(),
+            Ok(Place::Process(gateway, address)) => {
                 let Some(directory) = &self.directory else { return ApiError::not_found().into_response() };
+                match directory.vouchers.to(gateway) {
+                    Ok(voucher) => drop(request.extensions_mut().insert(voucher)),
+                    Err(error) => tracing::error!(%error, "nothing proves that what is passed on comes from here"),
+                }
                 let upstream = Upstream { address, keep_host: true };
                 // The front door there reads cookies of its own; the session here, should it be sent, is not one of them.
                 without_session(request.headers_mut());
@@ -170,8 +179,8 @@ impl Directory {
         let route = timeout(MOVE_MAX, self.routes.settled(org)).await.map_err(|_| moving())?;
         match route {
             Some(Route::Local { .. }) => Ok(Place::Here),
-            Some(Route::Remote { address, .. }) => match authority(&address) {
-                Some(address) => Ok(Place::Process(address)),
+            Some(Route::Remote { gateway, address, .. }) => match authority(&address) {
+                Some(address) => Ok(Place::Process(gateway, address)),
                 None => {
                     tracing::error!(%org, %address, "the gateway's address cannot be reached over HTTP");
                     Err(not_running())

@@ -46,6 +46,7 @@ use crate::{
     address::ContainerHost,
     dispatch::{moving, not_running},
     error::{ApiError, ELSEWHERE, ErrorCode},
+    forward::Vouching,
     proxy::Proxy,
     public_url::PublicUrl,
     state::{EdgeConfig, GatewayState},
@@ -70,6 +71,7 @@ struct Parts {
     cookies: CookieNames,
     visitors: Visitors,
     bounds: Bounds,
+    vouching: Vouching,
     proxy: Proxy,
 }
 
@@ -89,6 +91,7 @@ impl Front {
             visitors: Visitors::new(gateways.clone(), state.verifier.clone(), fresh),
             cookies: CookieNames::new(edge.public_url.as_ref().is_some_and(PublicUrl::is_tls)),
             bounds: Bounds::new(edge.limits.container_connections_max),
+            vouching: Vouching::new(state.gateway, state.verifier.clone()),
             proxy: Proxy::to_containers(edge.clone()),
             tables: state.tables.clone(),
             gateways,
@@ -98,7 +101,10 @@ impl Front {
     }
 
     /// Answers a request to a container's host.
-    pub async fn answer(&self, host: &ContainerHost, request: Request) -> Response {
+    pub async fn answer(&self, host: &ContainerHost, mut request: Request) -> Response {
+        if let Some(vouched) = self.parts.vouching.of(request.headers()).await {
+            request.extensions_mut().insert(vouched);
+        }
         let page = wants_page(request.method(), request.headers());
         let answer = if entrance::is_ours(request.uri().path()) {
             let (head, _) = request.into_parts();

@@ -15,6 +15,7 @@ mod authentication;
 pub mod dispatch;
 pub mod envelope;
 pub mod error;
+mod forward;
 pub mod front;
 mod gate;
 mod gateway_api;

@@ -11,7 +11,7 @@ mod relay;
 use std::{future, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{body::Body, extract::Request, response::Response};
-use http::{HeaderValue, StatusCode, Uri, Version, header, uri::Authority, uri::Scheme};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header, uri::Authority, uri::Scheme};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -20,12 +20,18 @@ use hyper_util::{
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpStream, sync::OwnedSemaphorePermit};
 
-pub(crate) use self::headers::{Identity, is_websocket};
+pub(crate) use self::headers::{Identity, claims_more, is_websocket};
 use self::{
-    headers::{say_websocket, say_who_asks, strip_hop_by_hop},
+    headers::{Who, say_websocket, strip_hop_by_hop},
     relay::{End, relay},
 };
-use crate::{public_url::PublicUrl, rate::Origin, server::Connection, state::EdgeConfig};
+use crate::{
+    forward::{FORWARD, Vouched, Voucher},
+    public_url::PublicUrl,
+    rate::Origin,
+    server::Connection,
+    state::EdgeConfig,
+};
 
 /// How long another process may take to accept a connection. It is near, or it is gone.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
@@ -167,17 +173,17 @@ impl Proxy {
 
     /// The request as the other process gets it, and what stays here.
     fn onward(&self, upstream: &Upstream, request: Request) -> Result<(Request, Asker), ProxyError> {
-        let scheme = if self.edge.public_url.as_ref().is_some_and(PublicUrl::is_tls) { "https" } else { "http" };
         let (mut head, body) = request.into_parts();
         let path = head.uri.path_and_query().filter(|path| path.as_str().starts_with('/'));
         let path = path.cloned().ok_or(ProxyError::NoPath)?;
         let connection = head.extensions.remove::<Connection>();
         let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| is_websocket(&head.headers));
         strip_hop_by_hop(&mut head.headers);
-        let peer = connection.as_ref().map(|connection| connection.remote.ip().to_canonical());
-        let trusted = peer.is_some_and(|peer| self.edge.trusted_proxies.contains(&peer));
-        let caller = peer.map(|peer| Origin::behind(peer, &head.headers, &self.edge.trusted_proxies).address());
-        say_who_asks(&mut head.headers, peer, trusted, caller, scheme);
+        let vouched = head.extensions.remove::<Vouched>().is_some();
+        self.who_asks(connection.as_ref(), vouched, &head.headers).write(&mut head.headers);
+        if let Some(Voucher(token)) = head.extensions.remove() {
+            head.headers.insert(FORWARD, token);
+        }
         if let Some(identity) = head.extensions.remove::<Identity>() {
             identity.write(&mut head.headers);
         }
@@ -192,6 +198,21 @@ impl Proxy {
         *onward.version_mut() = Version::HTTP_11;
         *onward.headers_mut() = head.headers;
         Ok((onward, Asker { upgrade, connection }))
+    }
+
+    /// As far as it can be believed. What Ganymede passed on says of who asks what is known there.
+    fn who_asks(&self, connection: Option<&Connection>, vouched: bool, headers: &HeaderMap) -> Who {
+        let peer = connection.map(|connection| connection.remote.ip().to_canonical());
+        let proxies = &self.edge.trusted_proxies;
+        let is_proxy = peer.is_some_and(|peer| proxies.contains(&peer));
+        let claimed = Who::claimed(headers);
+        let address = match peer {
+            Some(_) if vouched && claimed.address.is_some() => claimed.address,
+            Some(peer) => Some(Origin::behind(peer, headers, proxies).address()),
+            None => None,
+        };
+        let own = self.edge.public_url.as_ref().is_some_and(PublicUrl::is_tls);
+        Who { address, tls: claimed.tls.filter(|_| vouched || is_proxy).or(Some(own)) }
     }
 }
 

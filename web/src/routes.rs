@@ -21,7 +21,8 @@ pub fn ganymede(state: GanymedeState, gateway: Option<GatewayState>) -> Site {
     let edge = state.process.edge.clone();
     let front = gateway.as_ref().map(Front::new);
     let here = gateway.map(gateway_api::routes).unwrap_or_default();
-    let gateways = Dispatch::new(finish(here), state.routes.clone(), state.orgs.clone(), Proxy::new(edge.clone()));
+    let (routes, orgs, tokens) = (state.routes.clone(), state.orgs.clone(), state.tokens.clone());
+    let gateways = Dispatch::new(finish(here), routes, orgs, tokens, Proxy::new(edge.clone()));
     let gateways = gateways.with_front(front);
     let own = OpenApiRouter::new()
         .merge(ui::routes())

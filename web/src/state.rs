@@ -94,7 +94,8 @@ pub struct EdgeConfig {
     pub limits: HttpLimits,
     /// How often each caller may ask.
     pub rates: RateLimits,
-    /// Proxies in front of us, whose `X-Forwarded-For` is believed. Nobody else's is.
+    /// Proxies in front of us, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Beside them only Ganymede is, which
+    /// proves itself to gateways.
     pub trusted_proxies: Vec<IpAddr>,
 }
 

@@ -23,8 +23,8 @@ const ORDER: OrderClaims = OrderClaims { org: ORG, epoch: Epoch(7) };
 
 const HOST: &str = "uc-7000000000000000.org-3.orrery.example";
 
-const KINDS: [&str; 9] =
-    ["access", "pool", "gateway", "container", "handshake", "order", "operator", "ticket", "visit"];
+const KINDS: [&str; 10] =
+    ["access", "pool", "gateway", "container", "handshake", "order", "operator", "forward", "ticket", "visit"];
 
 fn session() -> SessionDigest {
     SessionDigest("5e55".to_owned())
@@ -64,6 +64,7 @@ fn signed(keys: &TokenKeys, kind: &str) -> Token {
         "handshake" => keys.sign_handshake(&HANDSHAKE, ME, now()),
         "order" => keys.sign_order(&ORDER, ME, now()),
         "operator" => keys.sign_operator(now()),
+        "forward" => keys.sign_forward(ME, now()),
         "ticket" => keys.sign_ticket(&ticket(), now()),
         "visit" => keys.sign_visit(&VisitClaims { user: USER, session: session() }, HOST, now()),
         _ => unreachable!("no such kind"),
@@ -81,6 +82,7 @@ fn verified(keys: &VerifyingKeys, kind: &str, token: &str, me: GatewayId, now: S
         "handshake" => keys.handshake(token, me, now).map(drop),
         "order" => keys.order(token, me, now).map(drop),
         "operator" => keys.operator(token, now),
+        "forward" => keys.forward(token, me, now).map(drop),
         "ticket" => keys.ticket(token, now).map(drop),
         "visit" => keys.visit(token, HOST, now).map(drop),
         _ => unreachable!("no such kind"),
@@ -120,7 +122,7 @@ fn no_kind_stands_in_for_another() {
             assert_eq!(verified(keys.verifying(), verifier, &token, ME, now()), expected, "{kind} at {verifier}");
         }
     }
-    for kind in ["handshake", "order"] {
+    for kind in ["handshake", "order", "forward"] {
         let Token(token) = signed(&keys, kind);
         let elsewhere = verified(keys.verifying(), kind, &token, OTHER, now());
         assert_eq!(elsewhere, Err(TokenError::Invalid), "{kind} at another gateway");
@@ -140,6 +142,7 @@ fn each_kind_ends_with_its_life() {
         ("gateway", 3600),
         ("handshake", 30),
         ("order", 30),
+        ("forward", 60),
         ("ticket", 60),
         ("visit", 7 * 24 * 3600),
     ] {

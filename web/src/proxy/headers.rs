@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use orrery_protocol::access::Principal;
 
-use crate::percent;
+use crate::{forward::FORWARD, percent};
 
 /// Fields that belong to one connection (RFC 9110, section 7.6.1), whether `Connection` names them or not.
 const HOP_BY_HOP: [HeaderName; 10] = [
@@ -23,8 +23,11 @@ const HOP_BY_HOP: [HeaderName; 10] = [
 ];
 
 /// Fields by which we tell the other process who asks. What a client sends under these names is a forgery.
-const OURS: [HeaderName; 2] = [header::FORWARDED, HeaderName::from_static("x-real-ip")];
+const OURS: [HeaderName; 3] = [header::FORWARDED, HeaderName::from_static("x-real-ip"), FORWARD];
 const OUR_PREFIXES: [&str; 2] = ["x-forwarded-", "x-auth-"];
+
+/// What proxies in front say under names of ours, each for itself and none for the client.
+const SAID_BY_PROXIES: [&str; 7] = ["for", "proto", "host", "method", "uri", "port", "server"];
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -75,36 +78,59 @@ pub(super) fn say_websocket(headers: &mut HeaderMap) {
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
-/// Replaces whatever the client claims about itself by what is known. `peer` is the other end of its connection; if it is
-/// `trusted`, a proxy of ours, the addresses that it names are kept before its own. `caller` is who began, as far as that
-/// can be believed.
-pub(super) fn say_who_asks(
-    headers: &mut HeaderMap,
-    peer: Option<IpAddr>,
-    trusted: bool,
-    caller: Option<IpAddr>,
-    scheme: &'static str,
-) {
-    let named = headers.get_all(FORWARDED_FOR).into_iter().filter_map(|value| value.to_str().ok());
-    let named = named.filter(|_| trusted).map(str::to_owned);
-    let chain: Vec<String> = named.chain(peer.map(|peer| peer.to_string())).collect();
-    let forged =
-        |name: &&HeaderName| OURS.contains(name) || OUR_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix));
-    let forged: Vec<HeaderName> = headers.keys().filter(forged).cloned().collect();
-    for name in forged {
-        headers.remove(name);
+/// Who asks, as far as it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Who {
+    /// Where they are.
+    pub(super) address: Option<IpAddr>,
+    /// Whether they came over TLS.
+    pub(super) tls: Option<bool>,
+}
+
+impl Who {
+    /// As a request says. To be believed only if one of ours sent it.
+    pub(super) fn claimed(headers: &HeaderMap) -> Self {
+        let said = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let tls = match said(&FORWARDED_PROTO) {
+            Some("https") => Some(true),
+            Some("http") => Some(false),
+            Some(_) | None => None,
+        };
+        Self { address: said(&REAL_IP).and_then(|address| address.parse().ok()), tls }
     }
-    if let Some(caller) = caller {
-        headers.insert(REAL_IP, HeaderValue::try_from(caller.to_string()).expect("addresses are visible ASCII"));
+
+    /// Replaces whatever a request says of who sent it. However many processes of ours it goes through, to whoever gets it
+    /// they are one.
+    pub(super) fn write(self, headers: &mut HeaderMap) {
+        let forged: Vec<HeaderName> = headers.keys().filter(|name| is_of_ours(name)).cloned().collect();
+        for name in forged {
+            headers.remove(name);
+        }
+        if let Some(address) = self.address {
+            let address = HeaderValue::try_from(address.to_string()).expect("addresses are visible ASCII");
+            headers.insert(REAL_IP, address.clone());
+            headers.insert(FORWARDED_FOR, address);
+        }
+        if let Some(tls) = self.tls {
+            headers.insert(FORWARDED_PROTO, HeaderValue::from_static(if tls { "https" } else { "http" }));
+        }
+        if let Some(host) = headers.get(header::HOST).cloned() {
+            headers.insert(FORWARDED_HOST, host);
+        }
     }
-    if !chain.is_empty() {
-        let chain = HeaderValue::try_from(chain.join(", ")).expect("addresses and what was a header are visible ASCII");
-        headers.insert(FORWARDED_FOR, chain);
-    }
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    if let Some(host) = headers.get(header::HOST).cloned() {
-        headers.insert(FORWARDED_HOST, host);
-    }
+}
+
+/// Whether a request says something of who sent it that a proxy does not say by itself, and that it may not know to take
+/// off.
+pub(crate) fn claims_more(headers: &HeaderMap) -> bool {
+    let said_by_proxies =
+        |name: &str| SAID_BY_PROXIES.iter().any(|said| name.strip_prefix("x-forwarded-") == Some(said));
+    let prefixed = |name: &str| OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    headers.keys().any(|name| prefixed(name.as_str()) && !said_by_proxies(name.as_str()))
+}
+
+fn is_of_ours(name: &HeaderName) -> bool {
+    OURS.contains(name) || OUR_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
 fn mentions(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
@@ -152,29 +178,40 @@ mod tests {
 
     #[test]
     fn nobody_forges_who_asks() {
-        let check = |trusted, forwarded_for| {
-            let mut all = headers(&[
-                ("host", "org-1.localhost:7000"),
-                ("forwarded", "for=1.2.3.4"),
-                ("x-real-ip", "1.2.3.4"),
-                ("x-forwarded-for", "1.2.3.4"),
-                ("x-forwarded-for", "5.6.7.8"),
-                ("x-forwarded-host", "evil.test"),
-                ("x-forwarded-prefix", "/evil"),
-                ("x-auth-user", "admin"),
-            ]);
-            say_who_asks(&mut all, "9.8.7.6".parse().ok(), trusted, "5.6.7.8".parse().ok(), "https");
-            let expect = headers(&[
-                ("host", "org-1.localhost:7000"),
-                ("x-real-ip", "5.6.7.8"),
-                ("x-forwarded-for", forwarded_for),
-                ("x-forwarded-proto", "https"),
-                ("x-forwarded-host", "org-1.localhost:7000"),
-            ]);
-            assert_eq!(all, expect);
-        };
-        check(false, "9.8.7.6");
-        check(true, "1.2.3.4, 5.6.7.8, 9.8.7.6");
+        let mut all = headers(&[
+            ("host", "org-1.localhost:7000"),
+            ("forwarded", "for=1.2.3.4"),
+            ("x-real-ip", "1.2.3.4"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-for", "5.6.7.8"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "evil.test"),
+            ("x-forwarded-prefix", "/evil"),
+            ("x-auth-user", "admin"),
+            ("orrery-forward", "a.b.c"),
+        ]);
+        assert_eq!(Who::claimed(&all), Who { address: "1.2.3.4".parse().ok(), tls: Some(false) });
+        Who { address: "5.6.7.8".parse().ok(), tls: Some(true) }.write(&mut all);
+        let expect = headers(&[
+            ("host", "org-1.localhost:7000"),
+            ("x-real-ip", "5.6.7.8"),
+            ("x-forwarded-for", "5.6.7.8"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "org-1.localhost:7000"),
+        ]);
+        assert_eq!(all, expect);
+        let nonsense = headers(&[("x-real-ip", "1.2.3.4, 5.6.7.8"), ("x-forwarded-proto", "HTTPS")]);
+        assert_eq!(Who::claimed(&nonsense), Who::default());
+    }
+
+    #[test]
+    fn what_a_proxy_may_not_know_to_take_off_is_found() {
+        for quiet in [&[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-host", "a")][..], &[("x-authority", "a")], &[]] {
+            assert!(!claims_more(&headers(quiet)), "{quiet:?}");
+        }
+        for name in ["x-auth-role", "x-auth-user-id", "x-auth-", "x-forwarded-user", "x-forwarded-for-real"] {
+            assert!(claims_more(&headers(&[(name, "root")])), "{name}");
+        }
     }
 
     #[test]
