@@ -1,7 +1,12 @@
 //! `orrery doctor`: what is installed on this machine, whether it runs, and what to do. Asks the programs themselves, by
 //! argument vector and with a time limit.
 
-use std::{fs, process::ExitCode, process::Stdio, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::{ExitCode, Stdio},
+    time::Duration,
+};
 
 use serde::Serialize;
 use tokio::{process::Command, time::timeout};
@@ -99,7 +104,9 @@ async fn examine(program: &Program) -> Finding {
     let running = is_running(program.process);
     let advice = match (&said, running) {
         (None, _) => Some(program.install.to_owned()),
-        (Some(said), running) => (program.unfit)(said).or_else(|| (!running).then(|| program.start.to_owned())),
+        (Some(said), running) => (program.unfit)(said)
+            .or_else(|| (!running).then(|| program.start.to_owned()))
+            .or_else(|| is_headless(program.process).then(|| HEADLESS.to_owned())),
     };
     let version = said.and_then(|said| said.lines().next().map(|line| line.trim().to_owned()));
     Finding { name: program.name, purpose: program.purpose, version, running, advice }
@@ -129,6 +136,24 @@ fn unfit_nginx(said: &str) -> Option<String> {
     let parts = ["http_auth_request_module", "http_realip_module", "http_ssl_module", "http_v2_module"];
     let missing: Vec<&str> = parts.into_iter().filter(|part| !said.contains(part)).collect();
     (!missing.is_empty()).then(|| format!("install an nginx that has {}", missing.join(", ")))
+}
+
+/// What to do about workers whose master was killed. The driver does it by itself where it starts nginx.
+const HEADLESS: &str = "workers run without their master, and hear of no change: `kill -QUIT` them, and start it again";
+
+/// Whether a worker of a program takes connections though nobody of that name looks after it.
+fn is_headless(name: &str) -> bool {
+    let Ok(processes) = fs::read_dir("/proc") else { return false };
+    let called = |process: &Path| fs::read_to_string(process.join("cmdline")).unwrap_or_default();
+    let is_worker = |process: &Path| called(process).trim_end_matches(['\0', ' ']) == format!("{name}: worker process");
+    let has_master = |process: &Path| {
+        let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        parent.is_none_or(|parent| {
+            called(&Path::new("/proc").join(parent.trim())).starts_with(&format!("{name}: master"))
+        })
+    };
+    processes.flatten().map(|process| process.path()).any(|process| is_worker(&process) && !has_master(&process))
 }
 
 /// Whether a process of that name is there.
@@ -168,5 +193,6 @@ mod tests {
         let own = fs::read_to_string("/proc/self/comm").unwrap();
         assert!(is_running(own.trim_end()));
         assert!(!is_running("orrery-no-such-program"));
+        assert!(!is_headless("orrery-no-such-program"));
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     containers::Containers,
     data::Reach,
     logging,
-    nginx::Front,
+    nginx::{Front, Standing},
     parts::OwnParts,
     process::{Signals, announce, raise_open_files},
     up::{gateway_config, process_state},
@@ -64,7 +64,8 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     })?);
     let clock = Clock::new();
     let gateways = Gateways::new(gateway_config(&config, control_plane.clone(), clock, &containers));
-    let parts = OwnParts { gateways: Some(gateways.clone()), ..OwnParts::default() };
+    let standing = Standing::default();
+    let parts = OwnParts { gateways: Some(gateways.clone()), nginx: standing.clone(), ..OwnParts::default() };
     let state = GatewayState {
         process: ProcessState { parts: Arc::new(parts), ..process_state(&config, metrics)? },
         gateway: claims.gateway,
@@ -80,11 +81,15 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     let serving = tokio::spawn(server.run(async {
         stopped.await.ok();
     }));
-    let front = Front::of_gateways(&config, reach.near(), gateways.route_tables())?;
+    let front = Front::of_gateways(&config, reach.near(), gateways.route_tables(), &standing)?;
     let advertised = if role.advertise.is_empty() { reach.near().to_string() } else { role.advertise.clone() };
     let ready = Ready { gateway_id: claims.gateway, slots: config.slots, listen: advertised };
     let following = tokio::spawn(follower.run());
-    let announcing = tokio::spawn(announce_again_and_again(control_plane, ready));
+    let announcing = tokio::spawn(async move {
+        // Where nginx is announced, nobody answers before it does.
+        standing.first_followed().await;
+        announce_again_and_again(control_plane, ready).await;
+    });
     tracing::info!(listen = %reach.listen, gateway = %claims.gateway, slots = config.slots, "serving");
     announce(&reach, json)?;
 

@@ -1,6 +1,10 @@
 //! nginx in front of this process, where it is configured: which table it follows, and when it ends. Only wiring.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use anyhow::Context;
 use orrery_actors::{
@@ -9,12 +13,33 @@ use orrery_actors::{
 };
 use orrery_ganymede::pool::{Route, Routes};
 use orrery_protocol::{container::Domain, id::OrgId};
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 
 use crate::config::Config;
 
 /// Resolves when nginx is to be left alone.
 type Stopped = oneshot::Receiver<()>;
+
+/// Whether nginx does what it should, once there is one. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Standing(Arc<OnceLock<watch::Receiver<bool>>>);
+
+impl Standing {
+    /// `None` without an nginx.
+    pub(crate) fn follows(&self) -> Option<bool> {
+        self.0.get().map(|follows| *follows.borrow())
+    }
+
+    /// Resolves once it did what it should for the first time; at once without an nginx.
+    pub(crate) async fn first_followed(&self) {
+        let Some(mut follows) = self.0.get().cloned() else { return };
+        // Nothing was ever seen of it here, so that what it said already is a change.
+        while follows.changed().await.is_ok() && !*follows.borrow_and_update() {}
+    }
+}
 
 /// nginx in front of this process.
 pub(crate) struct Front {
@@ -24,7 +49,12 @@ pub(crate) struct Front {
 
 impl Front {
     /// In front of the control plane, which listens at `ganymede`.
-    pub(crate) fn of_ganymede(config: &Config, ganymede: SocketAddr, routes: &Routes) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn of_ganymede(
+        config: &Config,
+        ganymede: SocketAddr,
+        routes: &Routes,
+        standing: &Standing,
+    ) -> anyhow::Result<Option<Self>> {
         let Some(settings) = config.nginx()? else { return Ok(None) };
         let domain: Domain = config.domain.parse().context("domain")?;
         let certificates = settings.tls.as_ref().map(|(_, folder)| folder.clone());
@@ -39,7 +69,7 @@ impl Front {
             })
         };
         let follow = routes.follow();
-        Self::begin(settings, |nginx, stopped| tokio::spawn(nginx.run(follow, wanted, stopped))).map(Some)
+        Self::begin(settings, standing, |nginx, stopped| tokio::spawn(nginx.run(follow, wanted, stopped))).map(Some)
     }
 
     /// In front of gateways, which listen at `gateway`.
@@ -47,16 +77,22 @@ impl Front {
         config: &Config,
         gateway: SocketAddr,
         tables: &RouteTables,
+        standing: &Standing,
     ) -> anyhow::Result<Option<Self>> {
         let Some(settings) = config.nginx()? else { return Ok(None) };
         let domain: Domain = config.domain.parse().context("domain")?;
         let wanted = move |tables: &_| Wanted::Stage2(Stage2Wanted::of(domain.clone(), gateway, tables));
         let follow = tables.follow();
-        Self::begin(settings, |nginx, stopped| tokio::spawn(nginx.run(follow, wanted, stopped))).map(Some)
+        Self::begin(settings, standing, |nginx, stopped| tokio::spawn(nginx.run(follow, wanted, stopped))).map(Some)
     }
 
-    fn begin(settings: NginxSettings, spawn: impl FnOnce(Nginx, Stopped) -> JoinHandle<()>) -> anyhow::Result<Self> {
+    fn begin(
+        settings: NginxSettings,
+        standing: &Standing,
+        spawn: impl FnOnce(Nginx, Stopped) -> JoinHandle<()>,
+    ) -> anyhow::Result<Self> {
         let nginx = Nginx::open(settings)?;
+        standing.0.set(nginx.follows()).ok();
         let (stop, stopped) = oneshot::channel();
         Ok(Self { following: spawn(nginx, stopped), stop })
     }

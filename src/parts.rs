@@ -11,6 +11,8 @@ use orrery_ganymede::{
 };
 use orrery_web::health::{Part, Parts, Status};
 
+use crate::nginx::Standing;
+
 /// The parts that this process has; which they are depends on its role.
 #[derive(Default)]
 pub(crate) struct OwnParts {
@@ -18,6 +20,7 @@ pub(crate) struct OwnParts {
     pub(crate) store: Option<Store>,
     pub(crate) database: Option<Database>,
     pub(crate) pool: Option<Pool>,
+    pub(crate) nginx: Standing,
 }
 
 #[async_trait]
@@ -40,6 +43,7 @@ impl Parts for OwnParts {
             parts.insert("pool", describe_pool(pool).await);
             parts.extend(pool.names().map(|names| ("names", describe_names(names))));
         }
+        parts.extend(self.nginx.follows().map(|follows| ("nginx", describe_nginx(follows))));
         parts
     }
 }
@@ -84,6 +88,14 @@ fn describe_snapshots(health: Health) -> Part {
             detail: format!("edits are saved, and the journal grows: {error} ({attempts} attempts)"),
         },
     }
+}
+
+fn describe_nginx(follows: bool) -> Part {
+    if follows {
+        return ok("follows");
+    }
+    let detail = "does not follow, and goes on doing what it did before; the log says why".to_owned();
+    Part { status: Status::Degraded, detail }
 }
 
 fn describe_names((pending, error): (usize, Option<String>)) -> Part {

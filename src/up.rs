@@ -37,7 +37,7 @@ use crate::{
     data::{DataFolder, Reach},
     embedded::{self, LocalControlPlane, LocalHost},
     logging,
-    nginx::Front,
+    nginx::{Front, Standing},
     parts::OwnParts,
     process::{Signals, announce, raise_open_files},
 };
@@ -97,7 +97,8 @@ async fn serve(role: Role, config: Config, json: bool) -> anyhow::Result<()> {
         Role::Everything => Some(ganymede.open_gateways(&config, listening.address(), &process).await?),
         Role::Ganymede => None,
     };
-    let process = ProcessState { parts: Arc::new(ganymede.parts(local.as_ref())), ..process };
+    let standing = Standing::default();
+    let process = ProcessState { parts: Arc::new(ganymede.parts(local.as_ref(), standing.clone())), ..process };
     let state = ganymede.state(&config, process);
     ganymede.pool.recover().await?;
     let pool = ganymede.pool.clone();
@@ -112,7 +113,7 @@ async fn serve(role: Role, config: Config, json: bool) -> anyhow::Result<()> {
     }
 
     let reach = Reach { listen: server.address(), domain: config.domain.clone() };
-    let front = Front::of_ganymede(&config, reach.near(), &ganymede.routes)?;
+    let front = Front::of_ganymede(&config, reach.near(), &ganymede.routes, &standing)?;
     folder.announce(&reach)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.run(async {
@@ -222,12 +223,13 @@ impl Ganymede {
         Ok(Local { gateways, containers, state })
     }
 
-    fn parts(&self, local: Option<&Local>) -> OwnParts {
+    fn parts(&self, local: Option<&Local>, nginx: Standing) -> OwnParts {
         OwnParts {
             gateways: local.map(|local| local.gateways.clone()),
             store: Some(self.store.clone()),
             database: Some(self.database.clone()),
             pool: Some(self.pool.clone()),
+            nginx,
         }
     }
 

@@ -79,6 +79,8 @@ pub struct Nginx {
     renderer: Renderer,
     program: Program,
     trees: Trees,
+    /// Whether nginx does what was wanted last.
+    follows: watch::Sender<bool>,
 }
 
 impl Nginx {
@@ -88,7 +90,13 @@ impl Nginx {
     /// The folder cannot be used.
     pub fn open(settings: NginxSettings) -> Result<Self, NginxError> {
         let (renderer, trees) = (Renderer::new()?, Trees::open(&settings)?);
-        Ok(Self { program: Program::new(settings.clone()), settings, renderer, trees })
+        let (program, (follows, _)) = (Program::new(settings.clone()), watch::channel(true));
+        Ok(Self { program, settings, renderer, trees, follows })
+    }
+
+    /// Whether nginx does what was wanted last, as far as somebody [`follow`](Self::follow)s. If not, the log says why.
+    pub fn follows(&self) -> watch::Receiver<bool> {
+        self.follows.subscribe()
     }
 
     /// Makes nginx do what is wanted. A second time does nothing at all.
@@ -162,12 +170,14 @@ impl Nginx {
             match self.apply(&now).await {
                 Ok(applied) => {
                     tracing::info!(?applied, "nginx follows");
+                    self.follows.send_replace(true);
                     (due, retry) = (false, RETRY_FIRST);
                     not_before = Instant::now() + self.settings.reload_every;
                 }
                 Err(error) => {
                     tracing::error!(%error, ?retry, "nginx does not follow; what it did before it goes on doing");
                     metrics::counter!("orrery_nginx_failures_total").increment(1);
+                    self.follows.send_replace(false);
                     not_before = Instant::now() + retry;
                     retry = (retry * 2).min(RETRY_MAX);
                 }

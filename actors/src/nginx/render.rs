@@ -64,7 +64,6 @@ struct Ganymede {
     listen: Word,
     tls: Option<Tls>,
     domain: Word,
-    pattern: Word,
     ganymede: Word,
 }
 
@@ -145,7 +144,6 @@ impl Renderer {
             listen: listen.clone(),
             tls: tls.as_ref().and_then(|tls| with(&tls.domain)),
             domain: Word::from(domain),
-            pattern: Word::pattern(domain),
             ganymede: Word::from(*ganymede),
         };
         files.insert("sites/01_ganymede.conf".to_owned(), self.fill("ganymede.conf", &site)?);

@@ -94,11 +94,6 @@ impl Word {
         Self(format!("*.{}", name.under(domain)))
     }
 
-    /// A domain as a regular expression.
-    pub(super) fn pattern(domain: &Domain) -> Self {
-        Self(domain.as_str().replace('.', r"\."))
-    }
-
     /// What follows the host in a URL that names the port.
     pub(super) fn port_suffix(port: u16) -> Self {
         Self(format!(":{port}"))

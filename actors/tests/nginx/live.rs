@@ -10,11 +10,12 @@ use crate::{
     proxy::{Place, container, host, stage2, until},
 };
 
-/// Lets everybody in.
+/// Lets everybody in, and passes on what stays open.
 async fn open_gateway() -> std::net::SocketAddr {
-    peer(|asked| match asked.line.contains("/-/orrery/verify") {
-        true => ("204 OK".to_owned(), String::new()),
-        false => ("200 OK".to_owned(), "gateway".to_owned()),
+    peer(|asked| match (asked.line.contains("/-/orrery/verify"), asked.header("x-original-upgrade")) {
+        (true, None) => ("204 OK".to_owned(), String::new()),
+        (true, Some(_)) => ("403 Mine".to_owned(), String::new()),
+        (false, _) => ("200 OK".to_owned(), "gateway".to_owned()),
     })
     .await
 }
@@ -108,4 +109,37 @@ async fn an_nginx_that_ends_is_started_again() {
     assert!(get(place.settings.listen, "x", "/", &[]).await.ends_with("gateway"));
     following.abort();
     tokio::time::timeout(Duration::from_secs(20), following).await.unwrap().unwrap_err();
+}
+
+/// Its workers live on, serve what it knew, hear of no change and keep its port.
+#[tokio::test]
+async fn a_master_that_is_killed_is_replaced_and_its_workers_are_let_go() {
+    let Some(place) = Place::new() else { return };
+    let (gateway, service, steady, other) =
+        (open_gateway().await, named("container").await, container(1), container(2));
+    let (wanted, follow) = watch::channel(Some(stage2(gateway, [(&steady, service)])));
+    let nginx = place.nginx();
+    let follows = nginx.follows();
+    let following = tokio::spawn(nginx.follow(follow));
+    until("nginx starts", || place.master().is_some()).await;
+    let mut tunnel = Tunnel::open(place.settings.listen, &host(&steady), &[]).await;
+    let (first, workers) = (place.master(), place.worker_ids());
+    assert!(!workers.is_empty());
+
+    place.signal_master("-KILL");
+    wanted.send_replace(Some(stage2(gateway, [(&steady, service), (&other, service)])));
+    until("another one starts", || place.master().is_some_and(|master| Some(master) != first)).await;
+    while !get(place.settings.listen, &host(&other), "/", &[]).await.ends_with("container: GET / HTTP/1.1") {}
+    assert!(tunnel.echoes("still there").await, "what was open stays open");
+    assert!(*follows.borrow());
+    drop(tunnel);
+    until("the old workers end", || workers.iter().all(|worker| has_ended(*worker))).await;
+    drop(wanted);
+    following.await.unwrap();
+    assert_eq!(place.master(), None);
+}
+
+/// Gone, or waiting for whoever takes in orphans to notice.
+fn has_ended(process: u32) -> bool {
+    std::fs::read(format!("/proc/{process}/cmdline")).map_or(true, |called| called.is_empty())
 }

@@ -75,9 +75,14 @@ impl Place {
 
     /// How many workers the master has, old ones too.
     pub(crate) fn workers(&self) -> usize {
+        self.worker_ids().len()
+    }
+
+    /// Their process ids.
+    pub(crate) fn worker_ids(&self) -> Vec<u32> {
         let master = self.master().unwrap();
         let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
-        children.split_whitespace().count()
+        children.split_whitespace().map(|worker| worker.parse().unwrap()).collect()
     }
 
     pub(crate) fn signal_master(&self, signal: &str) {

@@ -24,7 +24,9 @@ fn hosts() -> Vec<(String, &'static str)> {
         ("ganymede.team.example", "ganymede: "),
         (ORG_HOST, "gateway: "),
         ("evil.example", "404"),
-        ("org-1.team.example", "404"),
+        // Pages of people are the control plane's to make, also for hosts that are nobody's.
+        ("org-1.team.example", "ganymede: "),
+        ("x.y.team.example", "ganymede: "),
         ("notteam.example", "404"),
     ]
     .map(|(host, answer)| (host.to_owned(), answer))

@@ -37,6 +37,9 @@ impl City {
             *decided.lock().unwrap() = Some(request.clone());
             let cookie = request.header("cookie").is_some_and(|cookie| cookie.contains("orrery_visit=good"));
             let token = request.header("authorization").is_some_and(|token| token == "Bearer good");
+            if request.header("x-original-upgrade").is_some() {
+                return ("403 Mine".to_owned(), String::new());
+            }
             let took = if token && !cookie { "\r\nX-Orrery-Took: authorization" } else { "" };
             match (cookie || token, request.header("x-original-uri").unwrap().starts_with("/public/")) {
                 (true, _) => {
@@ -49,7 +52,8 @@ impl City {
         let gateway = gateway.await;
         let service = peer(move |request| {
             *seen.lock().unwrap() = Some(request.clone());
-            let cookie = "Set-Cookie: own=1; Path=/; Domain=team.example";
+            let cookie = "Set-Cookie: own=1; Path=/; Domain=team.example\r\nSet-Cookie: __Host-orrery_visit=x; Secure; Path=/\r\n\
+                          Clear-Site-Data: \"*\"\r\nAlt-Svc: h3\r\nX-Accel-Redirect: /-/orrery/leave";
             let status = if request.line.contains("/refuse") { "401 Unauthorized" } else { "200 OK" };
             (format!("{status}\r\n{cookie}"), format!("container: {} {}", request.line, request.body_bytes))
         });
@@ -101,6 +105,7 @@ async fn a_container_is_told_who_asks_and_nothing_that_the_client_made_up() {
         "X-Forwarded-User: mallory",
         "X-Original-URI: /",
         "Forwarded: for=198.51.100.9",
+        "Orrery-Forward: made.up.token",
         "Authorization: Basic own",
         "Origin: https://somewhere.example",
     ];
@@ -118,9 +123,16 @@ async fn a_container_is_told_who_asks_and_nothing_that_the_client_made_up() {
     assert_eq!(header("origin").unwrap(), "https://somewhere.example");
     assert_eq!(asked.names_like("x-auth-"), ["x-auth-user-id", "x-auth-user-name"]);
     assert_eq!(asked.names_like("x-forwarded-"), ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"]);
-    assert!(header("forwarded").is_none() && header("x-original-uri").is_none());
+    for gone in ["forwarded", "x-original-uri", "orrery-forward", "upgrade", "connection"] {
+        assert_eq!(header(gone), None, "{gone}");
+    }
     let cookie = format!("Set-Cookie: own=1; Path=/; Domain={}", host(&city.name));
     assert!(page.contains(&cookie), "a container's cookie stays on its own host: {page}");
+    assert!(
+        page.contains("Set-Cookie: __Host-orrery_visit=x; Path=/; SameSite=None\r\n"),
+        "no browser takes it: {page}"
+    );
+    assert!(!page.contains("Clear-Site-Data") && !page.contains("Alt-Svc"), "{page}");
 }
 
 #[tokio::test]

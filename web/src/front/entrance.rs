@@ -15,7 +15,7 @@ use crate::{
     address::ContainerHost,
     error::{ApiError, ErrorCode},
     gate::ReturnPath,
-    proxy::Identity,
+    proxy::{Identity, claims_more},
     server::Connection,
 };
 
@@ -126,16 +126,20 @@ impl Front {
             original.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         }
         match self.admit(host, &method, uri.path(), &original).await {
-            Ok(admitted) => Ok(self.verified(&admitted, headers)),
+            Ok(_) if claims_more(headers) || stays_open(&original) => {
+                Err(ApiError::forbidden("this request is for the gateway itself to pass on").into())
+            }
+            Ok(admitted) => Ok(self.verified(host, &admitted, headers)),
             Err(Refusal::Unknown) => Err(ApiError::not_signed_in("sign in, or send an access token").into()),
             Err(Refusal::Told(notice)) => Err(*notice),
         }
     }
 
-    fn verified(&self, admitted: &Admitted, asked: &HeaderMap) -> Response {
+    fn verified(&self, host: &ContainerHost, admitted: &Admitted, asked: &HeaderMap) -> Response {
         let mut response = StatusCode::NO_CONTENT.into_response();
         let headers = response.headers_mut();
         if let Some((_, principal)) = &admitted.visitor {
+            self.parts.gateways.touch(host.org, admitted.lead.project);
             Identity::of(principal).write(headers);
         }
         if self.parts.visitors.is_ours(asked) {
@@ -149,4 +153,12 @@ impl Front {
         let peer = head.extensions.get::<Connection>().map(|connection| connection.remote.ip().to_canonical());
         peer.is_some_and(|peer| peer.is_loopback() || self.parts.edge.trusted_proxies.contains(&peer))
     }
+}
+
+/// Whether what a request begins outlives the look at who sent it: somebody has to look again while it is open. Also
+/// whatever is to become another protocol, because only the door here knows which ones may.
+fn stays_open(original: &HeaderMap) -> bool {
+    let accepted = original.get_all(header::ACCEPT).into_iter().filter_map(|accept| accept.to_str().ok());
+    original.contains_key(header::UPGRADE)
+        || accepted.into_iter().any(|accept| accept.to_ascii_lowercase().contains("text/event-stream"))
 }
