@@ -5,7 +5,11 @@
 //! uc-….org-….D/x ──302──> D/gate/authorize ──302──> uc-….org-….D/-/orrery/enter ──302──> uc-….org-….D/x
 //!  (cookie: nonce)         (cookie: session)          (cookie: nonce; gets: visit)
 //! ```
+//!
+//! On one's own machine the control plane has two names, and a browser is signed in at the one that it used: who is not at
+//! the first is sent to look at the second, before anybody has to sign in again.
 
+mod loopback;
 mod return_path;
 
 use axum::{
@@ -15,11 +19,12 @@ use axum::{
     response::Response,
     routing::get,
 };
-use http::{HeaderMap, HeaderName, Uri, header, uri::Authority};
+use http::{HeaderMap, HeaderName, Uri, header, request::Parts, uri::Authority};
 use orrery_ganymede::people::session_digest;
 use orrery_protocol::control::SessionDigest;
 use serde::Deserialize;
 
+use self::loopback::Loopback;
 pub(crate) use self::return_path::ReturnPath;
 use crate::{
     address::{Address, ContainerHost},
@@ -56,17 +61,21 @@ struct Asked {
     nonce: String,
     #[serde(default, rename = "return")]
     back: String,
+    /// The name of this machine that the browser was sent from, to see whether it is signed in at the other.
+    #[serde(default)]
+    from: Option<String>,
 }
 
 /// Sends a browser back to the container's host with a ticket, or to sign in first.
-async fn authorize(State(state): State<GanymedeState>, uri: Uri, headers: HeaderMap) -> Response {
-    match ticket(&state, &uri, &headers).await {
+async fn authorize(State(state): State<GanymedeState>, head: Parts) -> Response {
+    match ticket(&state, &head).await {
         Ok(response) => response,
         Err(error) => Notice::of(error).page(),
     }
 }
 
-async fn ticket(state: &GanymedeState, uri: &Uri, headers: &HeaderMap) -> Result<Response, ApiError> {
+async fn ticket(state: &GanymedeState, head: &Parts) -> Result<Response, ApiError> {
+    let Parts { uri, headers, .. } = head;
     // A page cannot follow this in the background, for whatever reason it tries.
     if headers.get(FETCH_MODE).is_some_and(|mode| mode != "navigate") {
         return Err(ApiError::forbidden("this address is for browsers to go to"));
@@ -85,7 +94,14 @@ async fn ticket(state: &GanymedeState, uri: &Uri, headers: &HeaderMap) -> Result
             asked.nonce,
             percent::encode(back.as_str())
         );
-        return Ok(redirect(&format!("{SIGN_IN_PATH}?return={}", percent::encode(&again))));
+        return Ok(redirect(&match loopback::of(head, edge) {
+            Some(Loopback::Name { other }) if asked.from.is_none() => format!("{other}{again}&from=localhost"),
+            // It was not signed in there either: back to where it was asked.
+            Some(Loopback::Address { name }) if asked.from.as_deref() == Some("localhost") => {
+                format!("{name}{SIGN_IN_PATH}?return={}", percent::encode(&again))
+            }
+            Some(_) | None => format!("{SIGN_IN_PATH}?return={}", percent::encode(&again)),
+        }));
     };
     state.quotas.user(user)?;
     // Which of the organization's containers they may see, its gateway knows.
