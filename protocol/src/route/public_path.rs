@@ -152,6 +152,58 @@ mod tests {
         }
     }
 
+    /// Every way in which some application could read a path: `%xx` resolved any number of times, `\\` as `/`, parameters
+    /// dropped or not, dots resolved, slashes merged, all at once.
+    fn readings(path: &str) -> Vec<Vec<String>> {
+        let mut texts = vec![path.to_owned()];
+        for _ in 0..3 {
+            let last = texts[texts.len() - 1].clone();
+            texts.push(unescaped(&last));
+        }
+        let drop_parameters = [false, true];
+        let read = |text: &String| drop_parameters.map(|drops| resolved(text, drops));
+        texts.iter().flat_map(read).collect()
+    }
+
+    /// What is no escape stays as it is.
+    fn unescaped(text: &str) -> String {
+        let mut bytes = Vec::new();
+        let mut left = text.as_bytes();
+        while let Some((&byte, rest)) = left.split_first() {
+            let digits = rest.get(..2).and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
+            let escape = digits.filter(|_| byte == b'%');
+            bytes.push(escape.unwrap_or(byte));
+            left = if escape.is_some() { &rest[2..] } else { rest };
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn resolved(text: &str, drops_parameters: bool) -> Vec<String> {
+        let mut segments = Vec::new();
+        for segment in text.split(['/', '\\']) {
+            let segment = if drops_parameters { segment.split(';').next().unwrap_or_default() } else { segment };
+            match segment {
+                "" | "." => {}
+                ".." => drop(segments.pop()),
+                name => segments.push(name.to_owned()),
+            }
+        }
+        segments
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whoever_reads_a_covered_path_reads_one_below(path in "(/|/hooks|/a|/\\.\\.?|%2[eEfF5]|%5c|%00|%|\\\\|;|;x|\\.|e|2){0,8}") {
+            let path = format!("/hooks{path}");
+            let public: PublicPath = "/hooks/".parse().unwrap();
+            if public.covers(&path) {
+                for reading in readings(&path) {
+                    proptest::prop_assert_eq!(reading.first().map(String::as_str), Some("hooks"), "{}", path);
+                }
+            }
+        }
+    }
+
     #[test]
     fn only_plain_paths_are_public() {
         for bad in ["", "hooks", "//", "/a//b", "/..", "/a/./b", "/%68ooks", "/a b", "/a?b", "/ä", "/a\\b", "/;x"] {

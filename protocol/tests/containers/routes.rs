@@ -93,3 +93,26 @@ fn a_service_that_a_container_names_itself_is_reached_where_it_says() {
     assert_eq!(upstream(None), Some("10.0.0.2:5678".parse().unwrap()), "the image's own service stays the first");
     assert_eq!(upstream(Some("none")), None);
 }
+
+/// Other programs call n8n's webhooks and have no account here.
+#[test]
+fn what_an_image_lists_as_public_is_public_at_each_of_its_hosts() {
+    let mut scene = Scene::new();
+    let id = scene.running("n8n:latest");
+    let table = table(&[(IO, &scene)], &BTreeMap::from([(id, at("10.0.0.2", &[]))]));
+    for lead in leads(&table, &scene, id, "n8n") {
+        let lead = lead.expect("a known host");
+        for path in ["/webhook/4f1c", "/webhook-test/4f1c", "/webhook-waiting/7", "/form/4f1c", "/form-waiting/7"] {
+            assert!(lead.is_public(path), "{path}");
+        }
+        for path in
+            ["/", "/rest/workflows", "/webhooks", "/Webhook/4f1c", "/webhook/../rest/workflows", "/rest/webhook/"]
+        {
+            assert!(!lead.is_public(path), "{path}");
+        }
+    }
+    let mut other = Scene::new();
+    let id = other.running("jupyter:minimal");
+    let table = self::table(&[(IO, &other)], &BTreeMap::from([(id, at("10.0.0.2", &[]))]));
+    assert!(table.iter().all(|(_, lead)| !lead.is_public("/") && !lead.is_public("/webhook/4f1c")));
+}
