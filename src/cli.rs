@@ -1,6 +1,9 @@
 //! The command line. Owns names and help texts; what a flag means is in the configuration.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand};
 use toml::{Table, Value};
@@ -34,6 +37,8 @@ pub(crate) enum Command {
     Check(ConfigArgs),
     /// The name server's zone for public host names.
     Dns(DnsArgs),
+    /// Lines for the hosts file of a machine that does not resolve this installation's host names.
+    Hosts(HostsArgs),
     /// Say what is installed on this machine and what to do about the rest.
     Doctor,
 }
@@ -145,6 +150,29 @@ impl DnsArgs {
     /// The configuration flags among them.
     pub(crate) fn config_args(&self) -> ConfigArgs {
         ConfigArgs { config: self.config.clone(), ..ConfigArgs::default() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostsArgs {
+    /// URLs or host names of containers, as the board shows them.
+    #[arg(value_name = "URL")]
+    pub(crate) urls: Vec<String>,
+    /// Where all of them lead [default: dns.address, or the address to listen on].
+    #[arg(long, value_name = "IP")]
+    pub(crate) address: Option<IpAddr>,
+    /// Domain below which organizations have their host names [default: localhost].
+    #[arg(long)]
+    domain: Option<String>,
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl HostsArgs {
+    /// The configuration flags among them.
+    pub(crate) fn config_args(&self) -> ConfigArgs {
+        ConfigArgs { config: self.config.clone(), domain: self.domain.clone(), ..ConfigArgs::default() }
     }
 }
 

@@ -17,6 +17,7 @@ mod dns;
 mod doctor;
 mod embedded;
 mod gateway;
+mod hosts;
 mod keys;
 mod logging;
 mod modules;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Keys(args) => keys::run(&args, cli.json),
         Command::Check(args) => check::run(&args, cli.json),
         Command::Dns(args) => dns::run(&args, cli.json),
+        Command::Hosts(args) => hosts::run(&args, cli.json),
         Command::Doctor => doctor::run(cli.json),
     };
     done.unwrap_or_else(|error| {

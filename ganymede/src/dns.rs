@@ -31,7 +31,7 @@ use tokio::{
 };
 
 pub use self::{
-    config::{ApiToken, DnsConfig, DnsDriver, DnsSettings, InvalidDns, VARIABLES},
+    config::{ApiToken, DOMAIN, DnsConfig, DnsDriver, DnsSettings, InvalidDns, SERVER_URL, VARIABLES},
     error::{DnsError, PassError},
     plan::{Change, OrgChanges, plan},
     powerdns::{Jitter, NoClient, PowerDns},

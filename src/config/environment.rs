@@ -54,7 +54,8 @@ impl Environment {
     pub(super) fn layers(&self, known: &Table) -> anyhow::Result<Vec<(String, Table)>> {
         let leaves = layers::leaves(known);
         let ours = |name: &str| name.starts_with(PREFIX) && name != CONFIG && name != BINARY;
-        let ours = self.0.iter().filter(|(name, _)| ours(name) || alias(name).is_some());
+        let meant = |name: &str| name != dns::DOMAIN || self.0.contains_key(dns::SERVER_URL);
+        let ours = self.0.iter().filter(|(name, _)| ours(name) || alias(name).is_some() && meant(name));
         // In the order of their names, so that one of ours wins over its alias.
         ours.map(|(name, text)| {
             let means = |path: &[String]| variable(path) == *name || alias(name) == Some(path.join(".").as_str());

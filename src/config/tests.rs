@@ -148,6 +148,19 @@ fn a_name_server_is_named_whole_or_not_at_all() {
     assert!(!shown.contains("shh"), "{shown}");
     let ours = [home, ("DNS_SERVER_URL", "http://a"), ("ORRERY_DNS_URL", "http://b"), ("DNS_API_TOKEN", "shh")];
     assert_eq!(load(file, ours, &[]).unwrap().dns.url, "http://b");
+    let environment = [
+        home,
+        ("DNS_SERVER_URL", "http://ns:8081"),
+        ("DNS_API_TOKEN", "shh"),
+        ("DOMAIN", "other.example"),
+        ("ORRERY_DNS_ADDRESS", "192.0.2.7"),
+    ];
+    assert_eq!(load("", environment, &[]).unwrap().domain, "other.example");
+    assert_eq!(
+        load("", [home, ("DOMAIN", "shell.example")], &[]).unwrap().domain,
+        "localhost",
+        "it means somebody else"
+    );
     let missing = "dns.api_token (DNS_API_TOKEN): must be set";
     check_refused(file, [home, ("DNS_SERVER_URL", "http://ns:8081")], missing);
 }

@@ -12,9 +12,16 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::zone::Zone;
 
-/// Names of variables that are accepted beside ours, and the key that each one sets.
-pub const VARIABLES: [(&str, &str); 3] =
-    [("DNS_SERVER_URL", "dns.url"), ("DNS_API_TOKEN", "dns.api_token"), ("DNS_ZONE", "dns.zone")];
+/// Names of variables that are accepted beside ours, and the key that each one sets. [`DOMAIN`] is too common a name to
+/// mean us by itself: it counts beside [`SERVER_URL`] only.
+pub const VARIABLES: [(&str, &str); 4] =
+    [(SERVER_URL, "dns.url"), ("DNS_API_TOKEN", "dns.api_token"), ("DNS_ZONE", "dns.zone"), (DOMAIN, "domain")];
+
+/// Says where the name server is.
+pub const SERVER_URL: &str = "DNS_SERVER_URL";
+
+/// Says below which domain host names are.
+pub const DOMAIN: &str = "DOMAIN";
 
 /// The `[dns]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,7 +130,8 @@ impl DnsConfig {
             return Err(missing("address"));
         }
         if domain.as_str() == "localhost" {
-            return Err(invalid("driver", "the domain \"localhost\" is in no zone; set another domain, or \"none\""));
+            let problem = "the domain \"localhost\" is in no zone; set domain (DOMAIN), or \"none\" here";
+            return Err(invalid("driver", problem));
         }
         let url: Url = self.url.parse().map_err(|_| invalid("url", "is no URL"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
@@ -242,6 +250,8 @@ mod tests {
             *config = DnsConfig { url: "http://ns:8081".to_owned(), ..DnsConfig::default() };
         };
         check(auto, "team.example", &format!("dns.api_token (DNS_API_TOKEN): {missing}"));
+        let localhost = "dns.driver: the domain \"localhost\" is in no zone; set domain (DOMAIN), or \"none\" here";
+        check(|_| {}, "localhost", localhost);
         check(|config| config.driver = DnsDriver::None, "team.example", "nothing");
         check(|config| config.ttl_s = 0, "team.example", "dns.ttl_s: from 1 to 86400");
     }
