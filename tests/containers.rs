@@ -28,25 +28,30 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let label = format!("label=orrery.org={}", self.server.org());
-        for (list, remove) in [
-            (["ps", "--all", "--quiet"].as_slice(), ["rm", "--force"].as_slice()),
-            (["network", "ls", "--quiet"].as_slice(), ["network", "rm"].as_slice()),
-        ] {
-            let found = docker(&[list, &["--filter", &label]].concat());
-            found.split_whitespace().for_each(|id| drop(docker(&[remove, &[id]].concat())));
-        }
+        remove_all(self.server.org());
+    }
+}
+
+/// Removes whatever an organization left on the engine.
+pub(crate) fn remove_all(org: &str) {
+    let label = format!("label=orrery.org={org}");
+    for (list, remove) in [
+        (["ps", "--all", "--quiet"].as_slice(), ["rm", "--force"].as_slice()),
+        (["network", "ls", "--quiet"].as_slice(), ["network", "rm"].as_slice()),
+    ] {
+        let found = docker(&[list, &["--filter", &label]].concat());
+        found.split_whitespace().for_each(|id| drop(docker(&[remove, &[id]].concat())));
     }
 }
 
 /// What `docker` prints.
-fn docker(arguments: &[&str]) -> String {
+pub(crate) fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().expect("docker is installed");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Whether containers can be run here. In CI they can.
-fn has_engine() -> bool {
+pub(crate) fn has_engine() -> bool {
     let mut version = Command::new("docker");
     version.arg("version").stdout(Stdio::null()).stderr(Stdio::null());
     let answers = version.status().is_ok_and(|status| status.success());
@@ -132,7 +137,8 @@ impl Place {
     }
 }
 
-fn module(folder: &Path, name: &str, more: &str) {
+/// A module with an image of the test program.
+pub(crate) fn module(folder: &Path, name: &str, more: &str) {
     let module = folder.join(name);
     std::fs::create_dir(&module).expect("a folder");
     let definition = format!(

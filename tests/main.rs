@@ -2,6 +2,7 @@
 
 mod accounts;
 mod awareness;
+mod behind_nginx;
 mod chaos;
 mod containers;
 mod converge;

@@ -46,7 +46,7 @@ pub(super) fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> 
 }
 
 /// One request, with a JSON body if there is one.
-pub(super) fn request(
+pub(crate) fn request(
     address: SocketAddr,
     method: &str,
     path: &str,

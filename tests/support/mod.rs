@@ -19,7 +19,7 @@ use std::{
 
 pub(crate) use clients::{Client, Clients, node};
 pub(crate) use disk::SmallDisk;
-pub(crate) use http::Response;
+pub(crate) use http::{Response, request};
 pub(crate) use peer::{Event, Peer};
 pub(crate) use people::{Access, PASSWORD, Person};
 pub(crate) use process::{Process, run};

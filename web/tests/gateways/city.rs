@@ -105,6 +105,11 @@ impl City {
 
     /// One with these limits, which calls gateways by `host`.
     pub(crate) async fn with(limits: HttpLimits, host: Option<Arc<dyn SlotHost>>) -> Self {
+        Self::open(EdgeConfig { limits, ..EdgeConfig::default() }, host).await
+    }
+
+    /// One with this edge.
+    pub(crate) async fn open(edge: EdgeConfig, host: Option<Arc<dyn SlotHost>>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let url: DatabaseUrl = format!("sqlite:{}", data.path().join("ganymede.db").display()).parse().unwrap();
         let database = Database::open(&url).await.unwrap();
@@ -132,7 +137,7 @@ impl City {
         let (store, _) = Store::open(&data.path().join("store"), options).unwrap();
         let documents = DataParts { store, fence, orgs: orgs.clone(), states, clock: clock::system() };
         let state = GanymedeState {
-            process: process(limits),
+            process: process(edge),
             people: people.clone(),
             orgs: orgs.clone(),
             pool: pool.clone(),
@@ -157,6 +162,15 @@ impl City {
 
     /// One with these limits.
     pub(crate) async fn gateway_with(&self, limits: HttpLimits) -> Gateway {
+        self.gateway_behind(EdgeConfig { limits, ..EdgeConfig::default() }, async |own: SocketAddr| own).await
+    }
+
+    /// One with this edge, announced at the address that `front` makes of its own.
+    pub(crate) async fn gateway_behind(
+        &self,
+        edge: EdgeConfig,
+        front: impl AsyncFnOnce(SocketAddr) -> SocketAddr,
+    ) -> Gateway {
         let registered = self.pool.register().await.unwrap();
         let (id, pool_token) = (registered.gateway, registered.token);
         let url = format!("http://{}", self.address);
@@ -177,7 +191,7 @@ impl City {
         // Not those that its gateways publish: no engine runs here, and tests say where containers are.
         let tables = RouteTables::default();
         let state = GatewayState {
-            process: process(limits),
+            process: process(edge),
             gateway: id,
             tables: tables.clone(),
             gateways: gateways.clone(),
@@ -187,7 +201,8 @@ impl City {
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), routes::gateway(state)).unwrap();
         let address = server.address();
         let listening = Listening::begin(server);
-        ganymede.announce(&Ready { gateway_id: id, slots: 1, listen: address.to_string() }).await.unwrap();
+        let listen = front(address).await.to_string();
+        ganymede.announce(&Ready { gateway_id: id, slots: 1, listen }).await.unwrap();
         Gateway { address, id, pool_token, gateways, tables, listening }
     }
 
@@ -243,9 +258,12 @@ impl Parts for Well {
     }
 }
 
-fn process(limits: HttpLimits) -> ProcessState {
-    let edge = Arc::new(EdgeConfig { limits, ..EdgeConfig::default() });
-    ProcessState { edge, parts: Arc::new(Well), metrics: PrometheusBuilder::new().build_recorder().handle() }
+fn process(edge: EdgeConfig) -> ProcessState {
+    ProcessState {
+        edge: Arc::new(edge),
+        parts: Arc::new(Well),
+        metrics: PrometheusBuilder::new().build_recorder().handle(),
+    }
 }
 
 /// Takes documents as they come: what they mean is not what these tests are about.

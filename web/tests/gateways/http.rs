@@ -1,11 +1,14 @@
 //! One request on a connection of its own, and as much of a WebSocket as it takes to know that a room is behind it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -52,6 +55,7 @@ impl Answer {
 pub(crate) struct Ask {
     method: &'static str,
     path: String,
+    from: IpAddr,
     host: Option<String>,
     headers: String,
     body: Vec<u8>,
@@ -69,7 +73,13 @@ impl Ask {
 
     pub(crate) fn new(method: &'static str, path: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
         let (path, body) = (path.into(), body.into());
-        Self { method, path, host: None, headers: String::new(), body, chunked: false }
+        let from = Ipv4Addr::UNSPECIFIED.into();
+        Self { method, path, from, host: None, headers: String::new(), body, chunked: false }
+    }
+
+    /// Comes from this address. All of 127.0.0.0/8 are this machine's.
+    pub(crate) fn from(self, from: IpAddr) -> Self {
+        Self { from, ..self }
     }
 
     /// Names another host than the address.
@@ -103,8 +113,10 @@ impl Ask {
     }
 
     pub(crate) async fn of(&self, address: SocketAddr) -> Answer {
-        let mut stream = TcpStream::connect(address).await.expect("it listens");
-        let Self { method, path, host, headers, body, chunked } = self;
+        let Self { method, path, from, host, headers, body, chunked } = self;
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::new(*from, 0)).expect("an address of this machine");
+        let mut stream = socket.connect(address).await.expect("it listens");
         let host = host.clone().unwrap_or_else(|| address.to_string());
         let framing = match chunked {
             true => "transfer-encoding: chunked".to_owned(),

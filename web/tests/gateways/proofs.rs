@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Everything that can be shown.
-const KINDS: [&str; 7] = ["none", "garbage", "access", "pool", "gateway", "handshake", "order"];
+const KINDS: [&str; 8] = ["none", "garbage", "access", "pool", "gateway", "handshake", "order", "forward"];
 
 /// Tokens of every kind, each right for this gateway, organization and epoch.
 struct Wallet<'a> {
@@ -37,6 +37,7 @@ impl Wallet<'_> {
             "gateway" => tokens.sign_gateway(&GatewayClaims { gateway, org, epoch }, now),
             "handshake" => tokens.sign_handshake(&handshake, gateway, now),
             "order" => tokens.sign_order(&OrderClaims { org, epoch }, gateway, now),
+            "forward" => tokens.sign_forward(gateway, now),
             other => panic!("{other}"),
         };
         Some(token.unwrap().0)

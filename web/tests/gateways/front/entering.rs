@@ -2,24 +2,36 @@
 
 use orrery_protocol::container::Phase;
 
-use super::{Jar, Place, location, path_of, running};
+use super::{
+    Jar, Place,
+    door::{Door, at_both_doors},
+    location, path_of, running,
+};
 use crate::http::Ask;
 
-#[tokio::test]
-async fn a_browser_goes_to_ganymede_and_comes_back_to_where_it_was() {
-    let mut place = Place::new().await;
+at_both_doors! {
+    a_browser_goes_to_ganymede_and_comes_back_to_where_it_was,
+    a_ticket_is_good_once_for_one_host_and_one_browser,
+    a_visit_is_good_at_its_own_host_only,
+    the_way_back_never_leads_to_another_host,
+    the_gate_sends_nobody_to_a_host_that_is_no_container_s,
+    only_what_a_browser_goes_to_by_itself_is_sent_to_the_gate,
+    who_leaves_is_not_known_any_more,
+}
+
+async fn a_browser_goes_to_ganymede_and_comes_back_to_where_it_was(door: Door) {
+    let mut place = Place::new(door).await;
     let (host, _behind) = running(&mut place).await;
     let session = place.session(&place.alice).await;
     let mut jar = Jar::default();
     let left = place.browse(&host, "/lab?x=1&y=%2F", &mut jar).await.expect(302);
-    let port = place.city.address.port();
+    let port = place.door.port();
     assert!(location(&left).starts_with(&format!("http://localhost:{port}/gate/authorize?host=uc-")), "{}", left.head);
     let nonce = jar.get("orrery_nonce").expect("a nonce").to_owned();
     assert!(!location(&left).contains(&nonce), "what binds the ticket to this browser stays here");
     // Not signed in: the browser client asks for it, and comes back here.
-    let asked =
-        Ask::get(path_of(location(&left))).header("accept", "text/html").of(place.city.address).await.expect(302);
-    assert!(location(&asked).starts_with("/sign-in?return=%2Fgate%2Fauthorize%3Fhost%3Duc-"), "{}", asked.head);
+    let asked = place.asked_to_sign_in(&left).await;
+    assert!(asked.starts_with("/sign-in?return=%2Fgate%2Fauthorize%3Fhost%3Duc-"), "{asked}");
     let there = place.at_gate(&left, &session).await.expect(302);
     let back = location(&there).to_owned();
     assert!(back.starts_with(&format!("http://{host}/-/orrery/enter?code=")), "{back}");
@@ -35,11 +47,10 @@ async fn a_browser_goes_to_ganymede_and_comes_back_to_where_it_was() {
     assert!(said["fields"].get("cookie").is_none(), "{said}");
 }
 
-#[tokio::test]
-async fn a_ticket_is_good_once_for_one_host_and_one_browser() {
-    let mut place = Place::new().await;
+async fn a_ticket_is_good_once_for_one_host_and_one_browser(door: Door) {
+    let mut place = Place::new(door).await;
     let (host, behind) = running(&mut place).await;
-    let other = place.container(2, Phase::Running, Some(behind.address));
+    let other = place.container(2, Phase::Running, Some(behind.address)).await;
     let session = place.session(&place.alice).await;
     let mut jar = Jar::default();
     let left = place.browse(&host, "/", &mut jar).await;
@@ -65,11 +76,10 @@ async fn a_ticket_is_good_once_for_one_host_and_one_browser() {
     assert_eq!(behind.asked(), 0);
 }
 
-#[tokio::test]
-async fn a_visit_is_good_at_its_own_host_only() {
-    let mut place = Place::new().await;
+async fn a_visit_is_good_at_its_own_host_only(door: Door) {
+    let mut place = Place::new(door).await;
     let (host, behind) = running(&mut place).await;
-    let other = place.container(2, Phase::Running, Some(behind.address));
+    let other = place.container(2, Phase::Running, Some(behind.address)).await;
     let service = host.replacen('.', "--web.", 1);
     let session = place.session(&place.alice).await;
     let visit = place.visit(&host, &session).await;
@@ -77,18 +87,17 @@ async fn a_visit_is_good_at_its_own_host_only() {
         place.browse(elsewhere, "/", &mut visit.clone()).await.expect(302);
     }
     let token = visit.get("orrery_visit").unwrap();
-    let as_token = Ask::get("/").at(&host).bearer(token).of(place.city.address).await;
+    let as_token = Ask::get("/").at(&host).bearer(token).of(place.door).await;
     assert_eq!(as_token.status, 401, "a visit is no access token");
-    let me = Ask::get("/api/auth/me").bearer(token).of(place.city.address).await;
+    let me = Ask::get("/api/auth/me").at(&place.platform()).bearer(token).of(place.door).await;
     assert_eq!(me.status, 401, "nor at Ganymede");
     let session = format!("orrery_session={}; orrery_visit={}", session.expose(), session.expose());
     place.browse(&host, "/", &mut Jar(vec![("x".to_owned(), session)])).await.expect(302);
     assert_eq!(behind.asked(), 0);
 }
 
-#[tokio::test]
-async fn the_way_back_never_leads_to_another_host() {
-    let mut place = Place::new().await;
+async fn the_way_back_never_leads_to_another_host(door: Door) {
+    let mut place = Place::new(door).await;
     let (host, _behind) = running(&mut place).await;
     let session = place.session(&place.alice).await;
     for bad in ["//evil.test", "/%5Cevil.test", "https:%2F%2Fevil.test", "/%09/evil.test", "%0d%0aset-cookie:x", ""] {
@@ -96,7 +105,7 @@ async fn the_way_back_never_leads_to_another_host() {
         let left = place.browse(&host, "/", &mut jar).await;
         let authorize = path_of(location(&left)).replace("return=%2F", &format!("return={bad}"));
         let cookie = format!("orrery_session={}", session.expose());
-        let there = Ask::get(authorize).header("cookie", cookie).of(place.city.address).await.expect(302);
+        let there = Ask::get(authorize).at(&place.platform()).header("cookie", cookie).of(place.door).await.expect(302);
         assert!(location(&there).ends_with("&return=%2F"), "{bad}: {}", there.head);
         let enter = path_of(location(&there)).replace("return=%2F", &format!("return={bad}"));
         let entered = place.browse(&host, &enter, &mut jar).await.expect(302);
@@ -104,20 +113,20 @@ async fn the_way_back_never_leads_to_another_host() {
     }
 }
 
-#[tokio::test]
-async fn the_gate_sends_nobody_to_a_host_that_is_no_container_s() {
-    let place = Place::new().await;
+async fn the_gate_sends_nobody_to_a_host_that_is_no_container_s(door: Door) {
+    let place = Place::new(door).await;
     let session = place.session(&place.alice).await;
     let stranger = place.session(&place.city.person("stranger").await).await;
     let nonce = "n".repeat(43);
     let own = format!("uc-7000000000000000.org-{}.localhost", place.org);
     let check = async |host: &str, nonce: &str, secret: &str, expect: u16| {
         let path = format!("/gate/authorize?host={host}&nonce={nonce}&return=/");
-        let ask = Ask::get(path).header("cookie", format!("orrery_session={secret}")).header("accept", "text/html");
-        let answer = ask.of(place.city.address).await;
+        let cookie = format!("orrery_session={secret}");
+        let ask = Ask::get(path).at(&place.platform()).header("cookie", cookie).header("accept", "text/html");
+        let answer = ask.of(place.door).await;
         assert_eq!(answer.status, expect, "{host}: {}", answer.head);
         if expect == 302 {
-            let to = format!("http://{own}:{}/", place.city.address.port());
+            let to = format!("http://{own}:{}/", place.door.port());
             assert!(location(&answer).starts_with(&to), "{}", answer.head);
         }
     };
@@ -132,16 +141,16 @@ async fn the_gate_sends_nobody_to_a_host_that_is_no_container_s() {
         check(host, &nonce, session.expose(), 400).await;
     }
     let path = format!("/gate/authorize?host={own}&nonce={nonce}");
-    let fetched = Ask::get(path).header("cookie", format!("orrery_session={}", session.expose()));
-    fetched.header("sec-fetch-mode", "cors").of(place.city.address).await.expect(403);
+    let cookie = format!("orrery_session={}", session.expose());
+    let fetched = Ask::get(path).at(&place.platform()).header("cookie", cookie);
+    fetched.header("sec-fetch-mode", "cors").of(place.door).await.expect(403);
 }
 
-#[tokio::test]
-async fn only_what_a_browser_goes_to_by_itself_is_sent_to_the_gate() {
-    let mut place = Place::new().await;
+async fn only_what_a_browser_goes_to_by_itself_is_sent_to_the_gate(door: Door) {
+    let mut place = Place::new(door).await;
     let (host, _behind) = running(&mut place).await;
     let check = async |ask: Ask, expect: u16| {
-        assert_eq!(ask.clone().at(&host).of(place.city.address).await.status, expect, "{ask:?}");
+        assert_eq!(ask.clone().at(&host).of(place.door).await.status, expect, "{ask:?}");
     };
     let html = |method| Ask::new(method, "/", "").header("accept", "text/html");
     check(html("GET"), 302).await;
@@ -153,9 +162,8 @@ async fn only_what_a_browser_goes_to_by_itself_is_sent_to_the_gate() {
     check(Ask::new("OPTIONS", "/", "").header("access-control-request-method", "PUT"), 401).await;
 }
 
-#[tokio::test]
-async fn who_leaves_is_not_known_any_more() {
-    let mut place = Place::new().await;
+async fn who_leaves_is_not_known_any_more(door: Door) {
+    let mut place = Place::new(door).await;
     let (host, _behind) = running(&mut place).await;
     let session = place.session(&place.alice).await;
     let mut visit = place.visit(&host, &session).await;
@@ -165,10 +173,42 @@ async fn who_leaves_is_not_known_any_more() {
     place.browse(&host, "/-/orrery/x", &mut visit).await.expect(404);
 }
 
+/// On one's own machine the control plane has two names. A browser that is signed in at one of them and comes from a page
+/// of neither is not asked to sign in again.
+#[tokio::test]
+async fn who_is_signed_in_under_the_other_name_of_this_machine_is_not_asked_again() {
+    let mut place = Place::new(Door::BuiltIn).await;
+    let (host, _behind) = running(&mut place).await;
+    let session = place.session(&place.alice).await;
+    let (name, address) = (place.platform(), place.door.to_string());
+    let goes = async |to: &str, signed_in_at: &str| {
+        let (at, path) = to.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let ask = Ask::get(format!("/{path}")).at(at).header("accept", "text/html");
+        let ask =
+            if at == signed_in_at { ask.header("cookie", format!("orrery_session={}", session.expose())) } else { ask };
+        location(&ask.of(place.door).await.expect(302)).to_owned()
+    };
+    let left = place.browse(&host, "/lab", &mut Jar::default()).await;
+    for (signed_in_at, steps) in [(&name, 1), (&address, 2)] {
+        let mut to = location(&left).to_owned();
+        assert!(to.starts_with(&format!("http://{name}/gate/authorize?")), "{to}");
+        for _ in 0..steps {
+            to = goes(&to, signed_in_at).await;
+        }
+        assert!(to.starts_with(&format!("http://{host}/-/orrery/enter?code=")), "{signed_in_at}: {to}");
+    }
+    // Nowhere: they sign in where they came to, and go on from there.
+    let other = goes(location(&left), "").await;
+    assert!(other.starts_with(&format!("http://{address}/gate/authorize?")), "{other}");
+    let asked = goes(&other, "").await;
+    assert!(asked.starts_with(&format!("http://{name}/sign-in?return=%2Fgate%2Fauthorize%3Fhost%3Duc-")), "{asked}");
+    assert!(!asked.contains("from"), "and look at both names the next time too: {asked}");
+}
+
 /// What another proxy asks about its requests is answered as if they had come here.
 #[tokio::test]
 async fn another_proxy_is_told_who_may_pass() {
-    let mut place = Place::new().await;
+    let mut place = Place::new(Door::BuiltIn).await;
     let (host, behind) = running(&mut place).await;
     let session = place.session(&place.alice).await;
     let visit = place.visit(&host, &session).await;
@@ -193,7 +233,19 @@ async fn another_proxy_is_told_who_may_pass() {
     let socket =
         |origin: &str| visit.on(ask("GET", "/")).header("x-original-upgrade", "websocket").header("origin", origin);
     socket("http://evil.test").of(at).await.expect(403);
-    socket(&format!("http://{host}")).of(at).await.expect(204);
+    // What is to be looked after for as long as it is open is passed on from here, and so is what only this door knows to
+    // take off.
+    socket(&format!("http://{host}")).of(at).await.expect(403);
+    let mine = [
+        ("accept", "text/event-stream"),
+        ("x-original-upgrade", "h2c"),
+        ("x-auth-role", "root"),
+        ("x-auth-user-id", "x"),
+    ];
+    for (name, value) in mine {
+        visit.on(ask("GET", "/")).header(name, value).of(at).await.expect(403);
+    }
+    visit.on(ask("GET", "/")).header("x-forwarded-for", "127.0.0.1").of(at).await.expect(204);
     Ask::get("/-/orrery/verify").at(&host).of(at).await.expect(400);
     visit.on(ask("GET", "/")).of(place.city.address).await.expect(404);
     assert_eq!(behind.asked(), 0);

@@ -3,13 +3,26 @@
 use orrery_protocol::{access::Role, container::Phase, id::ContainerId};
 use uuid::Uuid;
 
-use super::{Jar, Place, behind::Behind, running};
+use super::{
+    Jar, Place,
+    behind::Behind,
+    door::{Door, at_both_doors},
+    running,
+};
 use crate::http::Ask;
 
+at_both_doors! {
+    who_may_not_enter_never_reaches_a_container,
+    a_host_leads_to_its_own_organization_only,
+    a_container_that_does_not_run_says_so,
+    a_container_that_nobody_answers_in_is_named,
+    an_organization_without_a_gateway_says_how_to_start_one,
+    what_is_public_is_reached_by_anybody_and_nothing_else_is,
+}
+
 /// The table of principals, hosts and methods: nobody but members who may manage containers reaches one.
-#[tokio::test]
-async fn who_may_not_enter_never_reaches_a_container() {
-    let mut place = Place::new().await;
+async fn who_may_not_enter_never_reaches_a_container(door: Door) {
+    let mut place = Place::new(door).await;
     let (host, behind) = running(&mut place).await;
     let viewer = place.member("viewer", Role::Viewer).await;
     let editor = place.member("editor", Role::Editor).await;
@@ -29,7 +42,7 @@ async fn who_may_not_enter_never_reaches_a_container() {
                 token.map(|token| ask.clone().bearer(token)).unwrap_or(ask)
             };
             let check = async |token: Option<&str>, expect: u16| {
-                for address in [place.city.address, place.gateway.address] {
+                for address in place.doors() {
                     let answer = ask(token).of(address).await;
                     assert_eq!(answer.status, expect, "{method} {host} {token:?}: {}", answer.head);
                 }
@@ -43,16 +56,15 @@ async fn who_may_not_enter_never_reaches_a_container() {
     assert_eq!(behind.asked(), 0, "none of them got there");
     for host in &hosts {
         for method in methods {
-            let answer = Ask::new(method, "/", "").at(host).bearer(&tokens[1]).of(place.city.address).await;
+            let answer = Ask::new(method, "/", "").at(host).bearer(&tokens[1]).of(place.door).await;
             assert_eq!(answer.status, 200, "{method} {host}: {}", answer.head);
         }
     }
     assert_eq!(behind.asked(), (hosts.len() * methods.len()) as u64);
 }
 
-#[tokio::test]
-async fn a_host_leads_to_its_own_organization_only() {
-    let mut place = Place::new().await;
+async fn a_host_leads_to_its_own_organization_only(door: Door) {
+    let mut place = Place::new(door).await;
     let (host, behind) = running(&mut place).await;
     let token = place.city.access_token(&place.alice);
     let other = place.city.org("others").await;
@@ -68,7 +80,7 @@ async fn a_host_leads_to_its_own_organization_only() {
     ] {
         for accept in ["text/html", "*/*"] {
             let ask = Ask::get("/").at(&wrong).bearer(&token).header("accept", accept);
-            let answer = ask.of(place.city.address).await;
+            let answer = ask.of(place.door).await;
             assert_eq!(answer.status, expect, "{wrong}: {}", answer.head);
             let page = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
             assert_eq!(page, accept == "text/html", "{}", answer.head);
@@ -77,9 +89,8 @@ async fn a_host_leads_to_its_own_organization_only() {
     assert_eq!(behind.asked(), 0);
 }
 
-#[tokio::test]
-async fn a_container_that_does_not_run_says_so() {
-    let mut place = Place::new().await;
+async fn a_container_that_does_not_run_says_so(door: Door) {
+    let mut place = Place::new(door).await;
     let session = place.session(&place.alice).await;
     let (up, _behind) = running(&mut place).await;
     let visit = place.visit(&up, &session).await;
@@ -93,8 +104,8 @@ async fn a_container_that_does_not_run_says_so() {
         (Phase::Failed, "CONTAINER_FAILED", false),
     ];
     for (phase, code, reloads) in cases {
-        let host = place.container(1, phase, None);
-        let answer = Ask::get("/").at(&host).of(place.city.address).await;
+        let host = place.container(1, phase, None).await;
+        let answer = Ask::get("/").at(&host).of(place.door).await;
         assert_eq!(answer.refusal(), (503, code.to_owned()));
         assert_eq!(answer.header("retry-after").is_some(), reloads);
         let mut nobody = Jar::default();
@@ -112,51 +123,47 @@ async fn a_container_that_does_not_run_says_so() {
     }
 }
 
-#[tokio::test]
-async fn a_container_that_nobody_answers_in_is_named() {
-    let mut place = Place::new().await;
+async fn a_container_that_nobody_answers_in_is_named(door: Door) {
+    let mut place = Place::new(door).await;
     let behind = Behind::listen().await;
-    let host = place.container(1, Phase::Running, Some(behind.address));
+    let host = place.container(1, Phase::Running, Some(behind.address)).await;
     drop(behind);
     let token = place.city.access_token(&place.alice);
     let ask = || Ask::get("/").at(&host).bearer(&token);
     // The listener may take a moment to close.
     let answer = loop {
-        let answer = ask().of(place.city.address).await;
+        let answer = ask().of(place.door).await;
         if answer.status == 503 {
             break answer;
         }
         tokio::task::yield_now().await;
     };
     assert_eq!(answer.refusal(), (503, "UPSTREAM_UNREACHABLE".to_owned()));
-    let page = ask().header("accept", "text/html").of(place.city.address).await.expect(503);
+    let page = ask().header("accept", "text/html").of(place.door).await.expect(503);
     let page = String::from_utf8(page.body).unwrap();
     assert!(page.contains("does not answer") && page.contains("http-equiv=\"refresh\""), "{page}");
 }
 
-#[tokio::test]
-async fn an_organization_without_a_gateway_says_how_to_start_one() {
-    let place = Place::new().await;
+async fn an_organization_without_a_gateway_says_how_to_start_one(door: Door) {
+    let place = Place::new(door).await;
     let other = place.city.org("others").await;
     let host = format!("{}.org-{}.localhost", ContainerId::from_random(1).label(), other.id);
-    let answer = Ask::get("/").at(&host).of(place.city.address).await;
+    let answer = Ask::get("/").at(&host).of(place.door).await;
     assert_eq!(answer.refusal(), (503, "GATEWAY_NOT_RUNNING".to_owned()));
-    let page = Ask::get("/").at(&host).header("accept", "text/html").of(place.city.address).await.expect(503);
+    let page = Ask::get("/").at(&host).header("accept", "text/html").of(place.door).await.expect(503);
     let page = String::from_utf8(page.body).unwrap();
     assert!(page.contains("Open one of its projects"), "{page}");
 }
 
-#[tokio::test]
-async fn what_is_public_is_reached_by_anybody_and_nothing_else_is() {
-    let mut place = Place::new().await;
+async fn what_is_public_is_reached_by_anybody_and_nothing_else_is(door: Door) {
+    let mut place = Place::new(door).await;
     let (host, behind) = running(&mut place).await;
-    let answer =
-        Ask::post("/hooks/github", "x").at(&host).header("x-auth-user-id", "root").of(place.city.address).await;
+    let answer = Ask::post("/hooks/github", "x").at(&host).header("x-auth-user-id", "root").of(place.door).await;
     let said = answer.expect(200).json();
     assert_eq!(said["line"], "POST /hooks/github HTTP/1.1");
     assert!(said["fields"].get("x-auth-user-id").is_none(), "{said}");
     for path in ["/hooks/../admin", "/hooks/%2e%2e/admin", "/hooks/..%2fadmin", "//hooks/x", "/hook", "/"] {
-        let answer = Ask::get(path).at(&host).of(place.city.address).await;
+        let answer = Ask::get(path).at(&host).of(place.door).await;
         assert_eq!(answer.status, 401, "{path}");
     }
     assert_eq!(behind.asked(), 1);

@@ -2,12 +2,13 @@
 //! servers that say what they were sent.
 
 mod behind;
+mod door;
 mod entering;
 mod flow;
 mod hosts;
 mod staying;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use orrery_ganymede::people::{Secret, User};
 use orrery_protocol::{
@@ -16,9 +17,12 @@ use orrery_protocol::{
     id::{ContainerId, OrgId, ProjectId, Slug},
     route::{Lead, RouteTable},
 };
-use orrery_web::limits::HttpLimits;
+use orrery_web::{limits::HttpLimits, state::EdgeConfig};
 
-use self::behind::Behind;
+use self::{
+    behind::Behind,
+    door::{Door, Stage},
+};
 use crate::{
     city::{City, Gateway, now_ms},
     http::{Answer, Ask},
@@ -26,6 +30,9 @@ use crate::{
 
 /// An organization whose gateway serves, with containers.
 struct Place {
+    /// Where people come to.
+    door: SocketAddr,
+    stages: Option<(Stage, Stage)>,
     city: City,
     gateway: Gateway,
     org: OrgId,
@@ -40,20 +47,47 @@ struct Place {
 struct Jar(Vec<(String, String)>);
 
 impl Place {
-    async fn new() -> Self {
-        Self::with(HttpLimits::default()).await
+    async fn new(door: Door) -> Self {
+        Self::with(door, HttpLimits::default()).await
     }
 
-    async fn with(limits: HttpLimits) -> Self {
-        let city = City::new().await;
-        let gateway = city.gateway_with(limits).await;
+    async fn with(door: Door, limits: HttpLimits) -> Self {
+        let trusted_proxies = match &door {
+            Door::BuiltIn => Vec::new(),
+            Door::Nginx { .. } => vec![Ipv4Addr::LOCALHOST.into()],
+        };
+        let edge = EdgeConfig { trusted_proxies, ..EdgeConfig::default() };
+        let city = City::open(edge.clone(), None).await;
+        let mut stage2 = None;
+        let in_front = async |own: SocketAddr| match &door {
+            Door::BuiltIn => own,
+            Door::Nginx { program } => stage2.insert(Stage::of_gateway(program, city.address, own).await).listen,
+        };
+        let gateway = city.gateway_behind(EdgeConfig { limits, ..edge }, in_front).await;
         let alice = city.person("alice").await;
         let org = city.orgs.create(now_ms(), alice.id, "moons").await.unwrap().id;
         let project = city.orgs.create_project(now_ms(), org, alice.id, "project").await.unwrap().id;
         city.pool.start(org).await.unwrap();
-        let place = Self { city, gateway, org, project, alice, table: RouteTable::new(org) };
-        place.publish();
+        let stages = match (door, stage2) {
+            (Door::Nginx { program }, Some(stage2)) => {
+                Some((Stage::of_ganymede(&program, city.address, org, stage2.listen).await, stage2))
+            }
+            _ => None,
+        };
+        let door = stages.as_ref().map_or(city.address, |(stage1, _)| stage1.listen);
+        let mut place = Self { door, stages, city, gateway, org, project, alice, table: RouteTable::new(org) };
+        place.publish().await;
         place
+    }
+
+    /// Where people come to, and where whoever is past Ganymede does.
+    fn doors(&self) -> [SocketAddr; 2] {
+        [self.door, self.stages.as_ref().map_or(self.gateway.address, |(_, stage2)| stage2.listen)]
+    }
+
+    /// The control plane, as a browser names it.
+    fn platform(&self) -> String {
+        format!("localhost:{}", self.door.port())
     }
 
     /// Somebody else in the organization, with this role in the project.
@@ -79,7 +113,7 @@ impl Place {
     }
 
     /// A container in this phase, reached at `upstream`; its host name.
-    fn container(&mut self, number: u128, phase: Phase, upstream: Option<SocketAddr>) -> String {
+    async fn container(&mut self, number: u128, phase: Phase, upstream: Option<SocketAddr>) -> String {
         let id = ContainerId::from_random(number);
         let slug = Slug::of("notebook", id, |_| false);
         let service = "web".parse().unwrap();
@@ -97,22 +131,28 @@ impl Place {
         for target in [Target::Container(id, None), Target::Container(id, Some(service)), Target::Alias(slug)] {
             self.table.insert(target, lead.clone());
         }
-        self.publish();
+        self.publish().await;
         self.host(&id.label())
     }
 
     /// Another route, of no interest to anybody.
-    fn route(&mut self, number: u128) {
-        self.container(1_000 + number, Phase::Stopped, None);
+    async fn route(&mut self, number: u128) {
+        // With an upstream, so that nginx has to follow. Nobody asks for it.
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        self.container(1_000 + number, Phase::Running, Some(nowhere)).await;
     }
 
-    fn publish(&self) {
+    /// Makes the table known to everybody who goes by it.
+    async fn publish(&mut self) {
         self.gateway.tables.publish(self.table.clone());
+        if let Some((_, stage2)) = &mut self.stages {
+            stage2.follow(self.gateway.address, &self.table).await;
+        }
     }
 
     /// A host of the organization, as a browser names it that came through Ganymede.
     fn host(&self, label: &str) -> String {
-        format!("{label}.org-{}.localhost:{}", self.org, self.city.address.port())
+        format!("{label}.org-{}.localhost:{}", self.org, self.door.port())
     }
 
     async fn session(&self, user: &User) -> Secret {
@@ -139,12 +179,24 @@ impl Place {
         let to = path_of(location(left));
         assert!(to.starts_with("/gate/authorize?host=uc-"), "{to}");
         let cookie = format!("orrery_session={}", session.expose());
-        Ask::get(to).header("cookie", cookie).header("accept", "text/html").of(self.city.address).await
+        let ask = Ask::get(to).at(&self.platform()).header("cookie", cookie).header("accept", "text/html");
+        ask.of(self.door).await
     }
 
-    /// Goes to a page of a host by way of Ganymede's address, and keeps what is set.
+    /// Where somebody who is signed in nowhere ends up at Ganymede.
+    async fn asked_to_sign_in(&self, left: &Answer) -> String {
+        let mut to = location(left).to_owned();
+        while to.contains("/gate/authorize?") && !path_of(&to).starts_with("/sign-in") {
+            let host = to.strip_prefix("http://").and_then(|rest| rest.split('/').next()).expect("an origin");
+            let ask = Ask::get(path_of(&to)).at(host).header("accept", "text/html");
+            to = location(&ask.of(self.door).await.expect(302)).to_owned();
+        }
+        path_of(&to).to_owned()
+    }
+
+    /// Goes to a page of a host, and keeps what is set.
     async fn browse(&self, host: &str, path: &str, jar: &mut Jar) -> Answer {
-        let answer = jar.on(Ask::get(path)).at(host).header("accept", "text/html").of(self.city.address).await;
+        let answer = jar.on(Ask::get(path)).at(host).header("accept", "text/html").of(self.door).await;
         jar.keep(&answer);
         answer
     }
@@ -192,6 +244,6 @@ fn path_of(url: &str) -> &str {
 /// A running container with a server that tells what it was sent.
 async fn running(place: &mut Place) -> (String, Behind) {
     let behind = Behind::listen().await;
-    let host = place.container(1, Phase::Running, Some(behind.address));
+    let host = place.container(1, Phase::Running, Some(behind.address)).await;
     (host, behind)
 }

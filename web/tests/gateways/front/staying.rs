@@ -13,10 +13,20 @@ use tokio::{
 
 use super::{
     Jar, Place,
+    door::{Door, at_both_doors},
     flow::{send, until},
     running,
 };
 use crate::http::{Ask, PATIENCE};
+
+at_both_doors! {
+    two_hundred_sockets_live_through_thirty_changes_of_routes,
+    a_socket_says_where_it_comes_from,
+    a_silent_socket_is_pinged_and_its_pong_goes_on,
+    who_is_no_member_any_more_is_out_with_all_they_have_open,
+    who_becomes_a_viewer_is_out,
+    who_signs_out_is_out_everywhere,
+}
 
 const UPGRADE: &str = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                        sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -30,7 +40,7 @@ fn watchful() -> HttpLimits {
 async fn open(place: &Place, host: &str, visit: &Jar, origin: Option<&str>) -> (TcpStream, String) {
     let origin = origin.map(|origin| format!("origin: {origin}\r\n")).unwrap_or_default();
     let head = format!("GET /socket HTTP/1.1\r\nhost: {host}\r\ncookie: {}\r\n{origin}{UPGRADE}\r\n", visit.line());
-    let mut stream = send(place.city.address, &head).await;
+    let mut stream = send(place.door, &head).await;
     let answered = until(&mut stream, "\r\n\r\n").await;
     (stream, answered)
 }
@@ -46,9 +56,8 @@ async fn echoes(stream: &mut TcpStream, said: &[u8]) {
 /// A masked text frame of three bytes.
 const FRAME: &[u8] = &[0x81, 0x83, 0, 0, 0, 0, b'a', b'b', b'c'];
 
-#[tokio::test]
-async fn two_hundred_sockets_live_through_thirty_changes_of_routes() {
-    let mut place = Place::new().await;
+async fn two_hundred_sockets_live_through_thirty_changes_of_routes(door: Door) {
+    let mut place = Place::new(door).await;
     let (host, _behind) = running(&mut place).await;
     let session = place.session(&place.alice).await;
     let visit = place.visit(&host, &session).await;
@@ -60,22 +69,21 @@ async fn two_hundred_sockets_live_through_thirty_changes_of_routes() {
         sockets.push(stream);
     }
     for change in 0..30 {
-        place.route(change);
+        place.route(change).await;
         for stream in sockets.iter_mut().skip(change as usize % 10).step_by(10) {
             echoes(stream, FRAME).await;
         }
     }
     // Its own route goes too: what is open stays open.
     place.table = orrery_protocol::route::RouteTable::new(place.org);
-    place.publish();
+    place.publish().await;
     for stream in &mut sockets {
         echoes(stream, FRAME).await;
     }
 }
 
-#[tokio::test]
-async fn a_socket_says_where_it_comes_from() {
-    let mut place = Place::new().await;
+async fn a_socket_says_where_it_comes_from(door: Door) {
+    let mut place = Place::new(door).await;
     let (host, behind) = running(&mut place).await;
     let session = place.session(&place.alice).await;
     let visit = place.visit(&host, &session).await;
@@ -86,28 +94,21 @@ async fn a_socket_says_where_it_comes_from() {
     }
     let (_, head) = open(&place, &host, &Jar::default(), Some(&format!("http://{host}"))).await;
     assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
-    let posted = visit.on(Ask::post("/", "x")).at(&host).header("origin", &evil).of(place.city.address).await;
+    let posted = visit.on(Ask::post("/", "x")).at(&host).header("origin", &evil).of(place.door).await;
     assert_eq!(posted.refusal(), (403, "FORBIDDEN".to_owned()), "a page of a sibling host changes nothing");
     assert_eq!(behind.asked(), 0);
-    visit
-        .on(Ask::post("/", "x"))
-        .at(&host)
-        .header("origin", format!("http://{host}"))
-        .of(place.city.address)
-        .await
-        .expect(200);
+    visit.on(Ask::post("/", "x")).at(&host).header("origin", format!("http://{host}")).of(place.door).await.expect(200);
     let token = place.city.access_token(&place.alice);
     let head = format!("GET /socket HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n{UPGRADE}\r\n");
-    let mut stream = send(place.city.address, &head).await;
+    let mut stream = send(place.door, &head).await;
     assert!(until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 101 "), "a program, which meant it");
     echoes(&mut stream, FRAME).await;
 }
 
 /// Nobody needs to wait an hour to see that silence is broken before anything in between takes it for the end.
-#[tokio::test]
-async fn a_silent_socket_is_pinged_and_its_pong_goes_on() {
+async fn a_silent_socket_is_pinged_and_its_pong_goes_on(door: Door) {
     let limits = HttpLimits { container_ping_ms: 50, ..HttpLimits::default() };
-    let mut place = Place::with(limits).await;
+    let mut place = Place::with(door, limits).await;
     let (host, _behind) = running(&mut place).await;
     let session = place.session(&place.alice).await;
     let visit = place.visit(&host, &session).await;
@@ -146,8 +147,10 @@ impl Stays {
         let (mut socket, head) = open(place, host, &visit, Some(&format!("http://{host}"))).await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         echoes(&mut socket, FRAME).await;
-        let request = format!("GET /events HTTP/1.1\r\nhost: {host}\r\ncookie: {}\r\n\r\n", visit.line());
-        let mut events = send(place.city.address, &request).await;
+        // As browsers ask for events.
+        let head = format!("host: {host}\r\naccept: text/event-stream\r\ncookie: {}\r\n", visit.line());
+        let request = format!("GET /events HTTP/1.1\r\n{head}\r\n");
+        let mut events = send(place.door, &request).await;
         until(&mut events, "data: 1\n\n").await;
         (Self { socket, events, visit, host: host.to_owned() }, session)
     }
@@ -168,9 +171,8 @@ impl Stays {
     }
 }
 
-#[tokio::test]
-async fn who_is_no_member_any_more_is_out_with_all_they_have_open() {
-    let mut place = Place::with(watchful()).await;
+async fn who_is_no_member_any_more_is_out_with_all_they_have_open(door: Door) {
+    let mut place = Place::with(door, watchful()).await;
     let (host, _behind) = running(&mut place).await;
     let bob = place.member("bob", Role::Editor).await;
     let (alice, _) = Stays::of(&place, &place.alice, &host).await;
@@ -182,9 +184,8 @@ async fn who_is_no_member_any_more_is_out_with_all_they_have_open() {
     echoes(&mut socket, FRAME).await;
 }
 
-#[tokio::test]
-async fn who_becomes_a_viewer_is_out() {
-    let mut place = Place::with(watchful()).await;
+async fn who_becomes_a_viewer_is_out(door: Door) {
+    let mut place = Place::with(door, watchful()).await;
     let (host, _behind) = running(&mut place).await;
     let bob = place.member("bob", Role::Editor).await;
     let (stays, _) = Stays::of(&place, &bob, &host).await;
@@ -193,9 +194,8 @@ async fn who_becomes_a_viewer_is_out() {
     stays.are_over(&place, 403).await;
 }
 
-#[tokio::test]
-async fn who_signs_out_is_out_everywhere() {
-    let mut place = Place::with(watchful()).await;
+async fn who_signs_out_is_out_everywhere(door: Door) {
+    let mut place = Place::with(door, watchful()).await;
     let (host, _behind) = running(&mut place).await;
     let (stays, session) = Stays::of(&place, &place.alice, &host).await;
     let (other, _) = Stays::of(&place, &place.alice, &host).await;
