@@ -12,6 +12,9 @@ import { PHASE_TONES } from './phase'
 /** Rows that are drawn at first, and each time somebody asks for more: a word in the filter finds one sooner. */
 const ROWS = 100
 
+/** As people count: 2 before 10. */
+const byName = new Intl.Collator(undefined, { numeric: true }).compare
+
 /** All containers of the project, on the board or not. */
 export function ContainerList() {
   const { workspace, open, mayWrite, show } = useAround()
@@ -21,7 +24,7 @@ export function ContainerList() {
   const [query, setQuery] = useState('')
   const [shown, setShown] = useState(ROWS)
   const wanted = useDeferredValue(query)
-  const sorted = useMemo(() => [...containers.values()].sort((a, b) => a.name.localeCompare(b.name)), [containers])
+  const sorted = useMemo(() => [...containers.values()].sort((a, b) => byName(a.name, b.name)), [containers])
   const found = useMemo(() => {
     const matches = matcher(wanted)
     return sorted.filter((container) => matches(container.name, container.slug, container.image, container.phaseText))
@@ -77,14 +80,17 @@ const Row = memo(function Row({ container, placed }: { container: ContainerView;
           {phaseLabel(container)}
         </Badge>
       </button>
+      {/* States stand below each other, whether there is something to press beside them or not. */}
+      {mayWrite && placed && <span className={styles.slot} />}
       {mayWrite && !placed && (
         <Button
+          variant="quiet"
           small
+          icon="add"
+          title="Put it on the board"
           aria-label={`Put ${container.name} on the board`}
           onClick={() => open.board.addCard(place(SIZES.container), container.id)}
-        >
-          Place
-        </Button>
+        />
       )}
     </li>
   )

@@ -4,6 +4,8 @@ import styles from './Sparkline.module.css'
 import { useFigures } from './useFigures'
 
 const SHOWN = 60
+/** So much of a processor is next to nothing, and looks like it. */
+const IDLE = 0.01
 
 /** The last minute of processor and memory. */
 export function Sparkline({ id }: { id: string }) {
@@ -11,7 +13,13 @@ export function Sparkline({ id }: { id: string }) {
   const last = figures.at(-1)
   return (
     <div className={styles.pair}>
-      <Line name="Processor" figures={figures} value={(at) => at.cpu} text={last && processorText(last.cpu)} />
+      <Line
+        name="Processor"
+        figures={figures}
+        value={(at) => at.cpu}
+        most={IDLE}
+        text={last && processorText(last.cpu)}
+      />
       <Line
         name="Memory"
         figures={figures}
@@ -27,7 +35,8 @@ interface LineProps {
   name: string
   figures: readonly Figures[]
   value: (figures: Figures) => number
-  most?: number | undefined
+  /** The scale reaches at least so far. */
+  most: number | undefined
   text: string | undefined
 }
 

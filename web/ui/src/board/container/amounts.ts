@@ -10,6 +10,6 @@ export function bytesText(bytes: number): string {
 /** Time of processors, where 100 % is one of them. */
 export function processorText(cores: number): string {
   const percent = cores * 100
-  const digits = percent === 0 || percent >= 10 ? 0 : percent >= 1 ? 1 : 2
+  const digits = percent < 0.005 || percent >= 10 ? 0 : percent >= 1 ? 1 : 2
   return `${percent.toFixed(digits)} %`
 }

@@ -34,7 +34,7 @@ export function AddMember({ org, onAdded }: { org: Org; onAdded: (member: Member
             type="email"
             required
             autoComplete="off"
-            hint="Of their account here. They sign up first."
+            hint="The one of their account here: they sign up first."
             error={fields.email ?? beside}
           />
           <SelectField
