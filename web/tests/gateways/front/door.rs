@@ -24,7 +24,7 @@ macro_rules! at_both_doors {
         mod built_in {
             $(#[tokio::test]
             async fn $story() {
-                super::$story($crate::front::door::Door::BuiltIn).await;
+                Box::pin(super::$story($crate::front::door::Door::BuiltIn)).await;
             })*
         }
 
@@ -32,7 +32,7 @@ macro_rules! at_both_doors {
             $(#[tokio::test]
             async fn $story() {
                 if let Some(door) = $crate::front::door::Door::nginx() {
-                    super::$story(door).await;
+                    Box::pin(super::$story(door)).await;
                 }
             })*
         }
