@@ -12,7 +12,7 @@ help:
 	@echo 'make test-images  build the images that we bring along, and try them (minutes)'
 	@echo 'make check   formatting, lints, documentation, licences, invariants'
 	@echo 'make format  rewrite the sources in their one format'
-	@echo 'make bench   our loads beside the kernel floor; make bench-peers: beside other servers'
+	@echo 'make bench   our loads beside the kernel floor; make bench-peers: beside other servers; make bench-board: a browser'
 	@echo 'make soak    2,000 connections with steady edits for MINUTES; make chaos: every fault while people type'
 	@echo 'make fuzz    each fuzz target for FUZZ_SECONDS (now $(FUZZ_SECONDS))'
 

@@ -2,7 +2,7 @@
 # Installs what a make target needs and this machine does not have, and says so. Debian and Ubuntu only; elsewhere it says
 # what is missing and stops. Rust itself is expected.
 #
-#   scripts/setup.sh up|ui|test|test-images|check|format|fuzz
+#   scripts/setup.sh up|ui|test|test-images|bench|check|format|fuzz
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:?which target}
@@ -158,6 +158,14 @@ case $target in
     need_docker
     need_client
     have debootstrap || install_packages debootstrap
+    ;;
+  bench)
+    need_client
+    need_browser
+    need_npm_packages tests/browser
+    need_npm_packages tests/clients
+    need_docker
+    need_nginx
     ;;
   check)
     have git || install_packages git

@@ -18,6 +18,9 @@ use tokio::task::spawn_local;
 /// Batches that may wait for one peer; a full queue makes the writer wait, as nothing may be lost.
 const QUEUE_BATCHES: usize = 64 * 1024;
 const READ_BYTES: usize = 64 * 1024;
+/// Agrees to an upgrade as if the key were always the one that the loads send.
+pub(crate) const UPGRADED: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
 /// An update of at least this size is taken for a whole document.
 const STATE_BYTES_MIN: usize = 8 * 1024;
 
@@ -63,7 +66,7 @@ async fn serve_peer(mut stream: TcpStream, rooms: Rooms) -> Result<()> {
     ended
 }
 
-/// Answers the upgrade as if the key were always the one that the loads send; returns the room's path.
+/// Answers the upgrade; returns the room's path.
 async fn upgrade(stream: &mut TcpStream, buffer: &mut BytesMut) -> Result<String> {
     let end = loop {
         if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -73,7 +76,7 @@ async fn upgrade(stream: &mut TcpStream, buffer: &mut BytesMut) -> Result<String
     };
     let request = buffer.split_to(end);
     let path = String::from_utf8_lossy(&request).split(' ').nth(1).context("no path")?.to_owned();
-    stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n").await?;
+    stream.write_all(UPGRADED).await?;
     Ok(path)
 }
 
@@ -152,7 +155,7 @@ fn answer(room: &Room) -> Vec<u8> {
 }
 
 /// Takes one masked frame off the front and unmasks it.
-fn take_frame(buffer: &mut BytesMut) -> Option<Vec<u8>> {
+pub(crate) fn take_frame(buffer: &mut BytesMut) -> Option<Vec<u8>> {
     let (head, len) = match *buffer.get(1)? & 0x7f {
         126 => (4, usize::from(u16::from_be_bytes(buffer.get(2..4)?.try_into().ok()?))),
         127 => (10, usize::try_from(u64::from_be_bytes(buffer.get(2..10)?.try_into().ok()?)).ok()?),
@@ -165,7 +168,8 @@ fn take_frame(buffer: &mut BytesMut) -> Option<Vec<u8>> {
     Some(payload)
 }
 
-fn frame(payload: &[u8]) -> Vec<u8> {
+/// A message as one frame of a server.
+pub(crate) fn frame(payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(payload.len() + 10);
     out.push(0x82);
     match payload.len() {

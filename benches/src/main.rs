@@ -4,9 +4,12 @@
 //! on another core. `benches/README.md` says how to read the table.
 
 mod client;
+mod containers;
 mod floor;
 mod framing;
+mod http;
 mod loads;
+mod nginx;
 mod process;
 mod reach;
 mod report;
@@ -15,6 +18,7 @@ mod script;
 mod server;
 mod soak;
 mod stats;
+mod upstream;
 mod websocket;
 mod wire;
 
@@ -44,6 +48,12 @@ enum Verb {
         #[arg(long)]
         port: u16,
     },
+    /// Serves what stands behind a proxy that is measured.
+    Upstream {
+        /// Port, on every interface.
+        #[arg(long)]
+        port: u16,
+    },
 }
 
 fn main() -> Result<()> {
@@ -59,6 +69,7 @@ fn main() -> Result<()> {
             local.block_on(&runtime, soak::run(plan))
         }
         Verb::Floor { port } => local.block_on(&runtime, floor::serve(port)),
+        Verb::Upstream { port } => local.block_on(&runtime, upstream::serve(port)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -54,12 +55,13 @@ pub(crate) async fn run(plan: Plan) -> Result<()> {
     ensure!((0.001..=1.0).contains(&plan.scale), "the scale is above 0 and at most 1");
     ensure!(plan.server_core != plan.load_core, "the load must not share the servers' core");
     std::fs::create_dir_all(&plan.data).context("cannot make the data folder")?;
-    let places = Places {
+    let places = Rc::new(Places {
         peers: plan.peers.clone(),
         orrery: plan.orrery.clone(),
         data: plan.data.clone(),
         core: plan.server_core,
-    };
+        load_core: plan.load_core,
+    });
     let loads = if plan.loads.is_empty() { Load::value_variants().to_vec() } else { plan.loads.clone() };
     let wanted = if plan.servers.is_empty() { Kind::value_variants().to_vec() } else { plan.servers.clone() };
     let (servers, absent): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|kind| places.program(*kind).is_some());
@@ -83,8 +85,8 @@ pub(crate) async fn run(plan: Plan) -> Result<()> {
 }
 
 /// One load on one fresh server. What goes wrong is the outcome, not an error: it belongs in the table.
-async fn measure(load: Load, kind: Kind, places: &Places, scale: f64) -> Outcome {
-    let server = match Server::start(kind, places).await {
+async fn measure(load: Load, kind: Kind, places: &Rc<Places>, scale: f64) -> Outcome {
+    let server = match Server::start(kind, load.engine(), places).await {
         Ok(server) => server,
         Err(error) => return Outcome::failed(format!("does not start: {error:#}")),
     };

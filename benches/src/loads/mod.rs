@@ -2,6 +2,8 @@
 
 mod allocation;
 mod burst;
+mod command;
+mod create_to_running;
 mod cursors;
 mod fan_out;
 mod fan_out_flood;
@@ -10,7 +12,11 @@ mod idle;
 mod large_document;
 mod many_rooms;
 pub(crate) mod pace;
+mod proxy;
+mod proxy_echo;
 pub(crate) mod reader;
+mod reconcile;
+mod route_change;
 mod saved;
 mod sign_in;
 mod slow_reader;
@@ -22,7 +28,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::server::{Kind, Server};
+use crate::server::{Engine, Kind, Server};
 
 /// What can be loaded, in the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -55,6 +61,20 @@ pub(crate) enum Load {
     HotSwap,
     /// People sign in, eight at once.
     SignIn,
+    /// Commands to a gateway, one after the other.
+    Command,
+    /// Containers are made on a real Docker.
+    CreateToRunning,
+    /// Passes of the reconciler over 500 containers that are as they should be.
+    Reconcile,
+    /// Small answers through the front door and through nginx.
+    Proxy,
+    /// The same with answers of 64 KiB.
+    ProxyLarge,
+    /// WebSocket messages through the front door and through nginx.
+    ProxyEcho,
+    /// One of 5,000 routes changes.
+    RouteChange,
 }
 
 impl Load {
@@ -74,6 +94,13 @@ impl Load {
             Self::Allocation => "allocation",
             Self::HotSwap => "hot-swap",
             Self::SignIn => "sign-in",
+            Self::Command => "command",
+            Self::CreateToRunning => "create-to-running",
+            Self::Reconcile => "reconcile",
+            Self::Proxy => "proxy",
+            Self::ProxyLarge => "proxy-large",
+            Self::ProxyEcho => "proxy-echo",
+            Self::RouteChange => "route-change",
         }
     }
 
@@ -92,6 +119,12 @@ impl Load {
             Self::Allocation => "until served, p99 ms",
             Self::HotSwap => "write pause, p99 ms",
             Self::SignIn => "server CPU per sign-in, ms",
+            Self::Command => "until a new container is acknowledged, p99 ms",
+            Self::CreateToRunning => "until the document says running, p99 ms",
+            Self::Reconcile => "CPU per pass, ms",
+            Self::Proxy | Self::ProxyLarge => "server CPU per request / nginx's",
+            Self::ProxyEcho => "server CPU per message / nginx's",
+            Self::RouteChange => "until a request sees it, p99 ms",
         }
     }
 
@@ -100,8 +133,18 @@ impl Load {
         match self {
             // The floor would relay every repetition to everyone, without end.
             Self::Cursors => kind != Kind::Floor,
-            // Nobody else acknowledges what is on disk, has gateways that organizations move between, or accounts.
-            Self::Saved | Self::Allocation | Self::HotSwap | Self::SignIn => kind == Kind::Orrery,
+            // Nobody else acknowledges what is on disk, has gateways that organizations move between, accounts or containers.
+            Self::Saved
+            | Self::Allocation
+            | Self::HotSwap
+            | Self::SignIn
+            | Self::Command
+            | Self::CreateToRunning
+            | Self::Reconcile
+            | Self::Proxy
+            | Self::ProxyLarge
+            | Self::ProxyEcho
+            | Self::RouteChange => kind == Kind::Orrery,
             Self::FanOut
             | Self::FanOutFlood
             | Self::ManyRooms
@@ -112,6 +155,12 @@ impl Load {
             | Self::SlowReaderText
             | Self::CursorsNoEcho => true,
         }
+    }
+
+    /// Whether our server runs containers under the load.
+    pub(crate) fn engine(self) -> Engine {
+        let real = matches!(self, Self::CreateToRunning | Self::Proxy | Self::ProxyLarge | Self::ProxyEcho);
+        if real { Engine::Docker } else { Engine::Off }
     }
 
     /// Runs the load at `scale` of its full size.
@@ -131,6 +180,13 @@ impl Load {
             Self::Allocation => allocation::run(server, scale).await,
             Self::HotSwap => hot_swap::run(server, scale).await,
             Self::SignIn => sign_in::run(server, scale).await,
+            Self::Command => command::run(server, scale).await,
+            Self::CreateToRunning => create_to_running::run(server, scale).await,
+            Self::Reconcile => reconcile::run(server, scale).await,
+            Self::Proxy => proxy::run(server, scale, proxy::Body::Small).await,
+            Self::ProxyLarge => proxy::run(server, scale, proxy::Body::Large).await,
+            Self::ProxyEcho => proxy_echo::run(server, scale).await,
+            Self::RouteChange => route_change::run(server, scale).await,
         }
     }
 }
