@@ -20,9 +20,9 @@ const MODULES: [(&str, &str); 3] = [
     ("crasher", "options = { command = [\"exit\", \"7\", \"100\"] }\n"),
 ];
 /// An installation with an engine and the images of these tests. Its containers go with it.
-struct Place {
-    server: Server,
-    access: Access,
+pub(crate) struct Place {
+    pub(crate) server: Server,
+    pub(crate) access: Access,
     modules: tempfile::TempDir,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn has_engine() -> bool {
 }
 
 impl Place {
-    fn new(environment: &[(&str, &str)]) -> Option<Self> {
+    pub(crate) fn new(environment: &[(&str, &str)]) -> Option<Self> {
         if !has_engine() {
             return None;
         }
@@ -82,7 +82,7 @@ impl Place {
         Some(Self { server, access, modules })
     }
 
-    fn give(&self, event: Value) -> Value {
+    pub(crate) fn give(&self, event: Value) -> Value {
         let path = format!("/-/gw/org-{}/collab/event", self.server.org());
         let bearer = format!("Bearer {}", self.access.token);
         let body = json!({"project_id": self.access.project, "event": event});
@@ -90,7 +90,7 @@ impl Place {
         answer.expect(200).json()["result"].clone()
     }
 
-    fn about(&self, kind: &str, id: &str) {
+    pub(crate) fn about(&self, kind: &str, id: &str) {
         self.give(json!({"type": kind, "user_container_id": id}));
     }
 
@@ -104,7 +104,7 @@ impl Place {
         (made["user_container_id"].as_str().expect("an id").to_owned(), host)
     }
 
-    fn container(&self, id: &str) -> Option<Value> {
+    pub(crate) fn container(&self, id: &str) -> Option<Value> {
         let path = format!("/-/gw/org-{}/collab/{}/containers", self.server.org(), self.access.project);
         let bearer = format!("Bearer {}", self.access.token);
         let answer = self.server.request("GET", &path, &[("Authorization", &bearer)], None);
@@ -113,7 +113,7 @@ impl Place {
     }
 
     /// Waits until a container is in a phase, and says what it is then.
-    fn until(&self, id: &str, phase: &str) -> Value {
+    pub(crate) fn until(&self, id: &str, phase: &str) -> Value {
         wait_for(&format!("the container is {phase}"), || {
             self.container(id).filter(|container| container["status"]["phase"] == phase)
         })
@@ -130,7 +130,7 @@ impl Place {
     }
 
     /// What the engine has of a container, whether it runs or not.
-    fn objects(&self, id: &str) -> Vec<String> {
+    pub(crate) fn objects(&self, id: &str) -> Vec<String> {
         let found =
             docker(&["ps", "--all", "--no-trunc", "--quiet", "--filter", &format!("label=orrery.container={id}")]);
         found.split_whitespace().map(str::to_owned).collect()

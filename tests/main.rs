@@ -15,5 +15,6 @@ mod keys;
 mod permissions;
 mod pool;
 mod process;
+mod pulls;
 mod rooms;
 mod support;

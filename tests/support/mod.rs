@@ -2,10 +2,12 @@
 
 mod clients;
 mod disk;
+mod docker;
 mod http;
 mod peer;
 mod people;
 mod process;
+mod registry;
 mod relay;
 mod replica;
 mod server;
@@ -19,10 +21,12 @@ use std::{
 
 pub(crate) use clients::{Client, Clients, node};
 pub(crate) use disk::SmallDisk;
+pub(crate) use docker::Docker;
 pub(crate) use http::{Response, request};
 pub(crate) use peer::{Event, Peer};
 pub(crate) use people::{Access, PASSWORD, Person};
 pub(crate) use process::{Process, run};
+pub(crate) use registry::Registry;
 pub(crate) use relay::Relay;
 pub(crate) use replica::{Replica, document, keys_of, text_of};
 pub(crate) use server::{BRISK, Server};

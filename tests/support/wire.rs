@@ -12,6 +12,8 @@ pub(crate) enum Heard {
     /// Client id, clock, JSON.
     Awareness(Vec<(u64, u64, String)>),
     Denied(String),
+    /// JSON of something that is so now.
+    Now(String),
     SavedCount(u64),
     SavedEcho(Vec<u8>),
 }
@@ -35,6 +37,10 @@ impl Heard {
 
     pub(crate) fn denied(self) -> Option<String> {
         if let Self::Denied(reason) = self { Some(reason) } else { None }
+    }
+
+    pub(crate) fn now(self) -> Option<serde_json::Value> {
+        if let Self::Now(json) = self { serde_json::from_str(&json).ok() } else { None }
     }
 
     pub(crate) fn saved_count(self) -> Option<u64> {
@@ -61,6 +67,7 @@ impl Heard {
                 assert_eq!(reader.uint(), 0, "only permission denied is ever sent");
                 Self::Denied(String::from_utf8(reader.buf().to_vec()).expect("UTF-8"))
             }
+            100 => Self::Now(String::from_utf8(reader.buf().to_vec()).expect("UTF-8")),
             101 => Self::SavedCount(reader.uint()),
             102 => Self::SavedEcho(reader.buf().to_vec()),
             other => panic!("message {other}"),

@@ -69,6 +69,8 @@ pub struct EngineClocks {
     pub starting_ms: u64,
     /// A service that takes longer does not answer.
     pub probe_limit_ms: u64,
+    /// A registry that says nothing for so long while an image comes has gone.
+    pub pull_silence_ms: u64,
     /// What belongs to nothing is removed after this long.
     pub orphan_ms: u64,
     /// What is stopped without anybody's wish may take this long.
@@ -100,6 +102,7 @@ impl Default for EngineClocks {
             probe_starting_ms: 1_000,
             starting_ms: 120_000,
             probe_limit_ms: 5_000,
+            pull_silence_ms: 300_000,
             orphan_ms: plan.orphan_ms,
             stop_grace_ms: plan.stop_grace_ms,
         }

@@ -52,6 +52,8 @@ pub struct Docker {
     socket: PathBuf,
     ports: Ports,
     log_mb: u32,
+    /// How long a registry may say nothing.
+    pull_silence: Duration,
     client: OnceLock<Client>,
     /// Whether containers are reached by published ports only.
     publishes: OnceLock<bool>,
@@ -66,6 +68,7 @@ impl Docker {
             socket: config.socket.clone(),
             ports: config.ports,
             log_mb: config.log_mb.max(1),
+            pull_silence: Duration::from_millis(config.clocks.pull_silence_ms),
             client: OnceLock::new(),
             publishes: OnceLock::new(),
             networks: Mutex::new(()),
@@ -211,7 +214,7 @@ impl Runtime for Docker {
 
     fn pull(&self, image: &Reference) -> Flow<PullProgress> {
         match self.client() {
-            Ok(client) => pull::pull(client, image),
+            Ok(client) => pull::pull(client, image, self.pull_silence),
             Err(error) => broken(error),
         }
     }

@@ -9,17 +9,15 @@ use orrery_protocol::image::Reference;
 use super::fault::pull_fault;
 use crate::engine::runtime::{Flow, PullProgress, RuntimeError};
 
-/// A registry that says nothing for so long has gone.
-const SILENCE_LIMIT: Duration = Duration::from_secs(300);
-
-pub(super) fn pull(client: &Client, image: &Reference) -> Flow<PullProgress> {
+/// A registry that says nothing for as long as `silence` has gone.
+pub(super) fn pull(client: &Client, image: &Reference, silence: Duration) -> Flow<PullProgress> {
     let tag = image.digest.as_ref().map(ToString::to_string);
     let tag = tag.or_else(|| image.tag.as_ref().map(ToString::to_string)).unwrap_or_else(|| "latest".to_owned());
     let options = query::CreateImageOptionsBuilder::new().from_image(image.uri.as_str()).tag(&tag).build();
     let steps = client.create_image(Some(options), None, None).boxed();
     let state = (steps, Layers::default());
-    let progress = stream::try_unfold(state, |(mut steps, mut layers)| async move {
-        match tokio::time::timeout(SILENCE_LIMIT, steps.next()).await {
+    let progress = stream::try_unfold(state, move |(mut steps, mut layers)| async move {
+        match tokio::time::timeout(silence, steps.next()).await {
             Ok(None) => Ok(None),
             Ok(Some(Ok(step))) => {
                 layers.take_in(&step);
@@ -51,8 +49,9 @@ impl Layers {
             "Downloading" => part.unwrap_or(0),
             "Verifying Checksum" | "Download complete" => 500,
             "Extracting" => 500 + part.unwrap_or(0),
-            "Pull complete" | "Already exists" => 1_000,
-            // Lines about the image as a whole bear its tag where others bear a layer.
+            "Pull complete" => 1_000,
+            // Lines about the image as a whole bear its tag where others bear a layer. What is here already does not come, and
+            // is told of before what does.
             _ => return,
         };
         let known = self.done.entry(id.clone()).or_insert(0);
@@ -89,12 +88,13 @@ mod tests {
             assert_eq!(layers.progress().percent, expect, "{id} {status}");
         };
         check("1.0", "Pulling from a", None, None);
+        check("z", "Already exists", None, None);
         check("a", "Pulling fs layer", None, Some(0));
         check("a", "Downloading", Some((50, 100)), Some(25));
         check("b", "Pulling fs layer", None, Some(25));
         check("a", "Downloading", Some((0, 0)), Some(25));
         check("a", "Extracting", Some((1, 1)), Some(50));
-        check("b", "Already exists", None, Some(100));
+        check("b", "Pull complete", None, Some(100));
         check("b", "Downloading", Some((-5, -7)), Some(100));
     }
 }
