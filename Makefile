@@ -3,7 +3,7 @@
 ARGS ?=
 FUZZ_SECONDS ?= 60
 
-.PHONY: help up ui test test-images chaos check format fuzz
+.PHONY: help up ui test test-images chaos check format openapi fuzz
 
 help:
 	@echo 'make up      build the binary and run it (ARGS="--listen 127.0.0.1:7001" and so on)'
@@ -12,6 +12,7 @@ help:
 	@echo 'make test-images  build the images that we bring along, and try them (minutes)'
 	@echo 'make check   formatting, lints, documentation, licences, invariants'
 	@echo 'make format  rewrite the sources in their one format'
+	@echo 'make openapi renew docs/openapi.json, the copy of what the server says of itself'
 	@echo 'make bench   our loads beside the kernel floor; make bench-peers: beside other servers; make bench-board: a browser'
 	@echo 'make soak    2,000 connections with steady edits for MINUTES; make chaos: every fault while people type'
 	@echo 'make fuzz    each fuzz target for FUZZ_SECONDS (now $(FUZZ_SECONDS))'
@@ -45,6 +46,9 @@ format:
 	cargo fmt --all
 	scripts/lint/node_modules/.bin/prettier --config scripts/lint/.prettierrc.json --write $$(scripts/javascript.sh)
 	npm --prefix web/ui run --silent format
+
+openapi:
+	ORRERY_RENEW_OPENAPI=1 cargo nextest run -p orrery-web -E 'test(the_copy_in_the_documentation)'
 
 fuzz:
 	scripts/setup.sh fuzz

@@ -51,16 +51,8 @@ enum Proof {
 pub(crate) struct Administrator;
 
 impl Caller {
-    /// A session is good for everything, and so is an access token but for making further credentials.
-    fn has(&self, scope: Scope) -> bool {
-        match &self.proof {
-            Proof::Session | Proof::AccessToken => true,
-            Proof::Key(key) => key.allows(scope),
-        }
-    }
-
-    /// Refuses an access token where credentials are made: gateways see it, and it must not outlive its minutes.
-    pub(crate) fn may_make_credentials(&self) -> Result<(), ApiError> {
+    /// Refuses an access token where one is made: it must not outlive its minutes.
+    pub(crate) fn may_have_tokens(&self) -> Result<(), ApiError> {
         match self.proof {
             Proof::Session | Proof::Key(_) => Ok(()),
             Proof::AccessToken => Err(ApiError::forbidden("not with an access token; sign in or use an API key")),
@@ -75,9 +67,17 @@ impl Caller {
         }
     }
 
-    /// Refuses an API key without `scope`.
+    /// Refuses an API key without `scope`, and an access token where `admin` is needed: gateways see it, and may use what it
+    /// opens, not manage it. A session is good for everything.
     pub(crate) fn needs(&self, scope: Scope) -> Result<(), ApiError> {
-        if self.has(scope) { Ok(()) } else { Err(ApiError::forbidden(format!("the API key has no scope `{scope}`"))) }
+        let why = match &self.proof {
+            Proof::Session => return Ok(()),
+            Proof::Key(key) if key.allows(scope) => return Ok(()),
+            Proof::Key(_) => format!("the API key has no scope `{scope}`"),
+            Proof::AccessToken if scope < Scope::Admin => return Ok(()),
+            Proof::AccessToken => format!("not with an access token; sign in or use an API key of scope `{scope}`"),
+        };
+        Err(ApiError::forbidden(why))
     }
 }
 

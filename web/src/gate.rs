@@ -13,23 +13,22 @@ mod loopback;
 mod return_path;
 
 use axum::{
-    Router,
     extract::{Query, State},
     middleware,
     response::Response,
-    routing::get,
 };
 use http::{HeaderMap, HeaderName, Uri, header, request::Parts, uri::Authority};
 use orrery_ganymede::people::session_digest;
 use orrery_protocol::control::SessionDigest;
 use serde::Deserialize;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::loopback::Loopback;
 pub(crate) use self::return_path::ReturnPath;
 use crate::{
     address::{Address, ContainerHost},
     authentication::sessions,
-    error::ApiError,
+    error::{ApiError, ErrorBody},
     front::{ENTER_PATH, Notice, redirect},
     percent, rate,
     refusal::unavailable,
@@ -43,15 +42,18 @@ pub(crate) const AUTHORIZE_PATH: &str = "/gate/authorize";
 /// Where the browser client asks people to sign in.
 const SIGN_IN_PATH: &str = "/sign-in";
 
+/// What people are told when they cannot be sent back.
+const PAGE: &str = "text/html; charset=utf-8";
+
 /// SHA-256 in base64url.
 const NONCE_CHARS: usize = 43;
 
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The gate's one route.
-pub(crate) fn routes(state: &GanymedeState) -> Router<GanymedeState> {
-    Router::new()
-        .route(AUTHORIZE_PATH, get(authorize))
+pub(crate) fn routes(state: &GanymedeState) -> OpenApiRouter<GanymedeState> {
+    OpenApiRouter::new()
+        .routes(routes!(authorize))
         .route_layer(middleware::from_fn_with_state(state.clone(), rate::by_address))
 }
 
@@ -67,6 +69,30 @@ struct Asked {
 }
 
 /// Sends a browser back to the container's host with a ticket, or to sign in first.
+#[utoipa::path(
+    get,
+    path = AUTHORIZE_PATH,
+    operation_id = "authorize_visit",
+    tag = "pages",
+    params(
+        ("host" = String, Query, description = "the container's host"),
+        ("nonce" = String, Query, description = "of a cookie of that host: SHA-256 in base64url"),
+        ("return" = Option<String>, Query, description = "the path on that host to go on at"),
+    ),
+    responses(
+        (status = 302, description = "to the container's host with a ticket, or to sign in", headers(("Location" = String))),
+        (status = 400, description = "no container's host, or no digest", body = String, content_type = PAGE),
+        (status = 403, description = "not for scripts", body = String, content_type = PAGE),
+        (status = 404, description = "not the caller's to see", body = String, content_type = PAGE),
+        (
+            status = 429,
+            description = "too many requests, from this address or by this person",
+            content((ErrorBody = "application/json"), (String = "text/html; charset=utf-8"))
+        ),
+        (status = 503, description = "something that is needed is not there", body = String, content_type = PAGE),
+    ),
+    security((), ("session" = []))
+)]
 async fn authorize(State(state): State<GanymedeState>, head: Parts) -> Response {
     match ticket(&state, &head).await {
         Ok(response) => response,

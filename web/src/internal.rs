@@ -11,44 +11,67 @@ mod caller;
 mod containers;
 mod data;
 mod refusal;
+mod shape;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{DefaultBodyLimit, State},
-    routing::post,
 };
 use orrery_protocol::control::{ConfigRequest, GatewayBrief, Lease, Ready, Stop, Visit, VisitRequest, VisitStanding};
 use serde_json::{Value, json};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::caller::{Either, Process, Serving};
-use crate::{error::ApiError, message::Message, state::GanymedeState};
+use self::{
+    caller::{Either, Process, Serving},
+    shape::{
+        AnnouncedShape, BriefShape, ConfigForm, LeaseShape, Nothing, ReadyForm, StandingForm, StopForm, VisitForm,
+        VisitShape,
+    },
+};
+use crate::{
+    error::{ApiError, ErrorBody},
+    message::Message,
+    state::GanymedeState,
+};
 
 /// Below it, bodies are documents.
 pub(crate) const DATA_PREFIX: &str = "/gateway/data/";
 
 /// All routes for gateways.
-pub(crate) fn routes(state: &GanymedeState) -> Router<GanymedeState> {
+pub(crate) fn routes(state: &GanymedeState) -> OpenApiRouter<GanymedeState> {
     let limits = &state.process.edge.limits;
-    let documents = Router::new()
-        .route("/gateway/data/pull", post(data::pull))
-        .route("/gateway/data/append", post(data::append))
-        .route("/gateway/data/push", post(data::push))
-        .route("/gateway/notes/pull", post(containers::pull))
-        .route("/gateway/notes/push", post(containers::push))
+    let documents = OpenApiRouter::new()
+        .routes(routes!(data::pull))
+        .routes(routes!(data::append))
+        .routes(routes!(data::push))
+        .routes(routes!(containers::pull))
+        .routes(routes!(containers::push))
         .layer(DefaultBodyLimit::max(limits.data_bytes_max));
-    Router::new()
-        .route("/gateway/ready", post(ready))
-        .route("/gateway/config", post(config))
-        .route("/gateway/lease", post(lease))
-        .route("/gateway/stop", post(stop))
-        .route("/gateway/container-token", post(containers::token))
-        .route("/gateway/visit", post(visit))
-        .route("/gateway/visit/standing", post(visit_standing))
+    OpenApiRouter::new()
+        .routes(routes!(ready))
+        .routes(routes!(config))
+        .routes(routes!(lease))
+        .routes(routes!(stop))
+        .routes(routes!(containers::token))
+        .routes(routes!(visit))
+        .routes(routes!(visit_standing))
         .layer(DefaultBodyLimit::max(limits.body_bytes_max))
         .merge(documents)
 }
 
 /// A gateway process is ready to be allocated, with all its slots.
+#[utoipa::path(
+    post,
+    path = "/gateway/ready",
+    operation_id = "gateway_ready",
+    tag = "internal",
+    request_body = ReadyForm,
+    responses(
+        (status = 200, description = "the numbers of its slots", body = AnnouncedShape),
+        (status = 403, description = "the body is another gateway's", body = ErrorBody),
+    ),
+    security(("pool" = []))
+)]
 async fn ready(
     State(state): State<GanymedeState>,
     Process(claims): Process,
@@ -63,6 +86,18 @@ async fn ready(
 
 /// What a gateway must know: with a handshake, of the organization that it is about to serve; without, of the one that it
 /// serves, as it is now.
+#[utoipa::path(
+    post,
+    path = "/gateway/config",
+    operation_id = "gateway_config",
+    tag = "internal",
+    request_body = ConfigForm,
+    responses(
+        (status = 200, description = "the organization, its projects and its members", body = BriefShape),
+        (status = 404, description = "the organization is not there any more", body = ErrorBody),
+    ),
+    security(("pool" = []), ("gateway" = []))
+)]
 async fn config(
     State(state): State<GanymedeState>,
     either: Either,
@@ -79,11 +114,32 @@ async fn config(
 }
 
 /// The gateway goes on.
+#[utoipa::path(
+    post,
+    path = "/gateway/lease",
+    operation_id = "gateway_lease",
+    tag = "internal",
+    responses((status = 200, description = "until when", body = LeaseShape)),
+    security(("gateway" = []))
+)]
 async fn lease(State(state): State<GanymedeState>, Serving(claims): Serving) -> Result<Json<Lease>, ApiError> {
     Ok(Json(state.pool.renew(&claims).await?))
 }
 
 /// The gateway serves the organization no longer.
+#[utoipa::path(
+    post,
+    path = "/gateway/stop",
+    operation_id = "gateway_stop",
+    tag = "internal",
+    request_body = StopForm,
+    responses(
+        (status = 200, description = "let go; the same if asked again", body = Nothing),
+        (status = 403, description = "the body is another gateway's", body = ErrorBody),
+        (status = 404, description = "the body is about another organization than the token", body = ErrorBody),
+    ),
+    security(("gateway" = []))
+)]
 async fn stop(
     State(state): State<GanymedeState>,
     caller: Serving,
@@ -102,6 +158,18 @@ async fn stop(
 }
 
 /// Somebody came back to a container's host.
+#[utoipa::path(
+    post,
+    path = "/gateway/visit",
+    operation_id = "gateway_visit",
+    tag = "internal",
+    request_body = VisitForm,
+    responses(
+        (status = 200, description = "they may enter", body = VisitShape),
+        (status = 403, description = "the ticket does not open this host to this browser", body = ErrorBody),
+    ),
+    security(("gateway" = []))
+)]
 async fn visit(
     State(state): State<GanymedeState>,
     Serving(claims): Serving,
@@ -111,6 +179,15 @@ async fn visit(
 }
 
 /// Whether the session behind a visit lasts.
+#[utoipa::path(
+    post,
+    path = "/gateway/visit/standing",
+    operation_id = "gateway_visit_standing",
+    tag = "internal",
+    request_body = StandingForm,
+    responses((status = 200, description = "whether it lasts", body = bool)),
+    security(("gateway" = []))
+)]
 async fn visit_standing(
     State(state): State<GanymedeState>,
     _: Serving,

@@ -29,8 +29,13 @@ pub fn ganymede(state: GanymedeState, gateway: Option<GatewayState>) -> Site {
         .routes(routes!(health::show))
         .routes(routes!(metrics::show))
         .routes(routes!(jwks))
-        .merge(api::routes(&state));
-    let own = openapi::described(own).merge(internal::routes(&state)).merge(gate::routes(&state));
+        .merge(api::routes(&state))
+        .merge(gate::routes(&state))
+        .merge(internal::routes(&state));
+    // What gateways answer is told of here too, with where they are: here, or each at an address of its own.
+    let members = openapi::also_by_path(gateway_api::described());
+    let orders = openapi::at_gateways(gateway_api::described_orders());
+    let own = openapi::described(own, [members, orders]);
     let own = own.with_state(state).merge(gateways.clone().bare_routes());
     Site::new(finish(own), gateways, edge)
 }
@@ -39,7 +44,8 @@ pub fn ganymede(state: GanymedeState, gateway: Option<GatewayState>) -> Site {
 pub fn gateway(state: GatewayState) -> Site {
     let edge = state.process.edge.clone();
     let own = OpenApiRouter::new().routes(routes!(health::show)).routes(routes!(metrics::show));
-    let own = openapi::described(own).with_state(state.process.clone());
+    let own = openapi::described(own, [gateway_api::described(), gateway_api::described_orders()]);
+    let own = own.with_state(state.process.clone());
     let own = own.merge(gateway_api::orders(state.clone())).merge(gateway_api::routes(state.clone()));
     let front = Front::new(&state);
     let here = Dispatch::from(finish(gateway_api::routes(state))).with_front(Some(front));

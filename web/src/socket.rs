@@ -29,7 +29,7 @@ use tokio::net::TcpStream;
 use crate::{
     address::OrgHint,
     admission::{admit, authenticate},
-    error::{ApiError, ErrorCode},
+    error::{ApiError, ErrorBody, ErrorCode},
     server::Connection,
     state::GatewayState,
 };
@@ -68,7 +68,23 @@ pub(crate) struct Params {
     ext: Option<String>,
 }
 
-/// `GET /collab/{project}/{document}`.
+/// A document as a WebSocket: y-websocket framing, one message a frame.
+#[utoipa::path(
+    get,
+    path = "/collab/{project}/{document}",
+    operation_id = "open_document",
+    tag = "collaboration",
+    params(
+        ("token" = Option<String>, Query, description = "an access token, of whoever cannot send headers"),
+        ("ext" = Option<String>, Query, description = "`1`: counts what is durable, hears what passes"),
+    ),
+    responses(
+        (status = 101, description = "entered"),
+        (status = 400, description = "not an upgrade, or no name of a document", body = ErrorBody),
+        (status = 429, description = "as many peers or documents as there may be", body = ErrorBody),
+    ),
+    security(("access" = []))
+)]
 pub(crate) async fn enter(
     State(state): State<GatewayState>,
     Path(Place { project, document }): Path<Place>,

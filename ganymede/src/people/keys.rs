@@ -30,9 +30,9 @@ const ID_BYTES: usize = 8;
 pub enum Scope {
     /// To see.
     Read,
-    /// To change projects and what is in them, and to get access tokens for gateways.
+    /// To make projects, start and stop them, change what is in them, and get access tokens for gateways.
     Write,
-    /// To manage members, keys and, for an administrator, the installation.
+    /// To manage organizations, projects, members, keys and, for an administrator, the installation.
     Admin,
 }
 

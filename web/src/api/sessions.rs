@@ -74,7 +74,8 @@ async fn list_sessions(
     delete,
     path = "/api/auth/sessions",
     tag = "account",
-    responses((status = 204, description = "all sessions ended but the one that asks"))
+    responses((status = 204, description = "all sessions ended but the one that asks")),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn end_other_sessions(
     State(state): State<GanymedeState>,
@@ -91,7 +92,8 @@ async fn end_other_sessions(
     delete,
     path = "/api/auth/sessions/{session}",
     tag = "account",
-    responses((status = 204, description = "ended"))
+    responses((status = 204, description = "ended")),
+    security(("session" = []), ("api_key" = []))
 )]
 async fn end_session(
     State(state): State<GanymedeState>,

@@ -1,7 +1,7 @@
 //! What the caller may do in an organization or project. What it may not see does not exist for it; what it sees and may
-//! not do is refused.
+//! not do is refused. What manages, rather than uses, takes the scope `admin` as well as the role.
 
-use orrery_ganymede::orgs::Project;
+use orrery_ganymede::{orgs::Project, people::Scope};
 use orrery_protocol::{
     access::{OrgRole, Permission},
     id::{OrgId, ProjectId},
@@ -18,6 +18,7 @@ impl Caller {
         permission: Permission,
     ) -> Result<OrgRole, ApiError> {
         let role = state.orgs.role(org, self.user.id).await?.ok_or_else(ApiError::not_found)?;
+        self.may_use(permission)?;
         if role.allows(permission) { Ok(role) } else { Err(not_with(role.as_str())) }
     }
 
@@ -29,8 +30,18 @@ impl Caller {
         permission: Permission,
     ) -> Result<Project, ApiError> {
         let access = state.orgs.access(self.user.id, project).await?.ok_or_else(ApiError::not_found)?;
+        self.may_use(permission)?;
         if access.role.allows(permission) { Ok(access.project) } else { Err(not_with(access.role.as_str())) }
     }
+
+    fn may_use(&self, permission: Permission) -> Result<(), ApiError> {
+        if manages(permission) { self.needs(Scope::Admin) } else { Ok(()) }
+    }
+}
+
+/// Whether it is about who belongs to something, or about whether that is there at all.
+fn manages(permission: Permission) -> bool {
+    matches!(permission, Permission::ManageProject | Permission::ManageMembers | Permission::ManageOrg)
 }
 
 fn not_with(role: &str) -> ApiError {

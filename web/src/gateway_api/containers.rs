@@ -8,6 +8,7 @@ use orrery_actors::ContainerBearer;
 use orrery_protocol::id::ProjectId;
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{
     address::OrgHint,
@@ -22,7 +23,22 @@ pub(super) struct Place {
     project: String,
 }
 
-/// `GET /collab/{project}/containers`: the same as the `system` document.
+/// Every container of a project, as the `system` document has it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its form is used")]
+struct ContainerList {
+    containers: Vec<Value>,
+}
+
+/// The containers of a project, the same as in its `system` document.
+#[utoipa::path(
+    get,
+    path = "/collab/{project}/containers",
+    operation_id = "list_containers",
+    tag = "collaboration",
+    responses((status = 200, description = "those that are there", body = ContainerList)),
+    security(("access" = []))
+)]
 pub(super) async fn list(
     State(state): State<GatewayState>,
     Path(Place { project }): Path<Place>,

@@ -24,7 +24,7 @@ use serde_json::json;
 use crate::{
     address::OrgHint,
     admission::{Asker, admit},
-    error::{ApiError, ErrorCode},
+    error::{ApiError, ErrorBody, ErrorCode},
     state::GatewayState,
 };
 
@@ -48,7 +48,23 @@ pub(super) struct Params {
     follow: Option<String>,
 }
 
-/// `GET /collab/{project}/user-container/{id}/logs`.
+/// What a container prints: one event a line, `stdout` or `stderr`, its data `{"text": ...}`.
+#[utoipa::path(
+    get,
+    path = "/collab/{project}/user-container/{id}/logs",
+    operation_id = "container_logs",
+    tag = "collaboration",
+    params(
+        ("tail" = Option<u32>, Query, description = "how many of the last lines; 200 unless said, 10,000 at most"),
+        ("follow" = Option<String>, Query, description = "`1`: goes on with what is printed from now on"),
+        ("Last-Event-ID" = Option<String>, Header, description = "goes on after that event"),
+    ),
+    responses(
+        (status = 200, description = "the lines", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "no number, or no id of an event", body = ErrorBody),
+    ),
+    security(("access" = []))
+)]
 pub(super) async fn show(
     State(state): State<GatewayState>,
     Path(Place { project, id }): Path<Place>,

@@ -3,7 +3,7 @@
 
 use std::time::SystemTime;
 
-use axum::{Json, Router, extract::FromRequestParts, extract::State, routing::post};
+use axum::{Json, extract::FromRequestParts, extract::State};
 use http::request::Parts;
 use orrery_actors::ReleaseReason;
 use orrery_ganymede::tokens::OrderClaims;
@@ -12,15 +12,44 @@ use orrery_protocol::{
     id::OrgId,
 };
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
-use crate::{admission::bearer, error::ApiError, message::Message, state::GatewayState};
+use crate::{
+    admission::bearer,
+    error::{ApiError, ErrorBody},
+    message::Message,
+    state::GatewayState,
+};
 
 /// All orders.
-pub(super) fn routes() -> Router<GatewayState> {
-    Router::new()
-        .route("/collab/start", post(start))
-        .route("/collab/stop", post(stop))
-        .route("/collab/refresh", post(refresh))
+pub(super) fn routes() -> OpenApiRouter<GatewayState> {
+    OpenApiRouter::new().routes(routes!(start)).routes(routes!(stop)).routes(routes!(refresh))
+}
+
+/// The form of [`Start`].
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its form is used")]
+struct StartForm {
+    organization_id: Uuid,
+    /// Single-use: what the gateway fetches its configuration with.
+    handshake: String,
+}
+
+/// The form of [`Order`].
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its form is used")]
+struct OrderForm {
+    organization_id: Uuid,
+}
+
+/// Served, and under which epoch.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its form is used")]
+struct ServedShape {
+    organization_id: Uuid,
+    epoch: u64,
 }
 
 /// Ganymede, as its order token proves.
@@ -45,6 +74,18 @@ impl Ordered {
 
 /// Serve the organization. The handshake proves that Ganymede asks, and Ganymede, when it is shown, that it was not used
 /// before.
+#[utoipa::path(
+    post,
+    path = "/collab/start",
+    operation_id = "order_start",
+    tag = "orders",
+    request_body = StartForm,
+    responses(
+        (status = 200, description = "served", body = ServedShape),
+        (status = 409, description = "it is served under a newer epoch", body = ErrorBody),
+    ),
+    security(("handshake" = []))
+)]
 async fn start(State(state): State<GatewayState>, Message(start): Message<Start>) -> Result<Json<Value>, ApiError> {
     let Start { organization_id, handshake } = start;
     state.verifier.catch_up(&handshake.0).await?;
@@ -57,6 +98,18 @@ async fn start(State(state): State<GatewayState>, Message(start): Message<Start>
 }
 
 /// Serve it no longer; answered when everything is stored. A newer epoch than the order's is left alone.
+#[utoipa::path(
+    post,
+    path = "/collab/stop",
+    operation_id = "order_stop",
+    tag = "orders",
+    request_body = OrderForm,
+    responses(
+        (status = 200, description = "let go, and everything is stored", body = Object),
+        (status = 403, description = "the order is about another organization", body = ErrorBody),
+    ),
+    security(("order" = []))
+)]
 async fn stop(
     State(state): State<GatewayState>,
     order: Ordered,
@@ -68,6 +121,18 @@ async fn stop(
 }
 
 /// Its members, roles or projects changed.
+#[utoipa::path(
+    post,
+    path = "/collab/refresh",
+    operation_id = "order_refresh",
+    tag = "orders",
+    request_body = OrderForm,
+    responses(
+        (status = 200, description = "it looks again", body = Object),
+        (status = 403, description = "the order is about another organization", body = ErrorBody),
+    ),
+    security(("order" = []))
+)]
 async fn refresh(
     State(state): State<GatewayState>,
     order: Ordered,

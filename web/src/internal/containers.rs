@@ -7,10 +7,30 @@ use orrery_protocol::{
 };
 use serde_json::Value;
 
-use super::{caller::Serving, done};
-use crate::{error::ApiError, message::Message, state::GanymedeState};
+use super::{
+    caller::Serving,
+    done,
+    shape::{ContainerTokenForm, ContainerTokenShape, NotesPullForm, NotesPushForm, NotesShape, Nothing},
+};
+use crate::{
+    error::{ApiError, ErrorBody},
+    message::Message,
+    state::GanymedeState,
+};
 
 /// What a container shows its gateway.
+#[utoipa::path(
+    post,
+    path = "/gateway/container-token",
+    operation_id = "gateway_container_token",
+    tag = "internal",
+    request_body = ContainerTokenForm,
+    responses(
+        (status = 200, description = "the token", body = ContainerTokenShape),
+        (status = 404, description = "the organization has no such project", body = ErrorBody),
+    ),
+    security(("gateway" = []))
+)]
 pub(super) async fn token(
     State(state): State<GanymedeState>,
     Serving(claims): Serving,
@@ -21,6 +41,18 @@ pub(super) async fn token(
 }
 
 /// What was kept of a project beside its documents.
+#[utoipa::path(
+    post,
+    path = "/gateway/notes/pull",
+    operation_id = "gateway_notes_pull",
+    tag = "internal",
+    request_body = NotesPullForm,
+    responses(
+        (status = 200, description = "nothing, if nothing was kept", body = NotesShape),
+        (status = 404, description = "the organization has no such project", body = ErrorBody),
+    ),
+    security(("gateway" = []))
+)]
 pub(super) async fn pull(
     State(state): State<GanymedeState>,
     Serving(claims): Serving,
@@ -30,6 +62,18 @@ pub(super) async fn pull(
 }
 
 /// Keeps it; answered when it is durable.
+#[utoipa::path(
+    post,
+    path = "/gateway/notes/push",
+    operation_id = "gateway_notes_push",
+    tag = "internal",
+    request_body = NotesPushForm,
+    responses(
+        (status = 200, description = "kept", body = Nothing),
+        (status = 404, description = "the organization has no such project", body = ErrorBody),
+    ),
+    security(("gateway" = []))
+)]
 pub(super) async fn push(
     State(state): State<GanymedeState>,
     Serving(claims): Serving,

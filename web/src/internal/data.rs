@@ -13,9 +13,12 @@ use orrery_protocol::control::{Appended, Pull, Pushed, RECORDS_CONTENT_TYPE};
 use serde_json::json;
 
 use self::body::read_records;
-use super::caller::Serving;
+use super::{
+    caller::Serving,
+    shape::{AppendedShape, PullForm, PulledShape, PushForm, PushedShape, Records},
+};
 use crate::{
-    error::{ApiError, ErrorCode},
+    error::{ApiError, ErrorBody, ErrorCode},
     message::{Message, whole_body},
     state::GanymedeState,
 };
@@ -23,6 +26,22 @@ use crate::{
 const JSON_CONTENT_TYPE: &str = "application/json";
 
 /// What is stored: records, or JSON if that is asked for. For an organization of which nothing is stored, it is always JSON.
+#[utoipa::path(
+    post,
+    path = "/gateway/data/pull",
+    operation_id = "gateway_pull",
+    tag = "internal",
+    request_body = PullForm,
+    responses(
+        (
+            status = 200,
+            description = "records, or JSON if that is asked for or nothing is stored",
+            content((Records = "application/octet-stream"), (PulledShape = "application/json"))
+        ),
+        (status = 404, description = "the body is about another organization than the token", body = ErrorBody),
+    ),
+    security(("gateway" = []))
+)]
 pub(super) async fn pull(
     State(state): State<GanymedeState>,
     caller: Serving,
@@ -41,6 +60,19 @@ pub(super) async fn pull(
 }
 
 /// Updates, answered when they are durable.
+#[utoipa::path(
+    post,
+    path = "/gateway/data/append",
+    operation_id = "gateway_append",
+    tag = "internal",
+    request_body(content = Records, content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "durable", body = AppendedShape),
+        (status = 409, description = "the epoch is over, updates are missing before, or JSON was pushed", body = ErrorBody),
+        (status = 415, description = "the body is not records", body = ErrorBody),
+    ),
+    security(("gateway" = []))
+)]
 pub(super) async fn append(
     State(state): State<GanymedeState>,
     Serving(claims): Serving,
@@ -54,6 +86,21 @@ pub(super) async fn append(
 }
 
 /// Snapshots, or boards as JSON; answered when they are durable.
+#[utoipa::path(
+    post,
+    path = "/gateway/data/push",
+    operation_id = "gateway_push",
+    tag = "internal",
+    request_body(content((Records = "application/octet-stream"), (PushForm = "application/json"))),
+    responses(
+        (status = 200, description = "durable", body = PushedShape),
+        (status = 403, description = "the body is another gateway's", body = ErrorBody),
+        (status = 404, description = "the body is about another organization than the token", body = ErrorBody),
+        (status = 409, description = "the epoch is over, or the other form was written before", body = ErrorBody),
+        (status = 415, description = "the body is neither records nor JSON", body = ErrorBody),
+    ),
+    security(("gateway" = []))
+)]
 pub(super) async fn push(
     State(state): State<GanymedeState>,
     caller: Serving,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 mod city;
+mod description;
 mod documents;
 mod front;
 mod http;

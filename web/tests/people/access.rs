@@ -5,7 +5,7 @@ use http::Method;
 use orrery_ganymede::people::{NewKey, Scope};
 use orrery_protocol::{
     access::{OrgRole, Role},
-    id::{OrgId, ProjectId, UserId},
+    id::{ContainerId, OrgId, ProjectId, UserId},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -28,9 +28,21 @@ enum Asker {
     ReadOnlyKey,
     /// Whoever holds the signing keys; no user.
     Operator,
+    /// The owner, with an API key of scope `write`.
+    WriteKey,
+    /// The owner, with what gateways see of them.
+    AccessToken,
+    /// The installation's administrator, with the same.
+    AdministratorAccessToken,
+    /// A gateway process, with its pool token.
+    Process,
+    /// The gateway that serves the organization, with its gateway token.
+    Gateway,
+    /// A user container of the project, with its container token.
+    Container,
 }
 
-const ASKERS: [Asker; 9] = [
+const ASKERS: [Asker; 15] = [
     Asker::Anonymous,
     Asker::Stranger,
     Asker::Viewer,
@@ -40,61 +52,81 @@ const ASKERS: [Asker; 9] = [
     Asker::Administrator,
     Asker::ReadOnlyKey,
     Asker::Operator,
+    Asker::WriteKey,
+    Asker::AccessToken,
+    Asker::AdministratorAccessToken,
+    Asker::Process,
+    Asker::Gateway,
+    Asker::Container,
 ];
 
 /// What each of [`ASKERS`] is answered, in their order.
 #[rustfmt::skip]
-const TABLE: &[(&str, &str, [u16; 9])] = &[
-    //                                                  anon stra view memb admi owne Admi read oper
-    ("GET",    "/",                                     [200, 200, 200, 200, 200, 200, 200, 200, 200]),
-    ("GET",    "/board.mjs",                            [200, 200, 200, 200, 200, 200, 200, 200, 200]),
-    ("GET",    "/openapi.json",                         [200, 200, 200, 200, 200, 200, 200, 200, 200]),
-    ("GET",    "/api/health",                           [200, 200, 200, 200, 200, 200, 200, 200, 200]),
-    ("GET",    "/metrics",                              [200, 200, 200, 200, 200, 200, 200, 200, 200]),
-    ("GET",    "/.well-known/jwks.json",                [200, 200, 200, 200, 200, 200, 200, 200, 200]),
-    ("POST",   "/api/auth/signup",                      [201, 201, 201, 201, 201, 201, 201, 201, 201]),
-    ("POST",   "/api/auth/login",                       [200, 200, 200, 200, 200, 200, 200, 200, 200]),
-    ("POST",   "/api/auth/logout",                      [204, 204, 204, 204, 204, 204, 204, 204, 204]),
-    ("GET",    "/api/auth/me",                          [401, 200, 200, 200, 200, 200, 200, 200, 401]),
-    ("DELETE", "/api/auth/me",                          [401, 403, 403, 403, 403, 403, 403, 403, 401]),
-    ("GET",    "/api/auth/sessions",                    [401, 200, 200, 200, 200, 200, 200, 200, 401]),
-    ("DELETE", "/api/auth/sessions",                    [401, 204, 204, 204, 204, 204, 204, 403, 401]),
-    ("DELETE", "/api/auth/sessions/{session}",          [401, 404, 404, 404, 404, 404, 404, 403, 401]),
-    ("POST",   "/api/auth/password",                    [401, 200, 200, 200, 200, 200, 200, 403, 401]),
-    ("POST",   "/api/auth/token",                       [401, 200, 200, 200, 200, 200, 200, 403, 401]),
-    ("GET",    "/api/api-keys",                         [401, 200, 200, 200, 200, 200, 200, 200, 401]),
-    ("POST",   "/api/api-keys",                         [401, 201, 201, 201, 201, 201, 201, 403, 401]),
-    ("DELETE", "/api/api-keys/{key}",                   [401, 204, 204, 204, 204, 204, 204, 403, 401]),
-    ("GET",    "/api/orgs",                             [401, 200, 200, 200, 200, 200, 200, 200, 401]),
-    ("POST",   "/api/orgs",                             [401, 201, 201, 201, 201, 201, 201, 403, 401]),
-    ("GET",    "/api/orgs/{org}",                       [401, 404, 200, 200, 200, 200, 404, 200, 401]),
-    ("PATCH",  "/api/orgs/{org}",                       [401, 404, 403, 403, 403, 200, 404, 403, 401]),
-    ("DELETE", "/api/orgs/{org}",                       [401, 404, 403, 403, 403, 204, 404, 403, 401]),
-    ("GET",    "/api/orgs/{org}/members",               [401, 404, 200, 200, 200, 200, 404, 200, 401]),
-    ("POST",   "/api/orgs/{org}/members",               [401, 404, 403, 403, 201, 201, 404, 403, 401]),
-    ("PATCH",  "/api/orgs/{org}/members/{user}",        [401, 404, 403, 403, 200, 200, 404, 403, 401]),
-    ("DELETE", "/api/orgs/{org}/members/{user}",        [401, 404, 403, 403, 204, 204, 404, 403, 401]),
-    ("GET",    "/api/orgs/{org}/projects",              [401, 404, 200, 200, 200, 200, 404, 200, 401]),
-    ("POST",   "/api/orgs/{org}/projects",              [401, 404, 201, 201, 201, 201, 404, 403, 401]),
-    ("GET",    "/api/projects/{project}",               [401, 404, 200, 200, 200, 200, 404, 200, 401]),
-    ("PATCH",  "/api/projects/{project}",               [401, 404, 403, 403, 200, 200, 404, 403, 401]),
-    ("DELETE", "/api/projects/{project}",               [401, 404, 403, 403, 204, 204, 404, 403, 401]),
-    ("GET",    "/api/projects/{project}/members",       [401, 404, 200, 200, 200, 200, 404, 200, 401]),
-    ("POST",   "/api/projects/{project}/members",       [401, 404, 403, 403, 201, 201, 404, 403, 401]),
-    ("DELETE", "/api/projects/{project}/members/{user}", [401, 404, 403, 403, 204, 204, 404, 403, 401]),
-    ("POST",   "/projects/{project}/start",             [401, 404, 200, 200, 200, 200, 404, 403, 401]),
-    ("POST",   "/projects/{project}/stop",              [401, 404, 403, 200, 200, 200, 404, 403, 401]),
-    ("POST",   "/gateway/start",                        [401, 404, 200, 200, 200, 200, 404, 403, 401]),
-    ("GET",    "/api/pool",                             [401, 403, 403, 403, 403, 403, 200, 403, 200]),
-    ("POST",   "/api/pool/slots/{slot}/drain",          [401, 403, 403, 403, 403, 403, 404, 403, 404]),
-    ("POST",   "/api/pool/gateways",                    [401, 403, 403, 403, 403, 403, 201, 403, 201]),
-    ("DELETE", "/api/pool/gateways/{gateway}",          [401, 403, 403, 403, 403, 403, 404, 403, 404]),
+const TABLE: &[(&str, &str, [u16; 15])] = &[
+    //                                                  anon stra view memb admi owne Admi read oper writ acce Aacc pool gate cont
+    ("GET",    "/",                                    [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/board.mjs",                           [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/openapi.json",                        [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/api/health",                          [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/metrics",                             [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET",    "/.well-known/jwks.json",               [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("POST",   "/api/auth/signup",                     [201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201]),
+    ("POST",   "/api/auth/login",                      [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("POST",   "/api/auth/logout",                     [204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204]),
+    ("GET",    "/api/auth/me",                         [401, 200, 200, 200, 200, 200, 200, 200, 401, 200, 200, 200, 401, 401, 401]),
+    ("DELETE", "/api/auth/me",                         [401, 403, 403, 403, 403, 403, 403, 403, 401, 403, 403, 403, 401, 401, 401]),
+    ("GET",    "/api/auth/sessions",                   [401, 200, 200, 200, 200, 200, 200, 200, 401, 200, 200, 200, 401, 401, 401]),
+    ("DELETE", "/api/auth/sessions",                   [401, 204, 204, 204, 204, 204, 204, 403, 401, 403, 403, 403, 401, 401, 401]),
+    ("DELETE", "/api/auth/sessions/{session}",         [401, 404, 404, 404, 404, 404, 404, 403, 401, 403, 403, 403, 401, 401, 401]),
+    ("POST",   "/api/auth/password",                   [401, 200, 200, 200, 200, 200, 200, 403, 401, 403, 403, 403, 401, 401, 401]),
+    ("POST",   "/api/auth/token",                      [401, 200, 200, 200, 200, 200, 200, 403, 401, 200, 403, 403, 401, 401, 401]),
+    ("GET",    "/api/api-keys",                        [401, 200, 200, 200, 200, 200, 200, 200, 401, 200, 200, 200, 401, 401, 401]),
+    ("POST",   "/api/api-keys",                        [401, 201, 201, 201, 201, 201, 201, 403, 401, 403, 403, 403, 401, 401, 401]),
+    ("DELETE", "/api/api-keys/{key}",                  [401, 204, 204, 204, 204, 204, 204, 403, 401, 403, 403, 403, 401, 401, 401]),
+    ("GET",    "/api/orgs",                            [401, 200, 200, 200, 200, 200, 200, 200, 401, 200, 200, 200, 401, 401, 401]),
+    ("POST",   "/api/orgs",                            [401, 201, 201, 201, 201, 201, 201, 403, 401, 201, 201, 201, 401, 401, 401]),
+    ("GET",    "/api/orgs/{org}",                      [401, 404, 200, 200, 200, 200, 404, 200, 401, 200, 200, 404, 401, 401, 401]),
+    ("PATCH",  "/api/orgs/{org}",                      [401, 404, 403, 403, 403, 200, 404, 403, 401, 403, 403, 404, 401, 401, 401]),
+    ("DELETE", "/api/orgs/{org}",                      [401, 404, 403, 403, 403, 204, 404, 403, 401, 403, 403, 404, 401, 401, 401]),
+    ("GET",    "/api/orgs/{org}/members",              [401, 404, 200, 200, 200, 200, 404, 200, 401, 200, 200, 404, 401, 401, 401]),
+    ("POST",   "/api/orgs/{org}/members",              [401, 404, 403, 403, 201, 201, 404, 403, 401, 403, 403, 404, 401, 401, 401]),
+    ("PATCH",  "/api/orgs/{org}/members/{user}",       [401, 404, 403, 403, 200, 200, 404, 403, 401, 403, 403, 404, 401, 401, 401]),
+    ("DELETE", "/api/orgs/{org}/members/{user}",       [401, 404, 403, 403, 204, 204, 404, 403, 401, 403, 403, 404, 401, 401, 401]),
+    ("GET",    "/api/orgs/{org}/projects",             [401, 404, 200, 200, 200, 200, 404, 200, 401, 200, 200, 404, 401, 401, 401]),
+    ("POST",   "/api/orgs/{org}/projects",             [401, 404, 201, 201, 201, 201, 404, 403, 401, 201, 201, 404, 401, 401, 401]),
+    ("GET",    "/api/projects/{project}",              [401, 404, 200, 200, 200, 200, 404, 200, 401, 200, 200, 404, 401, 401, 401]),
+    ("PATCH",  "/api/projects/{project}",              [401, 404, 403, 403, 200, 200, 404, 403, 401, 403, 403, 404, 401, 401, 401]),
+    ("DELETE", "/api/projects/{project}",              [401, 404, 403, 403, 204, 204, 404, 403, 401, 403, 403, 404, 401, 401, 401]),
+    ("GET",    "/api/projects/{project}/members",      [401, 404, 200, 200, 200, 200, 404, 200, 401, 200, 200, 404, 401, 401, 401]),
+    ("POST",   "/api/projects/{project}/members",      [401, 404, 403, 403, 201, 201, 404, 403, 401, 403, 403, 404, 401, 401, 401]),
+    ("DELETE", "/api/projects/{project}/members/{user}", [401, 404, 403, 403, 204, 204, 404, 403, 401, 403, 403, 404, 401, 401, 401]),
+    ("POST",   "/projects/{project}/start",            [401, 404, 200, 200, 200, 200, 404, 403, 401, 200, 200, 404, 401, 401, 401]),
+    ("POST",   "/projects/{project}/stop",             [401, 404, 403, 200, 200, 200, 404, 403, 401, 200, 200, 404, 401, 401, 401]),
+    ("POST",   "/gateway/start",                       [401, 404, 200, 200, 200, 200, 404, 403, 401, 200, 200, 404, 401, 401, 401]),
+    ("GET",    "/api/pool",                            [401, 403, 403, 403, 403, 403, 200, 403, 200, 403, 403, 403, 401, 401, 401]),
+    ("POST",   "/api/pool/slots/{slot}/drain",         [401, 403, 403, 403, 403, 403, 404, 403, 404, 403, 403, 403, 401, 401, 401]),
+    ("POST",   "/api/pool/gateways",                   [401, 403, 403, 403, 403, 403, 201, 403, 201, 403, 403, 403, 401, 401, 401]),
+    ("DELETE", "/api/pool/gateways/{gateway}",         [401, 403, 403, 403, 403, 403, 404, 403, 404, 403, 403, 403, 401, 401, 401]),
+    ("GET",    "/gate/authorize",                      [400, 400, 400, 400, 400, 400, 400, 400, 400, 400, 400, 400, 400, 400, 400]),
+    ("POST",   "/gateway/ready",                       [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 400, 401, 401]),
+    ("POST",   "/gateway/config",                      [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
+    ("POST",   "/gateway/lease",                       [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
+    ("POST",   "/gateway/stop",                        [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
+    ("POST",   "/gateway/container-token",             [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
+    ("POST",   "/gateway/notes/pull",                  [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
+    ("POST",   "/gateway/notes/push",                  [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
+    ("POST",   "/gateway/visit",                       [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 403, 401]),
+    ("POST",   "/gateway/visit/standing",              [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
+    ("POST",   "/gateway/data/pull",                   [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
+    ("POST",   "/gateway/data/append",                 [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 415, 401]),
+    ("POST",   "/gateway/data/push",                   [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
 ];
 
 #[tokio::test]
 async fn every_route_and_every_kind_of_caller() {
     let installation = Installation::new().await;
-    let mut described = installation.description().await.operations();
+    // What gateways answer is asked where there are some.
+    let mut described = installation.description().await.operations_but(&["collaboration", "orders"]);
     let mut rows: Vec<_> = TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
     described.sort();
     rows.sort();
@@ -104,7 +136,7 @@ async fn every_route_and_every_kind_of_caller() {
         for (asker, expected) in ASKERS.into_iter().zip(expected) {
             let place = Place::new(&installation, &scene).await;
             let user = scene.user(asker, &place);
-            let proof = proof(&installation, asker, user).await;
+            let proof = proof(&installation, asker, &place, user).await;
             let key = spare_key(&installation, user.unwrap_or(scene.stranger)).await;
             let target = path
                 .replace("{org}", &place.org.to_string())
@@ -151,23 +183,28 @@ impl Scene {
 
     fn user(&self, asker: Asker, place: &Place) -> Option<UserId> {
         match asker {
-            Asker::Anonymous | Asker::Operator => None,
+            Asker::Anonymous | Asker::Operator | Asker::Process | Asker::Gateway | Asker::Container => None,
             Asker::Stranger => Some(self.stranger),
             Asker::Viewer => Some(self.viewer),
             Asker::Member => Some(self.member),
             Asker::Admin => Some(self.admin),
-            Asker::Owner | Asker::ReadOnlyKey => Some(place.owner),
-            Asker::Administrator => Some(self.administrator),
+            Asker::Owner | Asker::ReadOnlyKey | Asker::WriteKey | Asker::AccessToken => Some(place.owner),
+            Asker::Administrator | Asker::AdministratorAccessToken => Some(self.administrator),
         }
     }
 }
 
-async fn proof(installation: &Installation, asker: Asker, user: Option<UserId>) -> Proof {
-    match user {
-        None if asker == Asker::Operator => installation.operator(),
-        None => Proof::None,
-        Some(user) if asker == Asker::ReadOnlyKey => installation.key(user, [Scope::Read]).await,
-        Some(user) => installation.session(user).await,
+async fn proof(installation: &Installation, asker: Asker, place: &Place, user: Option<UserId>) -> Proof {
+    match (asker, user) {
+        (Asker::Operator, _) => installation.operator(),
+        (Asker::Process, _) => installation.process().await,
+        (Asker::Gateway, _) => installation.gateway(place.org).await,
+        (Asker::Container, _) => installation.container(place.org, place.project),
+        (_, None) => Proof::None,
+        (Asker::ReadOnlyKey, Some(user)) => installation.key(user, [Scope::Read]).await,
+        (Asker::WriteKey, Some(user)) => installation.key(user, [Scope::Write]).await,
+        (Asker::AccessToken | Asker::AdministratorAccessToken, Some(user)) => installation.access(user).await,
+        (_, Some(user)) => installation.session(user).await,
     }
 }
 
@@ -230,6 +267,16 @@ impl Place {
             ("POST", "/api/orgs" | "/api/api-keys" | "/api/orgs/{org}/projects") | ("PATCH", _) => {
                 Some(json!({"name": "Europa"}))
             }
+            ("POST", "/gateway/stop" | "/gateway/data/pull") => Some(json!({"organization_id": self.org})),
+            ("POST", "/gateway/data/push") => Some(json!({"organization_id": self.org, "data": {}})),
+            ("POST", "/gateway/data/append") => Some(json!({})),
+            ("POST", "/gateway/notes/pull") => Some(json!({"project": self.project})),
+            ("POST", "/gateway/notes/push") => Some(json!({"project": self.project, "notes": {}})),
+            ("POST", "/gateway/container-token") => {
+                Some(json!({"project": self.project, "container": ContainerId::from_random(1), "generation": 1}))
+            }
+            ("POST", "/gateway/visit") => Some(json!({"code": "c", "host": "h", "nonce": "n"})),
+            ("POST", "/gateway/visit/standing") => Some(json!({"user": self.owner, "session": "s"})),
             _ => None,
         }
     }

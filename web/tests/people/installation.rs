@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use orrery_ganymede::{
@@ -18,18 +18,21 @@ use orrery_ganymede::{
     database::{Database, DatabaseUrl},
     dns::Dns,
     orgs::Orgs,
-    people::{NewKey, NewUser, PasswordHashing, People, Scope},
-    pool::{Fence, GatewayAddress, HostError, NoFaults, Pool, PoolLimits, PoolParts, RemoteHost, Routes, SlotHost},
+    people::{NewKey, NewUser, PasswordHashing, People, Scope, User},
+    pool::{
+        Allocation, Fence, GatewayAddress, HostError, NoFaults, Pool, PoolLimits, PoolParts, RemoteHost, Routes,
+        SlotHost,
+    },
     state_key::StateKey,
     store::{Store, StoreLimits, StoreOptions},
-    tokens::TokenKeys,
+    tokens::{AccessClaims, ContainerClaims, GatewayClaims, TokenKeys},
     visits::Visits,
 };
 use orrery_protocol::{
     access::OrgRole,
-    control::Start,
+    control::{EPOCH_HEADER, Start},
     document,
-    id::{Epoch, OrgId, UserId},
+    id::{ContainerId, Epoch, OrgId, ProjectId, UserId},
 };
 use orrery_web::{
     envelope::Site,
@@ -57,8 +60,10 @@ pub(crate) enum Proof {
     None,
     /// A `Cookie` header.
     Cookie(String),
-    /// An API key or an access token.
+    /// An API key or a token.
     Bearer(String),
+    /// A gateway's token, and the epoch that it acts under.
+    Gateway(String, Epoch),
 }
 
 pub(crate) struct Installation {
@@ -176,6 +181,31 @@ impl Installation {
         Proof::Bearer(self.tokens.sign_operator(SystemTime::now()).unwrap().0)
     }
 
+    /// A token that gateways see.
+    pub(crate) async fn access(&self, user: UserId) -> Proof {
+        let User { id, name, .. } = self.people.user(user).await.unwrap().unwrap();
+        let claims = AccessClaims { user: id, name };
+        Proof::Bearer(self.tokens.sign_access(&claims, SystemTime::now(), Duration::from_secs(60)).unwrap().0)
+    }
+
+    /// A gateway process that is registered.
+    pub(crate) async fn process(&self) -> Proof {
+        Proof::Bearer(self.pool.register().await.unwrap().token.0)
+    }
+
+    /// The gateway of an organization, which it serves from now on.
+    pub(crate) async fn gateway(&self, org: OrgId) -> Proof {
+        let Allocation { gateway, epoch, .. } = self.pool.start(org).await.unwrap();
+        let claims = GatewayClaims { gateway, org, epoch };
+        Proof::Gateway(self.tokens.sign_gateway(&claims, SystemTime::now()).unwrap().0, epoch)
+    }
+
+    /// A container of a project.
+    pub(crate) fn container(&self, org: OrgId, project: ProjectId) -> Proof {
+        let claims = ContainerClaims { container: ContainerId::from_random(1), org, project, generation: 1 };
+        Proof::Bearer(self.tokens.sign_container(&claims, SystemTime::now()).unwrap().0)
+    }
+
     pub(crate) async fn join(&self, org: OrgId, user: UserId, role: OrgRole) {
         let user = self.people.user(user).await.unwrap().unwrap();
         self.orgs.add_member(NOW_MS, org, &user.email, role).await.unwrap();
@@ -194,9 +224,10 @@ impl Installation {
         match proof {
             Proof::None => {}
             Proof::Cookie(cookie) => drop(headers.insert(header::COOKIE, cookie.parse().unwrap())),
-            Proof::Bearer(text) => {
-                let value = format!("Bearer {text}").into_bytes();
-                headers.insert(header::AUTHORIZATION, value.try_into().unwrap());
+            Proof::Bearer(text) => drop(headers.insert(header::AUTHORIZATION, bearer(text))),
+            Proof::Gateway(text, epoch) => {
+                headers.insert(header::AUTHORIZATION, bearer(text));
+                headers.insert(EPOCH_HEADER, epoch.to_string().parse().unwrap());
             }
         }
         if body.is_some() {
@@ -254,6 +285,15 @@ impl Description {
         });
         operations.collect()
     }
+
+    /// Every method and path that has none of these tags.
+    pub(crate) fn operations_but(&self, tags: &[&str]) -> Vec<(String, String)> {
+        let is_of = |(method, path): &(String, String)| {
+            let its = self.0["paths"][path][method.to_lowercase()]["tags"].as_array();
+            its.into_iter().flatten().any(|tag| tags.contains(&tag.as_str().unwrap()))
+        };
+        self.operations().into_iter().filter(|operation| !is_of(operation)).collect()
+    }
 }
 
 /// A gateway that takes every organization and keeps nothing.
@@ -298,6 +338,10 @@ fn unlimited() -> RateLimits {
         user_per_minute: much,
         key_per_minute: much,
     }
+}
+
+fn bearer(text: &str) -> HeaderValue {
+    HeaderValue::try_from(format!("Bearer {text}")).unwrap()
 }
 
 fn email(name: &str) -> String {
