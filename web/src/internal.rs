@@ -185,7 +185,7 @@ async fn visit(
     operation_id = "gateway_visit_standing",
     tag = "internal",
     request_body = StandingForm,
-    responses((status = 200, description = "whether it lasts", body = bool)),
+    responses((status = 200, description = "whether it lasts", body = bool, content_type = "application/json")),
     security(("gateway" = []))
 )]
 async fn visit_standing(
