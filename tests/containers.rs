@@ -1,6 +1,9 @@
 //! Containers on a real engine, through the public face: a command makes one, everybody sees it run, its URL answers members
 //! and nobody else, and neither a crash nor a move of the gateway changes that. What is deleted leaves nothing.
 
+mod deleted;
+mod telling;
+
 use std::{
     path::Path,
     process::{Command, Stdio},
@@ -11,13 +14,14 @@ use serde_json::{Value, json};
 use crate::support::{Access, Response, Server, run, wait_for};
 
 /// Images of these tests: what the program does, and its services.
-const MODULES: [(&str, &str); 3] = [
+const MODULES: [(&str, &str); 4] = [
     (
         "web",
         "options = { command = [\"serve\", \"8080\"] }\nports = [8080]\nservices = [{ name = \"web\", port = 8080 }]\n",
     ),
     ("reporter", "options = { command = [\"report\", \"9090\"] }\n"),
     ("crasher", "options = { command = [\"exit\", \"7\", \"100\"] }\n"),
+    ("long", "options = { command = [\"long\"] }\n"),
 ];
 /// An installation with an engine and the images of these tests. Its containers go with it.
 pub(crate) struct Place {
@@ -96,7 +100,12 @@ impl Place {
 
     /// A new container of one of the test images; its id and the host of its URL.
     fn create(&self, image: &str, env: Value) -> (String, String) {
-        let event = json!({"type": "user-containers:new", "name": image, "image": format!("test:{image}"), "env": env});
+        self.create_with(json!({"name": image, "image": format!("test:{image}"), "env": env}))
+    }
+
+    /// The same with these fields of the command.
+    fn create_with(&self, mut event: Value) -> (String, String) {
+        event["type"] = "user-containers:new".into();
         let made = self.give(event);
         let url = made["url"].as_str().expect("a URL");
         let host = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
@@ -123,6 +132,29 @@ impl Place {
     fn visit(&self, host: &str) -> Response {
         let bearer = format!("Bearer {}", self.access.token);
         self.server.request("GET", "/", &[("Host", host), ("Authorization", &bearer)], None)
+    }
+
+    /// What a member's browser shows of a host.
+    fn page(&self, host: &str) -> String {
+        let bearer = format!("Bearer {}", self.access.token);
+        let headers = [("Host", host), ("Authorization", &bearer), ("Accept", "text/html")];
+        self.server.request("GET", "/", &headers, None).body
+    }
+
+    /// A variable of what runs.
+    fn variable(&self, id: &str, name: &str) -> String {
+        let [object] = self.objects(id).try_into().expect("one object");
+        let inside = docker(&["exec", &object, "env"]);
+        let value = inside.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        value.unwrap_or_else(|| panic!("{name} is not in {inside}")).to_owned()
+    }
+
+    /// Whether the engine has nothing of the organization.
+    fn is_empty(&self) -> bool {
+        let label = format!("label=orrery.org={}", self.server.org());
+        let objects = docker(&["ps", "--all", "--quiet", "--filter", &label]);
+        let networks = docker(&["network", "ls", "--quiet", "--filter", &label]);
+        (objects + &networks).trim().is_empty()
     }
 
     fn until_served(&self, host: &str) {
@@ -178,11 +210,7 @@ fn a_container_runs_at_its_url_for_members_only_until_it_is_deleted() {
     assert_eq!(place.objects(&id), object, "it is the same one again");
 
     place.about("user-containers:delete", &id);
-    wait_for("nothing of it is left", || {
-        let label = format!("label=orrery.org={}", place.server.org());
-        let networks = docker(&["network", "ls", "--quiet", "--filter", &label]);
-        (place.objects(&id).is_empty() && networks.trim().is_empty()).then_some(())
-    });
+    wait_for("nothing of it is left", || place.is_empty().then_some(()));
     wait_for("its host is gone", || (place.visit(&host).status == 404).then_some(()));
 }
 
@@ -258,6 +286,30 @@ fn a_container_speaks_for_itself_with_its_token() {
     assert!(mapped["status"]["services"]["extra"]["url"].as_str().expect("a URL").contains("--extra."), "{mapped}");
     place.until_served(&host.replacen('.', "--extra.", 1));
     assert!(!mapped.to_string().contains("9090"), "ports are nobody's business");
+}
+
+#[test]
+fn an_image_of_ones_own_is_reached_where_it_says_or_where_its_maker_says() {
+    let Some(place) = Place::new(&[]) else { return };
+    let of = |tag: &str| json!({"name": tag, "image": format!("generic/orrery-test/program:{tag}")});
+    let (web, at_web) = place.create_with(of("web"));
+    let mut said = of("bare");
+    said["port"] = 8080.into();
+    let (said, at_said) = place.create_with(said);
+    let (bare, at_bare) = place.create_with(of("bare"));
+    for (id, host) in [(&web, &at_web), (&said, &at_said)] {
+        place.until_served(host);
+        let container = place.until(id, "running");
+        assert_eq!(container["status"]["services"]["main"]["state"], "up", "{container}");
+        place.until_served(&host.replacen('.', "--main.", 1));
+        assert!(!container.to_string().contains("8080"), "ports are nobody's business: {container}");
+    }
+    let mute = wait_for("it says that it cannot be reached", || {
+        place.container(&bare).filter(|container| container["status"]["reason"]["code"] == "no_port")
+    });
+    assert_eq!((&mute["status"]["phase"], &mute["status"]["services"]), (&"running".into(), &json!({})));
+    assert_eq!(place.visit(&at_bare).status, 503);
+    assert!(place.page(&at_bare).contains("exposes no port"), "{}", place.page(&at_bare));
 }
 
 #[test]

@@ -137,6 +137,8 @@ fn bad_input_names_its_field_and_removed_events_are_unknown() {
         (changed(json!({"image": "generic"})), "image"),
         (changed(json!({"env": {"ORRERY_TOKEN": "x"}})), "env.ORRERY_TOKEN"),
         (changed(json!({"limits": {"memory_mb": 1}})), "limits.memory_mb"),
+        (changed(json!({"port": 0})), "port"),
+        (changed(json!({"image": "jupyter:minimal", "port": 80})), "port"),
         (changed(json!({"volume": "v"})), "volume"),
         (about("user-container:start", &json!("uc_x")), "user_container_id"),
     ] {

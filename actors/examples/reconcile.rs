@@ -148,6 +148,7 @@ fn world(containers: u64, image: &Reference) -> World {
             limits: Resources::default(),
             options: ImageOptions { command: vec!["idle".to_owned()], ..ImageOptions::default() },
             ports: Vec::new(),
+            ports_open: false,
             probes: Vec::new(),
             image: Some(image.clone()),
         };
@@ -180,7 +181,7 @@ struct Doorstep;
 
 #[async_trait]
 impl Porch for Doorstep {
-    async fn url(&self, network_gateway: IpAddr) -> io::Result<String> {
+    async fn url(&self, _org: OrgId, network_gateway: IpAddr) -> io::Result<String> {
         Ok(format!("http://{network_gateway}:7001"))
     }
 }

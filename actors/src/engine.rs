@@ -14,6 +14,7 @@ mod config;
 mod docker;
 #[cfg(any(test, feature = "fake-engine"))]
 pub mod fake;
+mod leftovers;
 mod logs;
 mod meter;
 mod probe;
@@ -37,7 +38,7 @@ pub use docker::Docker;
 use reconciler::Reconciler;
 pub use runtime::{
     EngineVersion, Flow, Found, Listing, LogLine, LogQuery, LogSource, Making, Network, PullProgress, Runtime,
-    RuntimeError, Usage,
+    RuntimeError, Tenants, Usage,
 };
 pub use world::{Blueprint, Credentials, Live, Porch, Probe, Reports, Sightings, World};
 

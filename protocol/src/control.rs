@@ -6,7 +6,10 @@
 mod changes;
 mod visit;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -216,6 +219,32 @@ pub struct ContainerTokenRequest {
 pub struct ContainerTokenAnswer {
     /// For the container alone.
     pub token: Token,
+}
+
+/// `POST /gateway/deleted`: which of these did Ganymede have, and delete? Answered with those.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deleted {
+    /// Organizations.
+    #[serde(default)]
+    pub organizations: BTreeSet<OrgId>,
+    /// Projects.
+    #[serde(default)]
+    pub projects: BTreeSet<ProjectId>,
+}
+
+impl Deleted {
+    /// Most organizations and projects that are asked about at once.
+    pub const ASKED_MAX: usize = 500;
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.organizations.len() + self.projects.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// `POST /gateway/notes/pull`: what was kept of a project beside its documents; answered with [`ProjectNotes`].

@@ -9,7 +9,12 @@ mod objects;
 mod pull;
 mod usage;
 
-use std::{collections::HashMap, path::PathBuf, sync::OnceLock, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
+    sync::OnceLock,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bollard::{
@@ -19,7 +24,11 @@ use bollard::{
     query_parameters as query,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use orrery_protocol::{container::plan::ObjectId, id::OrgId, image::Reference};
+use orrery_protocol::{
+    container::plan::{LocalImageId, ObjectId},
+    id::OrgId,
+    image::Reference,
+};
 use tokio::sync::Mutex;
 
 use super::{
@@ -27,7 +36,7 @@ use super::{
     logs::Lines,
     runtime::{
         EngineVersion, Flow, Listing, LogLine, LogQuery, LogSource, Making, Network, PullProgress, Runtime,
-        RuntimeError, Usage,
+        RuntimeError, Tenants, Usage,
     },
 };
 use fault::fault;
@@ -210,6 +219,22 @@ impl Runtime for Docker {
         let images = within(ANSWER_LIMIT, client.list_images(None::<query::ListImagesOptions>)).await?;
         let found = objects::read(client, org, publishes, summaries).await?;
         Ok(Listing { objects: found, images: objects::images(images) })
+    }
+
+    async fn tenants(&self) -> Result<Tenants, RuntimeError> {
+        let client = self.client()?;
+        let labels = HashMap::from([("label", vec![ORG_LABEL.to_owned()])]);
+        let options = query::ListContainersOptionsBuilder::new().all(true).filters(&labels).build();
+        let summaries = within(ANSWER_LIMIT, client.list_containers(Some(options))).await?;
+        let options = query::ListNetworksOptionsBuilder::new().filters(&labels).build();
+        let networks = within(ANSWER_LIMIT, client.list_networks(Some(options))).await?;
+        Ok(objects::tenants(&summaries, &networks))
+    }
+
+    async fn exposed(&self, image: &LocalImageId) -> Result<BTreeSet<u16>, RuntimeError> {
+        let found = within(ANSWER_LIMIT, self.client()?.inspect_image(&image.0)).await?;
+        let ports = found.config.and_then(|config| config.exposed_ports).unwrap_or_default();
+        Ok(ports.iter().filter_map(|port| objects::tcp_port(port)).collect())
     }
 
     fn pull(&self, image: &Reference) -> Flow<PullProgress> {

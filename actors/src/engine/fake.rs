@@ -7,6 +7,7 @@ mod program;
 mod state;
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -28,7 +29,7 @@ use tokio::{
 
 use super::runtime::{
     EngineVersion, Flow, Listing, LogLine, LogQuery, LogSource, Making, Network, PullProgress, Runtime, RuntimeError,
-    Usage,
+    Tenants, Usage,
 };
 use state::State;
 pub use state::{FakeObject, Hand};
@@ -99,6 +100,11 @@ impl FakeEngine {
     /// Its registry has this image from now on: it comes within so many milliseconds.
     pub fn publish_image(&self, image: &Reference, pull_ms: u64) {
         self.state().publish_image(image, pull_ms);
+    }
+
+    /// An image says that its program listens on these ports.
+    pub fn expose(&self, image: &Reference, ports: &[u16]) {
+        self.state().expose(image, ports);
     }
 
     /// All objects, whosever.
@@ -208,6 +214,20 @@ impl Runtime for FakeEngine {
             }
         }
         Ok(listing)
+    }
+
+    async fn tenants(&self) -> Result<Tenants, RuntimeError> {
+        let fate = self.fate();
+        sleep(fate.delay).await;
+        fate.before?;
+        Ok(self.state().tenants())
+    }
+
+    async fn exposed(&self, image: &LocalImageId) -> Result<BTreeSet<u16>, RuntimeError> {
+        let fate = self.fate();
+        sleep(fate.delay).await;
+        fate.before?;
+        self.state().exposed(image)
     }
 
     fn pull(&self, image: &Reference) -> Flow<PullProgress> {

@@ -1,7 +1,12 @@
 //! One organization's containers. A pass lists the engine, reports what it sees, waits until the gateway has taken that in,
 //! plans, and acts. Nothing else decides: a pass may be made at any moment, and as often as anybody likes.
 
+mod due;
+mod exposed;
+mod failures;
+mod network;
 mod pulls;
+mod sight;
 mod work;
 
 use std::{
@@ -14,11 +19,10 @@ use futures_util::StreamExt;
 use orrery_protocol::{
     container::{
         Observation,
-        plan::{Action, Planner, Seen, WantedContainer, WantedProject, WantedState},
+        plan::{Action, LocalImageId, Planner, Seen, WantedContainer, WantedProject},
     },
     id::{ContainerId, OrgId, ProjectId},
     image::Reference,
-    route::Address,
 };
 use tokio::{
     sync::watch,
@@ -30,12 +34,12 @@ use super::{
     Credentials, Engine, Flow, Found, Listing, Reports, RuntimeError, World,
     backoff::Backoff,
     meter::{Meter, Metered},
-    probe::{Asked, AskedOf, Prober},
-    report::{Reporter, Sight},
-    verdict::{WorkError, pull_verdict, verdict},
+    probe::{AskedOf, Prober},
+    report::Reporter,
 };
-use pulls::{Pulled, Pulls};
-use work::{Work, Worked, Works};
+use pulls::Pulls;
+use sight::addresses;
+use work::{Work, Works};
 
 /// An engine that is away is looked for at least this often, in milliseconds: it may be back any moment.
 const AWAY_MS_MAX: u64 = 10_000;
@@ -84,6 +88,8 @@ pub(super) struct Reconciler {
     porch_open: bool,
     /// Whether there may be a network to remove.
     network_left: bool,
+    /// What images expose that were asked for it.
+    exposed: BTreeMap<LocalImageId, BTreeSet<u16>>,
     asked: watch::Sender<AskedOf>,
     metered: watch::Sender<Metered>,
     /// What the last pass listed.
@@ -118,6 +124,7 @@ impl Reconciler {
             told: false,
             porch_open: false,
             network_left: true,
+            exposed: BTreeMap::new(),
             asked: watch::Sender::default(),
             metered: watch::Sender::default(),
             listed: Vec::new(),
@@ -203,9 +210,11 @@ impl Reconciler {
             pulling: self.pulls.running(),
         };
         let world = self.world.borrow().clone();
-        let sights = self.sights(&world, |project, container, generation| {
+        // What a container offers comes before what it does: once it runs, that is told.
+        let mut sights = self.exposures(&world, &listing.objects).await;
+        sights.extend(self.sights(&world, |project, container, generation| {
             seen.observation(self.org, project, container, generation)
-        });
+        }));
         let pass = self.reporter.tell(sights, Some(addresses(&listing.objects)));
         let Ok(world) = self.world.wait_for(|world| world.pass >= pass).await.map(|world| world.clone()) else {
             return Next::Never;
@@ -235,83 +244,6 @@ impl Reconciler {
         self.is_away = false;
         self.away.forget(&());
         Ok(listing)
-    }
-
-    /// The engine does not answer; returns when it is looked for again. Nothing is known of any container until then.
-    fn lost(&mut self, error: &RuntimeError) -> Instant {
-        if !self.is_away {
-            tracing::warn!(org = %self.org, %error, "the container engine is away");
-        }
-        self.is_away = true;
-        self.events = None;
-        let world = self.world.borrow().clone();
-        let sights = self.sights(&world, |_, _, _| Observation::Unknown);
-        self.reporter.tell(sights, None);
-        let now = Instant::now();
-        self.away.failed((), now);
-        self.away.deadline(now).unwrap_or(now)
-    }
-
-    fn sights(&self, world: &World, observe: impl Fn(ProjectId, ContainerId, u32) -> Observation) -> Vec<Sight> {
-        let sight = |(project, container, wanted): (ProjectId, ContainerId, &WantedContainer)| {
-            (project, container, observe(project, container, wanted.generation))
-        };
-        loaded(world).map(sight).collect()
-    }
-
-    fn probe(&self, world: &World) {
-        let asked = |found: &Found| {
-            let (labels, address) = (found.object.labels, found.address.clone()?);
-            let blueprint = world.blueprints.get(&labels.container)?;
-            let is_it = blueprint.generation == labels.generation && !blueprint.probes.is_empty();
-            let asked = Asked {
-                project: labels.project,
-                object: found.object.id.clone(),
-                address,
-                probes: blueprint.probes.clone(),
-            };
-            is_it.then_some((labels.container, asked))
-        };
-        let asked: AskedOf = self.listed.iter().filter_map(asked).collect();
-        replace(&self.asked, asked);
-    }
-
-    fn meter(&self, world: &World) {
-        let metered = |found: &Found| {
-            let labels = found.object.labels;
-            let looked_at = found.address.is_some() && world.watched.contains(&labels.project);
-            looked_at.then(|| (found.object.id.clone(), (labels.project, labels.container)))
-        };
-        let metered: Metered = self.listed.iter().filter_map(metered).collect();
-        replace(&self.metered, metered);
-    }
-
-    /// Containers of before find the platform where it was; a network that nobody is on goes.
-    async fn look_after_network(&mut self, world: &World) {
-        let now = Instant::now();
-        let empty = self.listed.is_empty();
-        let wanted = loaded(world).any(|(_, _, wanted)| wanted.state == WantedState::Running);
-        let open = !empty && !self.porch_open;
-        let remove = empty && !wanted && self.works.is_empty() && self.network_left;
-        if !(open || remove) || self.backoff.rests(&Key::Network, now) {
-            return;
-        }
-        let (engine, org) = (self.engine.clone(), self.org);
-        let done = if open {
-            work::open_porch(&engine, org).await.map(drop)
-        } else {
-            engine.runtime.remove_network(org).await.map_err(WorkError::from)
-        };
-        match done {
-            Ok(()) => {
-                (self.porch_open, self.network_left) = (open, open);
-                self.backoff.forget(&Key::Network);
-            }
-            Err(error) => {
-                tracing::warn!(org = %self.org, %error, "the network of the containers is not as it should be");
-                self.backoff.failed(Key::Network, now);
-            }
-        }
     }
 
     /// Begins what is planned, but for containers that something is being done to: what was seen of them may be over.
@@ -352,100 +284,6 @@ impl Reconciler {
         }
         self.forget_rests(world);
     }
-
-    /// What is not wanted any more does not rest: wanted again, it is done at once.
-    fn forget_rests(&mut self, world: &World) {
-        let running = |wanted: &WantedContainer| wanted.state == WantedState::Running;
-        let made: BTreeSet<ContainerId> =
-            loaded(world).filter(|(_, _, wanted)| running(wanted)).map(|(_, container, _)| container).collect();
-        let images: BTreeSet<&Reference> = loaded(world)
-            .filter(|(_, _, wanted)| running(wanted))
-            .filter_map(|(_, _, wanted)| wanted.image.as_ref())
-            .collect();
-        let exists: BTreeSet<ContainerId> = self.listed.iter().map(|found| found.object.labels.container).collect();
-        self.backoff.retain(|key| match key {
-            Key::Make(container) => made.contains(container),
-            Key::End(container) => exists.contains(container),
-            Key::Pull(image) => images.contains(image),
-            Key::Events | Key::Network => true,
-        });
-    }
-
-    fn worked(&mut self, worked: Worked) {
-        let Worked { project, container, key, error } = worked;
-        let Some(error) = error else {
-            // What succeeds and has to be done again and again rests as if it failed.
-            if !self.works.repeated(container) {
-                self.backoff.forget(&key);
-            }
-            return;
-        };
-        metrics::counter!("orrery_engine_failures_total").increment(1);
-        tracing::warn!(org = %self.org, %container, %error, "a container is not what it should be");
-        self.works.forget(container);
-        self.backoff.failed(key.clone(), Instant::now());
-        let told = verdict(&error).filter(|_| matches!(key, Key::Make(_)));
-        let Some((observation, project)) = told.zip(project) else { return };
-        if matches!(observation, Observation::CannotRun { for_good: true, .. }) {
-            self.backoff.forget(&key);
-        }
-        self.reporter.tell(vec![(project, container, observation)], None);
-    }
-
-    fn pulled(&mut self, pulled: Pulled) {
-        let Pulled { image, error } = pulled;
-        let key = Key::Pull(image.clone());
-        let Some(error) = error else { return self.backoff.forget(&key) };
-        metrics::counter!("orrery_engine_failures_total").increment(1);
-        tracing::warn!(org = %self.org, %image, %error, "an image does not come");
-        let observation = pull_verdict(&error);
-        let for_good = matches!(observation, Some(Observation::CannotRun { for_good: true, .. }));
-        if !for_good {
-            self.backoff.failed(key, Instant::now());
-        }
-        let Some(observation) = observation else { return };
-        let world = self.world.borrow().clone();
-        let told = pulls::waiting(&world, &image).map(|(project, container)| (project, container, observation.clone()));
-        self.reporter.tell(told.collect(), None);
-    }
-
-    /// When the next pass is due if nothing happens before; soon if this one was made because something had.
-    fn due(&self, world: &World, seen: &Seen, now_ms: u64, told: bool) -> Instant {
-        let (now, clocks) = (Instant::now(), &self.engine.clocks);
-        let busy = told || self.events.is_none() || loaded(world).any(|at| self.is_on_its_way(seen, at));
-        let period_ms = if busy { clocks.busy_period_ms.min(clocks.period_ms) } else { clocks.period_ms };
-        let orphans = self.planner.deadline_ms().map(|at_ms| now + Duration::from_millis(at_ms.saturating_sub(now_ms)));
-        // One whose time has come and who is still there is not waited for more closely than anything else.
-        let orphans = orphans.filter(|&at| at > now);
-        let period = now + Duration::from_millis(period_ms);
-        [Some(period), orphans, self.backoff.deadline(now)].into_iter().flatten().min().unwrap_or(period)
-    }
-
-    /// Whether a container is not what it shall be, and nothing else will say when it is.
-    fn is_on_its_way(
-        &self,
-        seen: &Seen,
-        (project, container, wanted): (ProjectId, ContainerId, &WantedContainer),
-    ) -> bool {
-        let now = Instant::now();
-        let rests = [Key::Make(container), Key::End(container)].iter().any(|key| self.backoff.rests(key, now));
-        let waits = wanted.image.as_ref().is_none_or(|image| {
-            seen.pulling.contains(image)
-                || self.pulls.is_running(image)
-                || self.backoff.rests(&Key::Pull(image.clone()), now)
-        });
-        if rests || self.works.is_busy(container) {
-            return false;
-        }
-        match (wanted.state, seen.observation(self.org, project, container, wanted.generation)) {
-            (WantedState::Running, Observation::Runs { .. }) | (WantedState::Absent, Observation::Absent) => false,
-            (WantedState::Running, Observation::Absent) => !waits || wanted.object.is_some(),
-            (WantedState::AtRest, observation) => {
-                !matches!(observation, Observation::Absent | Observation::Ended { .. } | Observation::Idle { .. })
-            }
-            (WantedState::Running | WantedState::Absent, _) => true,
-        }
-    }
 }
 
 /// Containers of loaded projects.
@@ -455,14 +293,6 @@ fn loaded(world: &World) -> impl Iterator<Item = (ProjectId, ContainerId, &Wante
         let containers = if let WantedProject::Loaded(containers) = wanted { Some(containers) } else { None };
         containers.into_iter().flatten().map(move |(&container, wanted)| (project, container, wanted))
     })
-}
-
-/// Where containers are reached: of two objects of one container, the newer generation.
-fn addresses(found: &[Found]) -> BTreeMap<ContainerId, Address> {
-    let mut running: Vec<&Found> = found.iter().filter(|found| found.address.is_some()).collect();
-    running.sort_by(|a, b| (a.object.labels.generation, &b.object.id).cmp(&(b.object.labels.generation, &a.object.id)));
-    let address = |found: &Found| Some((found.object.labels.container, found.address.clone()?));
-    running.into_iter().filter_map(address).collect()
 }
 
 /// What rests if this fails.
@@ -476,13 +306,4 @@ async fn next(events: &mut Option<Flow<()>>) -> Option<Result<(), RuntimeError>>
         Some(events) => events.next().await,
         None => std::future::pending().await,
     }
-}
-
-/// Tells whoever follows only if something is new.
-fn replace<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
-    sender.send_if_modified(|known| {
-        let differs = *known != value;
-        *known = value;
-        differs
-    });
 }

@@ -2,7 +2,7 @@
 //! not its matter.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::{IpAddr, SocketAddr},
 };
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use orrery_protocol::{
     container::plan::{Labels, LocalImage, LocalImageId, Object, ObjectId},
-    id::OrgId,
+    id::{OrgId, ProjectId},
     image::Reference,
     route::Address,
 };
@@ -77,6 +77,9 @@ pub struct Listing {
     /// Images, whoever had them made.
     pub images: BTreeMap<LocalImageId, LocalImage>,
 }
+
+/// Whose things an engine has: organizations, and the projects of their objects.
+pub type Tenants = BTreeMap<OrgId, BTreeSet<ProjectId>>;
 
 /// The network of an organization's containers. They do not reach each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,6 +179,12 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// All objects of an organization, and all images.
     async fn list(&self, org: OrgId) -> Result<Listing, RuntimeError>;
+
+    /// All organizations of which there is anything, an object or a network, and the projects of their objects.
+    async fn tenants(&self) -> Result<Tenants, RuntimeError>;
+
+    /// The TCP ports that an image says its program listens on.
+    async fn exposed(&self, image: &LocalImageId) -> Result<BTreeSet<u16>, RuntimeError>;
 
     /// Fetches an image; it is there once this ends without an error.
     fn pull(&self, image: &Reference) -> Flow<PullProgress>;

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use orrery_protocol::{
     container::{Observation, Resources, ServiceName, VariableName, plan::Wanted},
-    id::{ContainerId, ProjectId},
+    id::{ContainerId, OrgId, ProjectId},
     image::{ImageOptions, Reference},
     route::Address,
 };
@@ -46,8 +46,10 @@ pub struct Blueprint {
     pub limits: Resources,
     /// What its image needs beyond the ordinary.
     pub options: ImageOptions,
-    /// Ports that its image listens on.
+    /// Ports that it listens on, as far as they are known.
     pub ports: Vec<u16>,
+    /// Whether it listens on what its image exposes, which is not known yet.
+    pub ports_open: bool,
     /// How to know whether it answers: declared services, unless it reports by itself.
     pub probes: Vec<Probe>,
     /// What it is made from, as people wrote it.
@@ -131,6 +133,7 @@ pub trait Credentials: Send + Sync + 'static {
 /// Where containers reach their gateway.
 #[async_trait]
 pub trait Porch: Send + Sync + 'static {
-    /// `ORRERY_URL` for containers whose network has this address on the host, which is listened on from then on.
-    async fn url(&self, network_gateway: IpAddr) -> io::Result<String>;
+    /// `ORRERY_URL` for containers of an organization whose network has this address on the host, which is listened on from
+    /// then on unless they reach the platform elsewhere.
+    async fn url(&self, org: OrgId, network_gateway: IpAddr) -> io::Result<String>;
 }

@@ -37,6 +37,7 @@ fn making(org: OrgId, image: LocalImageId, network: orrery_actors::engine::Netwo
             limits: Resources { memory_mb: 32, ..Resources::default() },
             options,
             ports: vec![8080],
+            ports_open: false,
             probes: Vec::new(),
             image: None,
         },
@@ -119,6 +120,16 @@ pub(crate) async fn objects(place: &dyn Place, image: &Reference) {
     }
     assert!(place.is_empty(org).await);
     assert_eq!(told.await.expect("no panic"), Ok(Some(Ok(()))), "something happened, and it was told");
+}
+
+/// What an image exposes is known once it is there.
+pub(crate) async fn exposed(place: &dyn Place, image: &Reference, expect: &[u16]) {
+    let runtime = place.runtime();
+    let images = runtime.list(place.new_org()).await.expect("an answer").images;
+    let (id, _) = images.iter().find(|(_, known)| known.tags.contains(image)).expect("the image is there");
+    assert_eq!(runtime.exposed(id).await, Ok(expect.iter().copied().collect()));
+    let nothing = LocalImageId(format!("sha256:{}", "0".repeat(64)));
+    assert_eq!(runtime.exposed(&nothing).await, Err(RuntimeError::NotFound));
 }
 
 /// What is asked of something that is not there is refused with a reason of its own.

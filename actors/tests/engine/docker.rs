@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use orrery_actors::engine::{Docker, EngineConfig, Runtime, fake::Hand};
+use orrery_actors::engine::{Docker, EngineConfig, Ports, Runtime, fake::Hand};
 use orrery_protocol::{container::plan::ObjectId, id::OrgId, image::Reference};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -57,10 +57,19 @@ impl Drop for RealDocker {
 }
 
 impl RealDocker {
-    /// The engine of this machine, with the test image; `None` if there is none.
+    /// The engine of this machine, with the test images; `None` if there is none.
     pub(crate) fn here() -> Option<Self> {
+        Self::reached_by(Ports::Auto)
+    }
+
+    /// The same engine as if it were one whose addresses cannot be reached from here.
+    pub(crate) fn publishing() -> Option<Self> {
+        Self::reached_by(Ports::Publish)
+    }
+
+    fn reached_by(ports: Ports) -> Option<Self> {
         static IMAGE: OnceLock<()> = OnceLock::new();
-        let docker = Self::at(&EngineConfig::default().socket);
+        let docker = Self::at(&EngineConfig::default().socket, ports);
         if !docker.answers() {
             skip("no Docker engine answers");
             return None;
@@ -69,8 +78,8 @@ impl RealDocker {
         Some(docker)
     }
 
-    fn at(socket: &Path) -> Self {
-        let config = EngineConfig { socket: socket.to_owned(), ..EngineConfig::default() };
+    fn at(socket: &Path, ports: Ports) -> Self {
+        let config = EngineConfig { socket: socket.to_owned(), ports, ..EngineConfig::default() };
         Self {
             runtime: Arc::new(Docker::new(&config)),
             host: format!("unix://{}", socket.display()),
@@ -102,7 +111,12 @@ impl RealDocker {
     }
 
     pub(crate) fn image() -> Reference {
-        format!("{URI}:1").parse().expect("a reference")
+        Self::tagged("1")
+    }
+
+    /// One of the test images.
+    pub(crate) fn tagged(tag: &str) -> Reference {
+        format!("{URI}:{tag}").parse().expect("a reference")
     }
 }
 
@@ -160,7 +174,7 @@ impl PrivateDocker {
             return None;
         }
         let folder = tempfile::Builder::new().prefix("orrery-docker").tempdir().expect("a folder");
-        let docker = RealDocker::at(&folder.path().join("docker.sock"));
+        let docker = RealDocker::at(&folder.path().join("docker.sock"), Ports::Auto);
         let bridge = format!("orr{}", std::process::id());
         let made = Command::new("ip").args(["link", "add", &bridge, "type", "bridge"]).status();
         assert!(made.is_ok_and(|made| made.success()), "a bridge can be made");

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -19,11 +19,12 @@ use orrery_actors::{
 use orrery_protocol::{
     command::ContainerCommand,
     container::{
-        Caller, Change, Container, ContainerClocks, Containers, Phase, ResourceBounds, Rules, Site, plan::Wanted,
+        Caller, Change, Container, ContainerClocks, Containers, Entry, Listening, Phase, ProjectNotes, ResourceBounds,
+        Rules, Site, Target, plan::Wanted,
     },
     id::{ContainerId, OrgId, ProjectId, UserId},
     image::{ContainerImage, ImageRegistry},
-    route::Address,
+    route::{Address, RouteTable},
 };
 use serde_json::json;
 use tokio::{
@@ -154,7 +155,7 @@ impl Gateway {
         self.reconciling = None;
     }
 
-    /// The gateway forgets what no document holds.
+    /// The gateway forgets what neither the document nor its notes hold.
     pub(crate) fn forget(&mut self) {
         self.end();
         {
@@ -167,8 +168,10 @@ impl Gateway {
             let (containers, unreadable) =
                 Containers::read(&[(orrery_protocol::container::ROOT.to_owned(), root)].into());
             assert_eq!(unreadable, []);
+            let mut notes = ProjectNotes::default();
+            notes.follow(&state.containers);
             state.containers = containers;
-            let change = state.containers.recall(&BTreeMap::new());
+            let change = state.containers.recall(&notes);
             state.apply(change);
             self.inner.publish(&state);
         }
@@ -213,7 +216,13 @@ impl Gateway {
     }
 
     pub(crate) fn create_limited(&self, image: &str, limits: &serde_json::Value) -> ContainerId {
-        let event = json!({"type": "user-containers:new", "name": image, "image": image, "limits": limits});
+        self.create_with(&json!({"name": image, "image": image, "limits": limits}))
+    }
+
+    /// A container with these fields of the command.
+    pub(crate) fn create_with(&self, fields: &serde_json::Value) -> ContainerId {
+        let mut event = fields.clone();
+        event["type"] = "user-containers:new".into();
         let result = self.give(&event).expect("a good command");
         result["user_container_id"].as_str().and_then(|id| id.parse().ok()).expect("an id")
     }
@@ -235,6 +244,14 @@ impl Gateway {
 
     pub(crate) fn address(&self, id: ContainerId) -> Option<Address> {
         self.inner.state().addresses.get(&id).cloned()
+    }
+
+    /// Where requests for its plain URL go.
+    pub(crate) fn upstream(&self, id: ContainerId) -> Option<SocketAddr> {
+        let state = self.inner.state();
+        let mut table = RouteTable::new(self.inner.org);
+        table.add(self.inner.project, &state.containers, &state.rules, &state.addresses);
+        table.find(&Target::Container(id, None))?.upstream
     }
 
     pub(crate) fn live(&self, id: ContainerId) -> Vec<Live> {
@@ -305,8 +322,7 @@ impl Inner {
 
     fn publish(&self, state: &State) {
         let projects = [(self.project, state.containers.wanted(&state.rules))].into();
-        let blueprints =
-            state.containers.iter().map(|entry| (entry.container.id, self.blueprint(state, &entry.container)));
+        let blueprints = state.containers.iter().map(|entry| (entry.container.id, self.blueprint(state, entry)));
         let world = World {
             wanted: Wanted { org: self.org, projects },
             blueprints: blueprints.collect(),
@@ -316,13 +332,17 @@ impl Inner {
         self.world.send_replace(Arc::new(world));
     }
 
-    fn blueprint(&self, state: &State, container: &Container) -> Blueprint {
+    fn blueprint(&self, state: &State, entry: &Entry) -> Blueprint {
+        let container = &entry.container;
         let (image, reference) = state.rules.images.resolve(&container.spec.image).expect("a known image");
         let probes = image.services.iter().map(|service| Probe {
             service: service.name.clone(),
             port: service.port,
             path: service.probe.clone(),
         });
+        let listening: Vec<_> = entry.vitals.listening.iter().flat_map(Listening::services).collect();
+        let asked = if matches!(entry.vitals.listening, Some(Listening::Said(_))) { &listening[..] } else { &[] };
+        let asked = asked.iter().cloned().map(|(service, port)| Probe { service, port, path: "/".to_owned() });
         Blueprint {
             project: self.project,
             generation: container.spec.generation,
@@ -331,8 +351,9 @@ impl Inner {
             secrets: vec!["PASSWORD".parse().expect("a name")],
             limits: container.spec.limits,
             options: image.options.clone(),
-            ports: image.ports.iter().copied().collect(),
-            probes: probes.collect(),
+            ports: image.ports.iter().copied().chain(listening.iter().map(|(_, port)| *port)).collect(),
+            ports_open: entry.is_open(&state.rules),
+            probes: probes.chain(asked).collect(),
             image: Some(reference),
         }
     }
@@ -415,7 +436,7 @@ struct Doorstep;
 
 #[async_trait]
 impl Porch for Doorstep {
-    async fn url(&self, network_gateway: IpAddr) -> io::Result<String> {
+    async fn url(&self, _org: OrgId, network_gateway: IpAddr) -> io::Result<String> {
         Ok(format!("http://{network_gateway}:7001"))
     }
 }

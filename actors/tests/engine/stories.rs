@@ -9,7 +9,7 @@ use orrery_protocol::{
         Phase, ReasonCode,
         plan::{Object, ObjectId, ObjectState},
     },
-    id::{ContainerId, OrgId},
+    id::{ContainerId, OrgId, ProjectId},
 };
 use uuid::Uuid;
 
@@ -207,4 +207,59 @@ pub(crate) async fn twenty(place: &dyn Place) {
     assert_eq!(objects(place, &gateway).await.len(), 20);
     assert_eq!(gateway.changes_in_passes(2).await, 0);
     clean_up(place, &gateway).await;
+}
+
+/// An image that no definition describes: its container is reached where the image says, or where who made it said, and one
+/// that nobody says anything of says so. `bare` exposes nothing.
+pub(crate) async fn any_image(place: &dyn Place, exposing: &str, bare: &str) {
+    let mut gateway = place.gateway();
+    let of = |image: &str| serde_json::json!({"name": "any", "image": format!("generic/{image}")});
+    let mut said = of(bare);
+    said["port"] = 8080.into();
+    let exposing = gateway.create_with(&of(exposing));
+    let (said, bare) = (gateway.create_with(&said), gateway.create_with(&of(bare)));
+    for id in [exposing, said, bare] {
+        gateway.phase(id, Phase::Running).await;
+    }
+    gateway.until("it is known what the images expose", || reason(&gateway, bare) == Some(ReasonCode::NoPort)).await;
+    gateway.until("they are reached", || [exposing, said].iter().all(|id| gateway.upstream(*id).is_some())).await;
+    assert_eq!(gateway.upstream(bare), None);
+    for id in [exposing, said] {
+        let upstream = gateway.upstream(id).expect("it is reached");
+        assert!(place.runtime().answers(upstream, "/").await, "{upstream}");
+    }
+    assert_eq!(gateway.changes_in_passes(2).await, 0, "what is as wanted is left alone");
+    gateway.forget();
+    gateway.until("the next gateway reaches it too", || gateway.upstream(exposing).is_some()).await;
+    clean_up(place, &gateway).await;
+}
+
+/// Organizations and projects that were deleted while nobody served them leave nothing; what belongs to others stays.
+pub(crate) async fn leftovers(place: &dyn Place) {
+    let (mut gone, mut other) = (place.gateway(), place.gateway());
+    let ids = [gone.create("serve"), gone.create("stubborn"), gone.create("done")];
+    let kept = other.create("serve");
+    gone.phase(ids[0], Phase::Running).await;
+    gone.phase(ids[1], Phase::Running).await;
+    gone.phase(ids[2], Phase::Stopped).await;
+    other.phase(kept, Phase::Running).await;
+    gone.end();
+    other.end();
+    let engine = gone.engine();
+    let tenants = engine.tenants().await.expect("an answer");
+    assert_eq!(tenants.get(&gone.org()), Some(&[gone.project()].into()));
+    let before = objects(place, &other).await;
+    let unknown = [ProjectId(Uuid::from_u128(99))].into();
+    engine.remove_projects(gone.org(), &unknown).await.expect("nothing to do");
+    assert_eq!(objects(place, &gone).await.len(), 3);
+    for _ in 0..2 {
+        engine.remove_org(gone.org()).await.expect("removed");
+    }
+    assert!(place.is_empty(gone.org()).await);
+    assert!(!engine.tenants().await.expect("an answer").contains_key(&gone.org()));
+    assert_eq!(objects(place, &other).await, before);
+    engine.remove_projects(other.org(), &[other.project()].into()).await.expect("removed");
+    assert_eq!(objects(place, &other).await, []);
+    engine.remove_org(other.org()).await.expect("removed");
+    assert!(place.is_empty(other.org()).await);
 }

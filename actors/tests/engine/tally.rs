@@ -1,6 +1,7 @@
 //! An engine whose changes are counted.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::{
         Arc,
@@ -10,9 +11,14 @@ use std::{
 
 use async_trait::async_trait;
 use orrery_actors::engine::{
-    EngineVersion, Flow, Listing, LogLine, LogQuery, Making, Network, PullProgress, Runtime, RuntimeError, Usage,
+    EngineVersion, Flow, Listing, LogLine, LogQuery, Making, Network, PullProgress, Runtime, RuntimeError, Tenants,
+    Usage,
 };
-use orrery_protocol::{container::plan::ObjectId, id::OrgId, image::Reference};
+use orrery_protocol::{
+    container::plan::{LocalImageId, ObjectId},
+    id::OrgId,
+    image::Reference,
+};
 
 #[derive(Clone)]
 pub(crate) struct Tally {
@@ -44,6 +50,14 @@ impl Runtime for Tally {
 
     async fn list(&self, org: OrgId) -> Result<Listing, RuntimeError> {
         self.runtime.list(org).await
+    }
+
+    async fn tenants(&self) -> Result<Tenants, RuntimeError> {
+        self.runtime.tenants().await
+    }
+
+    async fn exposed(&self, image: &LocalImageId) -> Result<BTreeSet<u16>, RuntimeError> {
+        self.runtime.exposed(image).await
     }
 
     fn pull(&self, image: &Reference) -> Flow<PullProgress> {

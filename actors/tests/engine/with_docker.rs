@@ -75,6 +75,40 @@ async fn twenty() {
     stories::twenty(&docker!()).await;
 }
 
+#[tokio::test]
+async fn leftovers() {
+    stories::leftovers(&docker!()).await;
+}
+
+#[tokio::test]
+async fn any_image_has_the_services_that_it_exposes() {
+    let docker = docker!();
+    conformance::exposed(&docker, &RealDocker::tagged("web"), &[8080]).await;
+    conformance::exposed(&docker, &RealDocker::tagged("bare"), &[]).await;
+    stories::any_image(&docker, "orrery-test/program:web", "orrery-test/program:bare").await;
+}
+
+/// Where addresses of containers cannot be reached, they are reached by ports of the loopback interface, and by no others.
+#[tokio::test]
+async fn published_ports_lead_to_containers() {
+    let Some(docker) = RealDocker::publishing() else { return };
+    conformance::objects(&docker, &RealDocker::image()).await;
+    stories::any_image(&docker, "orrery-test/program:web", "orrery-test/program:bare").await;
+    let gateway = docker.gateway();
+    let id = gateway.create("serve");
+    gateway.phase(id, Phase::Running).await;
+    let upstream = gateway.upstream(id).expect("it is reached");
+    assert!(upstream.ip().is_loopback() && docker.runtime().answers(upstream, "/").await, "{upstream}");
+    let bindings = inspect(&docker, &gateway, id).await["NetworkSettings"]["Ports"]["8080/tcp"].take();
+    assert_eq!(bindings, json!([{"HostIp": "127.0.0.1", "HostPort": upstream.port().to_string()}]));
+    gateway.tell(id, "restart");
+    gateway.phase(id, Phase::Stopping).await;
+    gateway.phase(id, Phase::Running).await;
+    let again = gateway.upstream(id).expect("it is reached again");
+    assert!(again.ip().is_loopback() && docker.runtime().answers(again, "/").await, "{again}");
+    clean_up(&docker, &gateway).await;
+}
+
 /// The engine's own description of the container.
 async fn inspect(docker: &RealDocker, gateway: &Gateway, id: ContainerId) -> Value {
     let object = stories::objects(docker, gateway).await.into_iter().find(|object| object.labels.container == id);

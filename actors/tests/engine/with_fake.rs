@@ -76,6 +76,19 @@ async fn the_stories() {
     stories::grace(&fake).await;
     stories::a_new_gateway(&fake).await;
     stories::twenty(&fake).await;
+    stories::leftovers(&fake).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_image_has_the_services_that_it_exposes() {
+    let fake = Fake::new();
+    let [exposing, bare] = ["other/web:1", "other/bare:1"].map(|name| name.parse::<Reference>().unwrap());
+    fake.engine.publish_image(&exposing, 1_000);
+    fake.engine.publish_image(&bare, 1_000);
+    fake.engine.expose(&exposing, &[8080]);
+    conformance::exposed(&fake, &image(), &[]).await;
+    stories::any_image(&fake, "other/web:1", "other/bare:1").await;
+    conformance::exposed(&fake, &exposing, &[8080]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,6 +61,8 @@ pub struct NewContainer {
     pub secrets: BTreeMap<VariableName, SecretText>,
     /// What it may have; the rest is up to its image.
     pub limits: NewLimits,
+    /// Where it serves HTTP, if its image is a member's own; otherwise the image says so.
+    pub port: Option<u16>,
 }
 
 /// Limits as far as they were said.
@@ -119,8 +121,7 @@ impl ContainerCommand {
                 named.map(container_id).transpose()?;
                 let name =
                     text("name", name)?.parse().map_err(|invalid: InvalidHost| Refusal::invalid("name", invalid.0))?;
-                let port = port.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
-                Ok(Self::MapHttpService(name, port.ok_or(Refusal::invalid("port", "must be from 1 to 65535"))?))
+                Ok(Self::MapHttpService(name, port_of(port)?))
             }
             "user-containers:activity" => {
                 let ([last], [named]) = optional_fields(event, ["last_activity"], [NAMED])?;
@@ -159,8 +160,8 @@ impl ContainerCommand {
 }
 
 fn new(event: &Map<String, Value>) -> Result<NewContainer, Refusal> {
-    let ([name, image], [runner_name, env, limits]) =
-        optional_fields(event, ["name", "image"], ["runner", "env", "limits"])?;
+    let ([name, image], [runner_name, env, limits, port]) =
+        optional_fields(event, ["name", "image"], ["runner", "env", "limits", "port"])?;
     let image_problem = "must be an image id, or one that leaves the image open, a slash and an image";
     let (env, secrets) = env.map(environment).transpose()?.unwrap_or_default();
     Ok(NewContainer {
@@ -170,7 +171,13 @@ fn new(event: &Map<String, Value>) -> Result<NewContainer, Refusal> {
         env,
         secrets,
         limits: limits.map(new_limits).transpose()?.unwrap_or_default(),
+        port: port.map(port_of).transpose()?,
     })
+}
+
+fn port_of(value: &Value) -> Result<u16, Refusal> {
+    let port = value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
+    port.ok_or(Refusal::invalid("port", "must be from 1 to 65535"))
 }
 
 fn text<'a>(field: &str, value: &'a Value) -> Result<&'a str, Refusal> {
@@ -319,6 +326,11 @@ mod tests {
         check_new(json!({"env": {"ORRERY_URL": "x"}}), Err("env.ORRERY_URL is set by the platform"));
         let broken = "env.A must be without control characters and line breaks";
         check_new(json!({"env": {"A": "1\nB=2"}}), Err(broken));
+        check_new(json!({"port": 8080}), Ok(()));
+        check_new(json!({"port": null}), Ok(()));
+        for bad in [json!(0), json!(65536), json!("8080"), json!(-1), json!(80.5), json!([80])] {
+            check_new(json!({"port": bad}), Err("port must be from 1 to 65535"));
+        }
         check_new(json!({"limits": {"cpus": 0.5, "memory_mb": 512}}), Ok(()));
         check_new(json!({"limits": {"cpus": "2"}}), Err("limits.cpus must be a number of processors"));
         check_new(json!({"limits": {"cpus": -1}}), Err("limits.cpus must be a number of processors"));

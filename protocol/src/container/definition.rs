@@ -19,7 +19,7 @@ pub struct Container {
     pub status: Status,
 }
 
-/// What is wanted of a container. Only commands change it.
+/// What is wanted of a container. Only commands change it; but what its image declares is known once there is the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
     /// Its name for people.

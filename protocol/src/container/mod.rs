@@ -14,6 +14,7 @@ mod clocks;
 mod definition;
 mod environment;
 mod host;
+mod listening;
 mod notes;
 mod observe;
 mod phase;
@@ -31,6 +32,7 @@ pub use environment::{InvalidVariable, SecretId, SecretText, VARIABLES_MAX, Vari
 pub use host::{
     Domain, HostName, InvalidHost, SERVICE_NAME_BYTES_MAX, Service, ServiceName, ServiceState, Site, Target,
 };
+pub use listening::Listening;
 pub use notes::ProjectNotes;
 pub use observe::Observation;
 pub use phase::{Desired, Phase, Reason, ReasonCode};

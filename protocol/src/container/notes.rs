@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Containers, Desired, SecretId, SecretText, ServiceName, VariableName, VariableValue};
+use super::{Containers, Desired, Entry, Listening, SecretId, SecretText, ServiceName, VariableName, VariableValue};
 use crate::id::ContainerId;
 
 /// What is kept for a project. Holds secrets: whoever stores it seals it.
@@ -14,6 +14,9 @@ pub struct ProjectNotes {
     /// Where services listen that containers named.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ports: BTreeMap<ContainerId, BTreeMap<ServiceName, u16>>,
+    /// Where containers listen of whose image there is no definition that says so.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub listening: BTreeMap<ContainerId, Listening>,
     /// Values of variables that are secrets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<ContainerId, BTreeMap<SecretId, SecretText>>,
@@ -24,6 +27,8 @@ impl ProjectNotes {
     pub fn follow(&mut self, containers: &Containers) {
         let named = containers.iter().filter(|entry| !entry.vitals.ports.is_empty());
         self.ports = named.map(|entry| (entry.container.id, entry.vitals.ports.clone())).collect();
+        let listening = |entry: &Entry| Some((entry.container.id, entry.vitals.listening.clone()?));
+        self.listening = containers.iter().filter_map(listening).collect();
         let shall_be =
             |id: ContainerId| containers.get(id).is_some_and(|entry| entry.container.spec.desired != Desired::Deleted);
         self.secrets.retain(|id, _| shall_be(*id));

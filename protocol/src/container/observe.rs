@@ -1,7 +1,10 @@
 //! What engines and probes tell of containers, and what time does to them.
 
+use std::collections::BTreeSet;
+
 use super::{
-    Change, Containers, Desired, Entry, Phase, Reason, ReasonCode, Rules, Run, plan::ObjectId, reduce::begin_stop,
+    Change, Containers, Desired, Entry, Listening, Phase, Reason, ReasonCode, Rules, Run, plan::ObjectId,
+    reduce::begin_stop,
 };
 use crate::id::ContainerId;
 
@@ -49,6 +52,8 @@ pub enum Observation {
     },
     /// This is the object of the engine that it is from now on.
     Adopted(ObjectId),
+    /// Its image exposes these ports.
+    Exposes(BTreeSet<u16>),
 }
 
 impl Containers {
@@ -83,6 +88,7 @@ impl Containers {
             Observation::CannotRun { reason, for_good } => cannot_run(&mut entry, now_ms, reason, *for_good),
             Observation::Probed { answers } => probed(&mut entry, rules, now_ms, *answers),
             Observation::Adopted(object) => entry.vitals.object = Some(object.clone()),
+            Observation::Exposes(ports) => exposes(&mut entry, rules, ports),
         }
         change.put(Some(known), entry);
         change
@@ -158,6 +164,7 @@ fn why(code: ReasonCode) -> Option<Reason> {
         ReasonCode::ProbeFailed => "its services do not answer",
         ReasonCode::EngineUnknown => "the container engine does not answer",
         ReasonCode::Vanished => "it was removed from the engine",
+        ReasonCode::NoPort => "its image exposes no port, and nobody said which one it listens on",
         ReasonCode::Manual
         | ReasonCode::Exited
         | ReasonCode::OutOfMemory
@@ -174,8 +181,12 @@ fn runs(entry: &mut Entry, rules: &Rules, now_ms: u64, generation: u32) {
     match entry.container.status.phase {
         Phase::Pending if is_it && entry.vitals.retry_at_ms.is_none() => {
             // Without a service to ask, running is all there is to see.
-            let ready = entry.container.spec.services_declared.is_empty();
-            entry.turn(now_ms, if ready { Phase::Running } else { Phase::Starting }, None);
+            if entry.is_asked() {
+                entry.turn(now_ms, Phase::Starting, None);
+            } else {
+                let reason = entry.has_nothing_to_reach().then(|| why(ReasonCode::NoPort)).flatten();
+                entry.turn(now_ms, Phase::Running, reason);
+            }
         }
         // Somebody started it by hand; why it shall not run is still so.
         Phase::Stopped => {
@@ -189,6 +200,18 @@ fn runs(entry: &mut Entry, rules: &Rules, now_ms: u64, generation: u32) {
         | Phase::Stopping
         | Phase::Failed
         | Phase::Deleted => {}
+    }
+}
+
+/// What its image exposes become its services, unless somebody said what they are.
+fn exposes(entry: &mut Entry, rules: &Rules, ports: &BTreeSet<u16>) {
+    if !entry.is_open(rules) {
+        return;
+    }
+    entry.listen(&rules.site, Listening::Exposed(ports.clone()));
+    let status = &mut entry.container.status;
+    if status.phase == Phase::Running && status.reason.is_none() && status.services.is_empty() {
+        status.reason = why(ReasonCode::NoPort);
     }
 }
 

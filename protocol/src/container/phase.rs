@@ -89,6 +89,8 @@ words! {
         NoCapacity = "no_capacity",
         /// The engine does not take it as it is.
         Refused = "refused",
+        /// It runs, and nothing says where it listens, so that it has no URL.
+        NoPort = "no_port",
     }
 }
 

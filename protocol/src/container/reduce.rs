@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{
-    Change, Container, ContainerName, Containers, Desired, Entry, Phase, Reason, ReasonCode, Resources, Rules,
-    RunnerName, SecretId, SecretText, Service, ServiceName, ServiceState, Spec, Status, VariableName, Vitals,
+    Change, Container, ContainerName, Containers, Desired, Entry, Listening, Phase, Reason, ReasonCode, Resources,
+    Rules, RunnerName, SecretId, SecretText, Service, ServiceName, ServiceState, Spec, Status, VariableName, Vitals,
 };
 use crate::{
     command::{ContainerCommand, NewContainer},
@@ -144,6 +144,9 @@ impl Containers {
         }
         let (image, _) = rules.images.resolve(&new.image)?;
         check_environment(image, new)?;
+        if new.port.is_some() && !image.leaves_services_open() {
+            return Err(Rejection::invalid("port", "is for images of your own: this one says itself where it listens"));
+        }
         let (env, secrets) = sealed_environment(new, random);
         let limits = limits(image, new);
         limits.check(&rules.bounds).map_err(|out| Rejection::invalid(format!("limits.{}", out.field), out.problem))?;
@@ -182,7 +185,11 @@ impl Containers {
             json!({"user_container_id": id.to_string(), "slug": spec.slug.as_str(), "url": rules.site.url(id, None)});
         let mut change = Change::answering(result);
         let vitals = Vitals { unnamed: self.unnamed, ..Vitals::default() };
-        change.put(None, Entry { container: Container { id, spec, status }, vitals });
+        let mut entry = Entry { container: Container { id, spec, status }, vitals };
+        if let Some(port) = new.port {
+            entry.listen(&rules.site, Listening::Said(port));
+        }
+        change.put(None, entry);
         if !secrets.is_empty() {
             change.secrets.insert(id, secrets);
         }
@@ -389,6 +396,7 @@ fn map_http_service(entry: &mut Entry, rules: &Rules, name: &ServiceName, port: 
     }
     let url = rules.site.url(*id, Some(name));
     status.services.entry(name.clone()).or_insert(Service { url, state: ServiceState::Withdrawn });
+    status.reason.take_if(|reason| reason.code == ReasonCode::NoPort);
     entry.vitals.ports.insert(name.clone(), port);
     entry.route();
     Ok(())

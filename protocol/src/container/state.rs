@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    Container, ContainerClocks, Entry, ResourceBounds, SecretId, SecretText, ServiceName, ServiceState, Site,
-    Unreadable, Vitals,
+    Container, ContainerClocks, Entry, ProjectNotes, ResourceBounds, SecretId, SecretText, ServiceName, ServiceState,
+    Site, Unreadable, Vitals,
     values::{self, ROOT},
 };
 use crate::{
@@ -83,13 +83,14 @@ impl Containers {
 
     /// Takes up again where services listen, as far as a gateway of before has left that behind. What it does not say is
     /// withdrawn until its container does.
-    pub fn recall(&self, ports: &BTreeMap<ContainerId, BTreeMap<ServiceName, u16>>) -> Change {
+    pub fn recall(&self, notes: &ProjectNotes) -> Change {
         let mut change = Change::default();
         for (id, known) in &self.entries {
             let mut entry = known.clone();
             if entry.container.status.phase.is_up() {
-                entry.vitals.ports = ports.get(id).cloned().unwrap_or_default();
+                entry.vitals.ports = notes.ports.get(id).cloned().unwrap_or_default();
             }
+            entry.vitals.listening = notes.listening.get(id).cloned();
             entry.route();
             change.put(Some(known), entry);
         }

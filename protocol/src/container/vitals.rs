@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Container, Phase, Reason, Rules, ServiceName, ServiceState, plan::ObjectId};
+use super::{Container, Listening, Phase, Reason, Rules, ServiceName, ServiceState, plan::ObjectId};
 
 /// One run of a container's program, as an engine tells it from others: when it began, in any unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,6 +17,8 @@ pub struct Vitals {
     pub activity_at_ms: Option<u64>,
     /// Where the services listen that it named in this run.
     pub ports: BTreeMap<ServiceName, u16>,
+    /// Where it listens in every run, if no definition says so; `None` while that is not known.
+    pub listening: Option<Listening>,
     /// How often it was started again since it last ran for long, or since somebody started it.
     pub restarts: u32,
     /// When it will be started again; `None` if nothing keeps it from running.
@@ -47,13 +49,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Where a service listens in the container: where it said, or where its image says; `None` if neither does.
+    /// Where a service listens in the container: where it said, or where its image says, or who made it; `None` if nobody
+    /// does.
     pub fn port(&self, rules: &Rules, service: &ServiceName) -> Option<u16> {
         let said = self.vitals.ports.get(service).copied();
-        said.or_else(|| {
+        let declared = || {
             let image = rules.images.get(&self.container.spec.image.image)?;
             image.services.iter().find(|declared| declared.name == *service).map(|declared| declared.port)
-        })
+        };
+        said.or_else(declared).or_else(|| self.vitals.listening.as_ref()?.port(service))
     }
 
     /// Goes over to a phase, and does to services and clocks what belongs to it.

@@ -337,6 +337,11 @@ impl ContainerImage {
         }
     }
 
+    /// Whether it says nothing of where a container of it listens, because it is not known which image that is.
+    pub fn leaves_services_open(&self) -> bool {
+        self.uri.is_none() && self.services.is_empty()
+    }
+
     /// The image that the definition names; `None` if it leaves that open.
     pub fn reference(&self) -> Option<Reference> {
         let uri = self.uri.clone()?;

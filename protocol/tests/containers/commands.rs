@@ -76,6 +76,11 @@ fn what_is_rejected_changes_no_byte() {
         (ALICE, new(&json!({"limits": {"pids": 1}})), rejected("limits.pids", "is less than a container needs")),
         (
             ALICE,
+            new(&json!({"port": 8080})),
+            rejected("port", "is for images of your own: this one says itself where it listens"),
+        ),
+        (
+            ALICE,
             new(&json!({"image": "n8n:latest", "env": {"N8N_ENCRYPTION_KEY": "plain"}})),
             rejected("env.N8N_ENCRYPTION_KEY", "must be given as a secret"),
         ),

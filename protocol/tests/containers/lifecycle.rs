@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use orrery_protocol::{
-    container::{Caller, Containers, Observation, Phase, Reason, ReasonCode, Run, ServiceState, plan::WantedState},
+    container::{
+        Caller, Containers, Observation, Phase, ProjectNotes, Reason, ReasonCode, Run, ServiceState, plan::WantedState,
+    },
     id::ContainerId,
 };
 use serde_json::json;
@@ -149,7 +151,8 @@ fn after_a_restart_of_the_gateway_only_what_it_left_behind_is_routed() {
     map(&mut scene, id, "web", 9001);
     scene.containers = Containers::read(scene.document.values()).0;
     let api = BTreeMap::from([("api".parse().unwrap(), 9000)]);
-    let change = scene.containers.recall(&BTreeMap::from([(id, api)]));
+    let change =
+        scene.containers.recall(&ProjectNotes { ports: BTreeMap::from([(id, api)]), ..ProjectNotes::default() });
     scene.apply(change);
     use ServiceState::{Up, Withdrawn};
     assert_eq!(["lab", "api", "web"].map(|service| state(&scene, id, service)), [Up, Up, Withdrawn]);

@@ -19,7 +19,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0_u8..22, 0_usize..4, 0_u64..200_000);
+    let step = (0_u8..24, 0_usize..4, 0_u64..200_000);
     proptest::collection::vec(step.prop_map(|(kind, which, number)| Step { kind, which, number }), 1..120)
 }
 
@@ -42,6 +42,7 @@ fn observation(step: &Step) -> Option<Observation> {
             for_good: step.number.is_multiple_of(2),
         },
         16 => Observation::Adopted(ObjectId(step.number.to_string())),
+        22 => Observation::Exposes((0..step.number % 4).map(|at| 8080 + at as u16).collect()),
         _ => return None,
     })
 }

@@ -4,6 +4,7 @@
 mod commands;
 mod engine;
 mod lifecycle;
+mod listening;
 mod machine;
 mod names;
 mod planner;

@@ -1,11 +1,9 @@
 //! Everything at once: members give commands, the engine is hostile, the gateway is restarted and forgets what no document
 //! holds. Then all of it ends, and everything has to become as the members want, for good.
 
-use std::collections::BTreeMap;
-
 use orrery_protocol::{
     container::{
-        Containers, Desired, Observation, Phase,
+        Containers, Desired, Observation, Phase, ProjectNotes,
         plan::{Action, ObjectState, Planner, Wanted},
     },
     id::{ContainerId, ProjectId},
@@ -66,7 +64,7 @@ impl World {
         let (containers, unreadable) = Containers::read(self.scene.document.values());
         assert_eq!(unreadable, []);
         self.scene.containers = containers;
-        let change = self.scene.containers.recall(&BTreeMap::new());
+        let change = self.scene.containers.recall(&ProjectNotes::default());
         self.scene.apply(change);
         self.planner = Planner::default();
     }

@@ -8,7 +8,7 @@ use std::{
 use bollard::{
     Docker as Client,
     models::{
-        ContainerState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum, ImageSummary,
+        ContainerState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum, ImageSummary, Network,
         PortSummary,
     },
     query_parameters as query,
@@ -24,10 +24,10 @@ use orrery_protocol::{
     route::Address,
 };
 
-use super::{ANSWER_LIMIT, within};
+use super::{ANSWER_LIMIT, ORG_LABEL, within};
 use crate::engine::{
     logs::time_ns,
-    runtime::{Found, RuntimeError},
+    runtime::{Found, RuntimeError, Tenants},
 };
 
 /// So many objects are asked about at once.
@@ -123,6 +123,25 @@ pub(super) fn labels(texts: &HashMap<String, String>) -> Option<Labels> {
     })
 }
 
+/// Whose the objects and networks of a list are. One that does not say so is nobody's.
+pub(super) fn tenants(summaries: &[ContainerSummary], networks: &[Network]) -> Tenants {
+    let mut tenants = Tenants::new();
+    for labels in summaries.iter().filter_map(|summary| labels(summary.labels.as_ref()?)) {
+        tenants.entry(labels.org).or_default().insert(labels.project);
+    }
+    let org = |network: &Network| network.labels.as_ref()?.get(ORG_LABEL)?.parse().ok();
+    for org in networks.iter().filter_map(org) {
+        tenants.entry(org).or_default();
+    }
+    tenants
+}
+
+/// A port as images write it: `8080/tcp`, or without the protocol; `None` for one of another protocol.
+pub(super) fn tcp_port(text: &str) -> Option<u16> {
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    port.parse().ok().filter(|&port| port > 0 && protocol == "tcp")
+}
+
 fn address(summary: &ContainerSummary, publishes: bool) -> Option<Address> {
     let networks = summary.network_settings.as_ref()?.networks.as_ref()?;
     let ours = networks.iter().filter(|(name, _)| name.starts_with("orrery-")).map(|(_, network)| network);
@@ -181,6 +200,12 @@ mod tests {
         check("127.0.0.1:5000/a:x", &["127.0.0.1:5000/a:x"]);
         check("ghcr.io/a/b:latest", &["ghcr.io/a/b:latest", "ghcr.io/a/b"]);
         check("<none>:<none>", &[]);
+    }
+
+    #[test]
+    fn ports_of_other_protocols_are_not_reached_over_http() {
+        let ports = ["80/tcp", "53/udp", "8080", "0/tcp", "x/tcp", "65536/tcp", "", "443/sctp"].map(tcp_port);
+        assert_eq!(ports, [Some(80), None, Some(8080), None, None, None, None, None]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use orrery_protocol::{
 use tokio::time::Instant;
 
 use super::{image_id, program::Program};
-use crate::engine::runtime::{Found, Listing, Making, RuntimeError};
+use crate::engine::runtime::{Found, Listing, Making, RuntimeError, Tenants};
 
 /// What somebody does past everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,7 @@ struct Item {
 pub(super) struct State {
     items: Vec<Item>,
     images: BTreeMap<LocalImageId, LocalImage>,
+    exposed: BTreeMap<LocalImageId, BTreeSet<u16>>,
     registry: BTreeMap<Reference, u64>,
     networks: BTreeSet<OrgId>,
     counter: u64,
@@ -73,6 +74,23 @@ impl State {
         let tags = if image.digest.is_none() { BTreeSet::from([image.clone()]) } else { BTreeSet::new() };
         let digests = image.digest.iter().cloned().collect();
         self.images.insert(image_id(image), LocalImage { tags, digests });
+    }
+
+    pub(super) fn expose(&mut self, image: &Reference, ports: &[u16]) {
+        self.exposed.insert(image_id(image), ports.iter().copied().collect());
+    }
+
+    pub(super) fn exposed(&self, image: &LocalImageId) -> Result<BTreeSet<u16>, RuntimeError> {
+        let known = self.images.contains_key(image);
+        if known { Ok(self.exposed.get(image).cloned().unwrap_or_default()) } else { Err(RuntimeError::NotFound) }
+    }
+
+    pub(super) fn tenants(&self) -> Tenants {
+        let mut tenants: Tenants = self.networks.iter().map(|org| (*org, BTreeSet::new())).collect();
+        for Labels { org, project, .. } in self.items.iter().map(|item| item.making.labels) {
+            tenants.entry(org).or_default().insert(project);
+        }
+        tenants
     }
 
     pub(super) fn publish_image(&mut self, image: &Reference, pull_ms: u64) {

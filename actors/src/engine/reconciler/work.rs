@@ -179,7 +179,11 @@ impl Work {
     async fn create(&self, project: ProjectId, generation: u32, image: &LocalImageId) -> Result<(), WorkError> {
         let (org, container) = (self.world.wanted.org, self.container);
         let blueprint = self.world.blueprints.get(&container).filter(|blueprint| blueprint.generation == generation);
-        let blueprint = blueprint.ok_or(WorkError::NoBlueprint)?.clone();
+        let mut blueprint = blueprint.ok_or(WorkError::NoBlueprint)?.clone();
+        if blueprint.ports_open {
+            // Where ports have to be published, they can be only now.
+            blueprint.ports.extend(self.engine.runtime.exposed(image).await?);
+        }
         let (network, url) = open_porch(&self.engine, org).await?;
         let given = self.credentials.environment(project, container, generation).await?;
         if let Some(missing) = blueprint.secrets.iter().find(|name| !given.contains_key(name.as_str())) {
@@ -198,6 +202,6 @@ impl Work {
 /// The network of an organization, and the platform listening there.
 pub(super) async fn open_porch(engine: &Engine, org: OrgId) -> Result<(Network, String), WorkError> {
     let network = engine.runtime.ensure_network(org).await?;
-    let url = engine.porch.url(network.gateway).await?;
+    let url = engine.porch.url(org, network.gateway).await?;
     Ok((network, url))
 }

@@ -2,7 +2,7 @@
 //! project is open it waits.
 
 use orrery_protocol::{
-    command::{ContainerCommand, Refusal, Ticket},
+    command::{ContainerCommand, NewContainer, Refusal, Ticket},
     container::{Caller, Change, Desired, Entry},
     id::{ContainerId, ProjectId, UserId},
 };
@@ -95,7 +95,7 @@ impl Projects {
             Err(rejection) => order.refuse(id, rejection.into(), outcomes),
             Ok(change) => {
                 self.touch(id, &order.command, now_ms);
-                let gated = !change.secrets.is_empty() || matches!(order.command, ContainerCommand::MapHttpService(..));
+                let gated = !change.secrets.is_empty() || says_a_port(&order.command);
                 let then = order.then(change.result.clone());
                 self.apply(id, [change], Some(then), gated, outcomes);
             }
@@ -162,6 +162,11 @@ impl Projects {
         self.gate(id, gated, effects, outcomes);
         self.set_timer();
     }
+}
+
+/// Whether a command says what only notes keep.
+fn says_a_port(command: &ContainerCommand) -> bool {
+    matches!(command, ContainerCommand::MapHttpService(..) | ContainerCommand::New(NewContainer { port: Some(_), .. }))
 }
 
 /// Whether a token of that generation is this container's.

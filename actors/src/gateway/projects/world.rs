@@ -8,11 +8,11 @@ use std::{
 
 use orrery_protocol::{
     container::{
-        Containers, Entry, HostName, Observation, Phase, Rules, Target, VariableValue,
+        Containers, Entry, HostName, Listening, Observation, Phase, Rules, Target, VariableValue,
         plan::{Wanted, WantedContainer, WantedProject, WantedState},
     },
     id::{ContainerId, OrgId, ProjectId},
-    image::ServiceDefinition,
+    image::{ContainerImage, ServiceDefinition},
     project::Project,
     route::RouteTable,
 };
@@ -189,13 +189,20 @@ fn blueprint(project: ProjectId, entry: &Entry, rules: &Rules) -> Blueprint {
         secrets,
         limits: spec.limits,
         options: definition.map(|image| image.options.clone()).unwrap_or_default(),
-        ports: definition.map(|image| image.ports.iter().copied().collect()).unwrap_or_default(),
+        ports: ports(entry, definition),
+        ports_open: entry.is_open(rules),
         probes: probes(entry, rules),
         image: rules.images.resolve(&spec.image).ok().map(|(_, reference)| reference),
     }
 }
 
-/// Who reports is not asked.
+fn ports(entry: &Entry, definition: Option<&ContainerImage>) -> Vec<u16> {
+    let declared = definition.into_iter().flat_map(|image| image.ports.iter().copied());
+    let listening = entry.vitals.listening.iter().flat_map(Listening::services).map(|(_, port)| port);
+    declared.chain(listening).collect()
+}
+
+/// Who reports is not asked, and what an image exposes may be anything.
 fn probes(entry: &Entry, rules: &Rules) -> Vec<Probe> {
     if entry.vitals.watchdog_at_ms.is_some() {
         return Vec::new();
@@ -206,5 +213,119 @@ fn probes(entry: &Entry, rules: &Rules) -> Vec<Probe> {
         let port = entry.port(rules, &service.name)?;
         Some(Probe { service: service.name.clone(), port, path: service.probe.clone() })
     };
-    declared.filter_map(probe).collect()
+    let said = match &entry.vitals.listening {
+        Some(listening @ Listening::Said(_)) => listening.services(),
+        Some(Listening::Exposed(_)) | None => Vec::new(),
+    };
+    let said = said.into_iter().map(|(service, port)| Probe { service, port, path: "/".to_owned() });
+    declared.filter_map(probe).chain(said).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use orrery_protocol::{
+        command::ContainerCommand,
+        container::{Caller, Observation},
+        id::UserId,
+    };
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::fake::{FakeGanymede, IO, ORG, visitor};
+
+    /// A project with one container.
+    struct Scene {
+        rules: Rules,
+        containers: Containers,
+    }
+
+    impl Scene {
+        fn new(fields: Value) -> Self {
+            let rules = visitor::config(Arc::new(FakeGanymede::default())).containers.rules(ORG);
+            let mut event = json!({"type": "user-containers:new", "name": "Notebook"});
+            fields.as_object().unwrap().iter().for_each(|(key, value)| event[key] = value.clone());
+            let mut scene = Self { rules, containers: Containers::default() };
+            scene.reduce(Caller::Member(UserId(Uuid::nil())), &event);
+            scene
+        }
+
+        fn reduce(&mut self, caller: Caller, event: &Value) {
+            let command = ContainerCommand::parse(event).unwrap();
+            let change = self.containers.reduce(&self.rules, caller, &command, 0, &mut || 7).unwrap();
+            self.containers.apply(change);
+        }
+
+        fn hear(&mut self, event: &Value) {
+            self.reduce(Caller::Container(self.entry().container.id), event);
+        }
+
+        fn entry(&self) -> &Entry {
+            self.containers.iter().next().unwrap()
+        }
+
+        fn see(&mut self, observation: &Observation) {
+            let change = self.containers.observe(&self.rules, 0, self.entry().container.id, observation);
+            self.containers.apply(change);
+        }
+
+        fn blueprint(&self) -> Blueprint {
+            let mut all: Vec<_> = blueprints_of(IO, &self.containers, &self.rules).collect();
+            assert_eq!(all.len(), 1);
+            all.remove(0).1
+        }
+
+        /// Ports, whether there may be more, and what is asked of which.
+        fn listening(&self) -> (Vec<u16>, bool, Vec<(String, u16, String)>) {
+            let Blueprint { ports, ports_open, probes, .. } = self.blueprint();
+            let probes = probes.into_iter().map(|probe| (probe.service.to_string(), probe.port, probe.path));
+            (ports, ports_open, probes.collect())
+        }
+    }
+
+    #[test]
+    fn what_a_container_is_made_with_holds_no_secret() {
+        let env = json!({"TZ": "UTC", "KEY": {"value": "canary-1", "secret": true}});
+        let blueprint = Scene::new(json!({"image": "jupyter:minimal", "env": env})).blueprint();
+        assert!(!format!("{blueprint:?}").contains("canary-1"));
+        assert_eq!(blueprint.secrets, ["KEY".parse().unwrap()]);
+        let names: Vec<&str> = blueprint.env.keys().map(String::as_str).collect();
+        assert_eq!(names, ["ORG_HOST", "PUBLIC_URL", "TZ"]);
+        assert_eq!(blueprint.env["ORG_HOST"], format!("org-{ORG}.localhost"));
+        assert_eq!(
+            blueprint.env["PUBLIC_URL"],
+            format!("http://uc-7000000000000000.{}:7000/", blueprint.env["ORG_HOST"])
+        );
+        assert_eq!((blueprint.generation, blueprint.project), (1, IO));
+    }
+
+    #[test]
+    fn services_are_asked_where_they_listen_unless_their_container_reports() {
+        let mut scene = Scene::new(json!({"image": "jupyter:minimal"}));
+        let lab = |port| vec![("lab".to_owned(), port, "/api".to_owned())];
+        assert_eq!(scene.listening(), (vec![8888], false, lab(8888)));
+        scene.see(&Observation::Runs { generation: 1 });
+        scene.hear(&json!({"type": "user-container:map-http-service", "name": "lab", "port": 9999}));
+        assert_eq!(scene.listening(), (vec![8888], false, lab(9999)));
+        scene.hear(&json!({"type": "user-container:watchdog"}));
+        assert_eq!(scene.listening().2, []);
+    }
+
+    #[test]
+    fn an_image_of_ones_own_listens_where_it_says_or_where_its_maker_says() {
+        let mut scene = Scene::new(json!({"image": "generic/web:1"}));
+        assert_eq!(scene.listening(), (vec![], true, vec![]));
+        scene.see(&Observation::Exposes([22, 80].into()));
+        assert_eq!(scene.listening(), (vec![80, 22], false, vec![]), "nobody knows whether it speaks HTTP");
+        let said = Scene::new(json!({"image": "generic/web:1", "port": 7070}));
+        assert_eq!(said.listening(), (vec![7070], false, vec![("main".to_owned(), 7070, "/".to_owned())]));
+    }
+
+    #[test]
+    fn what_is_on_somebodys_own_machine_is_not_made_here() {
+        let scene = Scene::new(json!({"image": "jupyter:minimal", "runner": "laptop"}));
+        assert_eq!(blueprints_of(IO, &scene.containers, &scene.rules).count(), 0);
+    }
 }

@@ -11,6 +11,7 @@ export type Command =
       image: string
       env?: Environment
       limits?: Limits
+      port?: number
     }
   | { type: 'user-containers:delete'; user_container_id: string }
   | { type: 'user-container:start'; user_container_id: string }

@@ -47,7 +47,7 @@ export function ContainerFields({ image, onBack, onCreated }: ContainerFieldsPro
       setBusy(false)
     }
   }
-  const text = (name: 'name' | 'reference' | 'cpus' | 'memory_mb' | 'pids') => ({
+  const text = (name: 'name' | 'reference' | 'port' | 'cpus' | 'memory_mb' | 'pids') => ({
     value: form[name],
     autoComplete: 'off',
     onChange: (event: { target: { value: string } }) => set({ [name]: event.target.value }),
@@ -77,13 +77,22 @@ export function ContainerFields({ image, onBack, onCreated }: ContainerFieldsPro
         }
       />
       {image.generic && (
-        <Field
-          {...text('reference')}
-          label="Image"
-          placeholder="name:tag"
-          error={errors.image}
-          hint="Which image, as the engine knows it. Which ones are allowed is up to the administrator."
-        />
+        <>
+          <Field
+            {...text('reference')}
+            label="Image"
+            placeholder="name:tag"
+            error={errors.image}
+            hint="Which image, as the engine knows it. Which ones are allowed is up to the administrator."
+          />
+          <Field
+            {...text('port')}
+            label="Port"
+            inputMode="numeric"
+            error={errors.port}
+            hint="Where it serves its pages. Left empty, the ports that the image exposes."
+          />
+        </>
       )}
       <EnvironmentFields image={image} rows={form.env} errors={errors} onChange={(env) => set({ env })} />
       <fieldset className={styles.group}>
@@ -106,7 +115,7 @@ export function ContainerFields({ image, onBack, onCreated }: ContainerFieldsPro
   )
 }
 
-const SHOWN = ['name', 'image', 'limits.cpus', 'limits.memory_mb', 'limits.pids']
+const SHOWN = ['name', 'image', 'port', 'limits.cpus', 'limits.memory_mb', 'limits.pids']
 
 /** What is wrong with fields that this form does not have. */
 function Others({ errors, form }: { errors: FieldErrors; form: ContainerForm }) {

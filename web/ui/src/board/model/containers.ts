@@ -136,6 +136,7 @@ const REASONS: Record<string, string> = {
   image_unavailable: 'Its image cannot be had',
   no_capacity: 'There is no room for it at the moment',
   refused: 'The engine does not take it as it is',
+  no_port: 'It has no URL',
 }
 
 /** Why it is in its phase; null where that is plain. */

@@ -24,6 +24,9 @@ test('a form becomes a command: what was left as it is stays out', () => {
   expect(readForm({ ...emptyForm(generic), reference: 'nginx:1' }, generic)).toEqual({
     command: { name: '', image: 'generic/nginx:1' },
   })
+  expect(readForm({ ...emptyForm(generic), reference: 'nginx:1', port: ' 8080 ' }, generic)).toEqual({
+    command: { name: '', image: 'generic/nginx:1', port: 8080 },
+  })
 })
 
 test('what is wrong stands beside its field', () => {
@@ -37,6 +40,11 @@ test('what is wrong stands beside its field', () => {
   const read = readForm({ ...form, env, cpus: 'many', pids: '1.5' }, image)
   expect('errors' in read && Object.keys(read.errors).sort()).toEqual(['env.0', 'env.7', 'limits.cpus', 'limits.pids'])
   expect(readForm(emptyForm(generic), generic)).toEqual({ errors: { image: 'is needed' } })
+  for (const port of ['0', '65536', '80.5', 'http']) {
+    expect(readForm({ ...emptyForm(generic), reference: 'nginx:1', port }, generic)).toEqual({
+      errors: { port: 'must be from 1 to 65535' },
+    })
+  }
 })
 
 test('what the gateway says of a variable stands beside that variable', () => {

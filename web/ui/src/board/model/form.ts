@@ -5,6 +5,7 @@ import type { ImageView } from './images'
 export interface ContainerForm {
   name: string
   reference: string
+  port: string
   env: readonly EnvironmentRow[]
   cpus: string
   memory_mb: string
@@ -31,7 +32,7 @@ export function emptyForm(image: ImageView): ContainerForm {
     secret: variable.secret,
     declared: true,
   }))
-  return { name: '', reference: '', env, cpus: '', memory_mb: '', pids: '' }
+  return { name: '', reference: '', port: '', env, cpus: '', memory_mb: '', pids: '' }
 }
 
 type NewContainer = Omit<Extract<Command, { type: 'user-containers:new' }>, 'type'>
@@ -60,6 +61,8 @@ export function readForm(form: ContainerForm, image: ImageView): { command: NewC
     else if (field !== 'cpus' && !Number.isInteger(number)) errors[`limits.${field}`] = 'must be a whole number'
     else limits[field] = number
   }
+  const port = form.port.trim()
+  if (port !== '' && !isPort(Number(port))) errors.port = 'must be from 1 to 65535'
   const reference = form.reference.trim()
   if (image.generic && reference === '') errors.image = 'is needed'
   if (Object.keys(errors).length > 0) return { errors }
@@ -69,7 +72,12 @@ export function readForm(form: ContainerForm, image: ImageView): { command: NewC
   }
   if (Object.keys(env).length > 0) command.env = env
   if (Object.keys(limits).length > 0) command.limits = limits
+  if (image.generic && port !== '') command.port = Number(port)
   return { command }
+}
+
+function isPort(number: number): boolean {
+  return Number.isInteger(number) && number >= 1 && number <= 65535
 }
 
 /** What the gateway says of fields, under the names that this form has for them. */
