@@ -18,7 +18,7 @@ use orrery_ganymede::{
 };
 use orrery_protocol::{
     container::ProjectNotes,
-    control::{ContainerTokenRequest, GatewayBrief, Lease, Start, Token, Visit, VisitRequest, VisitStanding},
+    control::{ContainerTokenRequest, Deleted, GatewayBrief, Lease, Start, Token, Visit, VisitRequest, VisitStanding},
     document,
     id::{ContainerId, DocumentKey, Epoch, GatewayId, OrgId, ProjectId},
     record::StoredDocument,
@@ -115,6 +115,10 @@ impl ControlPlane for LocalControlPlane {
             Err(error @ ContainerTokenError::UnknownProject(_)) => Err(ControlError::Refused(error.to_string())),
             Err(error) => Err(ControlError::Unavailable(error.to_string())),
         }
+    }
+
+    async fn deleted(&self, asked: &Deleted) -> Result<Deleted, ControlError> {
+        self.pool.deleted(asked).await.map_err(|error| ControlError::Unavailable(error.to_string()))
     }
 
     async fn notes(&self, tenure: &Tenure, project: ProjectId) -> Result<ProjectNotes, ControlError> {

@@ -27,7 +27,7 @@ use crate::{
     nginx::{Front, Standing},
     parts::OwnParts,
     process::{Signals, announce, raise_open_files},
-    up::{gateway_config, process_state},
+    up::{clear_leftovers, gateway_config, process_state},
 };
 
 /// Between two attempts to reach the control plane when the process starts.
@@ -90,10 +90,12 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
         standing.first_followed().await;
         announce_again_and_again(control_plane, ready).await;
     });
+    let leftovers = clear_leftovers(&gateways);
     tracing::info!(listen = %reach.listen, gateway = %claims.gateway, slots = config.slots, "serving");
     announce(&reach, json)?;
 
     signals.stopping().await;
+    leftovers.abort();
     announcing.abort();
     following.abort();
     drop(stop);

@@ -28,7 +28,7 @@ use orrery_web::{
     socket::Sockets,
     state::{EdgeConfig, GanymedeState, GatewayState, ProcessState},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::AbortHandle};
 
 use crate::{
     cli::ConfigArgs,
@@ -123,6 +123,7 @@ async fn serve(role: Role, config: Config, json: bool) -> anyhow::Result<()> {
     // processes answer through the address that is open now.
     ganymede.pool.failover().await?;
     let housekeeping = ganymede.look_after();
+    let leftovers = local.as_ref().map(|local| clear_leftovers(&local.gateways));
     tracing::info!(listen = %reach.listen, data = %folder.path().display(), "serving");
     announce(&reach, json)?;
 
@@ -131,6 +132,9 @@ async fn serve(role: Role, config: Config, json: bool) -> anyhow::Result<()> {
     drop(stop);
     serving.await.context("the server")?;
     housekeeping.abort();
+    if let Some(leftovers) = leftovers {
+        leftovers.abort();
+    }
     names.abort();
     if let Some(local) = &local {
         local.gateways.shutdown().await;
@@ -306,6 +310,12 @@ async fn follow_keys(tokens: Arc<TokenKeys>) {
             Ok(Err(_)) | Err(_) => {}
         }
     }
+}
+
+/// Looks in this process' engine for what was deleted, until it is aborted.
+pub(crate) fn clear_leftovers(gateways: &Gateways) -> AbortHandle {
+    let gateways = gateways.clone();
+    tokio::spawn(async move { gateways.clear_leftovers().await }).abort_handle()
 }
 
 /// What all gateways of a process are made with.

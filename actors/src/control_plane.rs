@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use orrery_protocol::{
     container::ProjectNotes,
-    control::{GatewayBrief, Lease, Token, Visit, VisitRequest, VisitStanding},
+    control::{Deleted, GatewayBrief, Lease, Token, Visit, VisitRequest, VisitStanding},
     id::{ContainerId, Epoch, OrgId, ProjectId},
 };
 use tokio::sync::watch;
@@ -126,6 +126,10 @@ pub trait ControlPlane: Send + Sync + 'static {
         container: ContainerId,
         generation: u32,
     ) -> Result<Token, ControlError>;
+
+    /// Which of these organizations and projects, at most [`Deleted::ASKED_MAX`], Ganymede had and deleted. What it does not
+    /// know is none of them: it may be another installation's.
+    async fn deleted(&self, asked: &Deleted) -> Result<Deleted, ControlError>;
 
     /// What was kept of a project beside its documents; nothing, if nothing was.
     async fn notes(&self, tenure: &Tenure, project: ProjectId) -> Result<ProjectNotes, ControlError>;

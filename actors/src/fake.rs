@@ -12,7 +12,7 @@ use bytes::Bytes;
 use orrery_protocol::{
     access::OrgRole,
     container::ProjectNotes,
-    control::{GatewayBrief, Lease, MemberBrief, ProjectBrief, Token, Visit, VisitRequest, VisitStanding},
+    control::{Deleted, GatewayBrief, Lease, MemberBrief, ProjectBrief, Token, Visit, VisitRequest, VisitStanding},
     id::{ContainerId, DocumentKey, Epoch, OrgId, ProjectId, UserId},
     record::StoredDocument,
 };
@@ -69,6 +69,9 @@ pub(crate) struct World {
     pub(crate) shutdown_disabled: Option<bool>,
     pub(crate) notes: BTreeMap<ProjectId, ProjectNotes>,
     pub(crate) lease_ms: Option<u64>,
+    pub(crate) deleted: Deleted,
+    /// How often it was asked for those.
+    pub(crate) asked_for_deleted: u32,
 }
 
 /// The fake. Clones share it.
@@ -179,6 +182,18 @@ impl ControlPlane for FakeGanymede {
     ) -> Result<Token, ControlError> {
         drop(self.admit(tenure.org(), tenure.epoch())?);
         Ok(Token(format!("container {project} {container} {generation}")))
+    }
+
+    async fn deleted(&self, asked: &Deleted) -> Result<Deleted, ControlError> {
+        let mut world = self.world();
+        if let Some(fault) = world.faults.pop_front() {
+            return Err(fault);
+        }
+        world.asked_for_deleted += 1;
+        Ok(Deleted {
+            organizations: asked.organizations.intersection(&world.deleted.organizations).copied().collect(),
+            projects: asked.projects.intersection(&world.deleted.projects).copied().collect(),
+        })
     }
 
     async fn notes(&self, tenure: &Tenure, project: ProjectId) -> Result<ProjectNotes, ControlError> {

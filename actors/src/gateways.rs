@@ -1,6 +1,8 @@
 //! The organizations that are served in this process: taken on when Ganymede allocates them, let go when it says so, when
 //! their lease ends or when nobody needs them. Nothing is served that was not allocated.
 
+mod leftovers;
+
 use std::{sync::Arc, time::Duration};
 
 use orrery_protocol::{

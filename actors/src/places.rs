@@ -1,7 +1,10 @@
 //! Which organizations are served in this process, and by which actors. Owns the one table that everybody looks into;
 //! starts and ends nothing.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use orrery_protocol::{
     control::GatewayBrief,
@@ -204,6 +207,16 @@ impl Places {
     /// Waits until nobody is served.
     pub(crate) async fn until_empty(&self) {
         self.until(|table| table.places.is_empty()).await;
+    }
+
+    /// The organizations that have a place.
+    pub(crate) fn orgs(&self) -> BTreeSet<OrgId> {
+        self.table.borrow().places.keys().copied().collect()
+    }
+
+    /// Waits until one of these has no place any more.
+    pub(crate) async fn until_one_left(&self, orgs: &BTreeSet<OrgId>) {
+        self.until(|table| orgs.iter().any(|org| !table.places.contains_key(org))).await;
     }
 
     async fn until(&self, reached: impl FnMut(&Table) -> bool) {

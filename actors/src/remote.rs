@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use orrery_protocol::{
     container::ProjectNotes,
     control::{
-        ConfigRequest, ContainerTokenAnswer, ContainerTokenRequest, GatewayBrief, Lease, NotesPull, NotesPush, Ready,
-        Stop, Token, Visit, VisitRequest, VisitStanding,
+        ConfigRequest, ContainerTokenAnswer, ContainerTokenRequest, Deleted, GatewayBrief, Lease, NotesPull, NotesPush,
+        Ready, Stop, Token, Visit, VisitRequest, VisitStanding,
     },
     id::{ContainerId, GatewayId, ProjectId},
 };
@@ -122,6 +122,10 @@ impl ControlPlane for RemoteControlPlane {
         let answer =
             self.client.ask::<ContainerTokenAnswer>("/gateway/container-token", Shown::Gateway(tenure), &asked);
         Ok(answer.await?.token)
+    }
+
+    async fn deleted(&self, asked: &Deleted) -> Result<Deleted, ControlError> {
+        self.client.ask("/gateway/deleted", Shown::Pool(&self.pool_token), asked).await
     }
 
     async fn notes(&self, tenure: &Tenure, project: ProjectId) -> Result<ProjectNotes, ControlError> {

@@ -4,6 +4,7 @@
 //! | route | what proves who asks |
 //! |---|---|
 //! | `POST /gateway/ready` | pool token |
+//! | `POST /gateway/deleted` | pool token |
 //! | `POST /gateway/config` with a handshake | pool token, and the handshake in the body |
 //! | everything else | gateway token, and `Orrery-Epoch` with the epoch that is in it |
 
@@ -53,6 +54,7 @@ pub(crate) fn routes(state: &GanymedeState) -> OpenApiRouter<GanymedeState> {
         .routes(routes!(lease))
         .routes(routes!(stop))
         .routes(routes!(containers::token))
+        .routes(routes!(containers::deleted))
         .routes(routes!(visit))
         .routes(routes!(visit_standing))
         .layer(DefaultBodyLimit::max(limits.body_bytes_max))

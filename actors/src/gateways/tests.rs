@@ -1,4 +1,5 @@
 mod containers;
+mod engine;
 mod lease;
 mod members;
 mod slow;

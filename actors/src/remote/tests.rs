@@ -80,6 +80,7 @@ async fn answer(State(server): State<Server>, uri: axum::http::Uri, headers: Hea
     server.seen.lock().unwrap_or_else(PoisonError::into_inner).push((uri.path().to_owned(), token.clone()));
     let done = match uri.path() {
         "/gateway/ready" => json_of(&parse::<Ready>(&body)),
+        "/gateway/deleted" => json_of(&server.ganymede.deleted(&parse(&body)).await.unwrap()),
         "/gateway/config" if token == "pool" => {
             let handshake = parse::<ConfigRequest>(&body).handshake.unwrap();
             server.ganymede.config(Ask::Handshake(&handshake)).await.map(|brief| json_of(&brief)).unwrap_or_else(refuse)
@@ -338,6 +339,10 @@ async fn each_call_shows_the_token_it_has_to() {
     let (server, plane) = Server::start(&ganymede).await;
     let ready = Ready { gateway_id: gateway(), slots: 3, listen: "127.0.0.1:7101".to_owned() };
     plane.announce(&ready).await.unwrap();
+    let gone = Deleted { organizations: [ORG].into(), projects: [IO].into() };
+    assert_eq!(plane.deleted(&gone).await.unwrap(), Deleted::default());
+    ganymede.world().deleted = gone.clone();
+    assert_eq!(plane.deleted(&gone).await.unwrap(), gone);
     let handshake = Token("shake".to_owned());
     let brief: GatewayBrief = plane.config(Ask::Handshake(&handshake)).await.unwrap();
     let again = plane.config(Ask::Handshake(&handshake)).await;
@@ -352,6 +357,7 @@ async fn each_call_shows_the_token_it_has_to() {
     assert_eq!(plane.renew(&tenure).await, Err(ControlError::Stale));
 
     assert_eq!(server.seen("/gateway/ready"), ["pool"]);
+    assert_eq!(server.seen("/gateway/deleted"), ["pool", "pool"]);
     assert_eq!(server.seen("/gateway/config"), ["pool", "pool", "newer"]);
     assert_eq!(server.seen("/gateway/lease"), [brief.gateway_token.0.as_str(), "newer"]);
     assert_eq!(server.seen("/gateway/data/push"), ["newer"]);

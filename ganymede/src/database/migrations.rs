@@ -12,6 +12,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "people and organizations", include_str!("../../migrations/0001_people.sql")),
     (2, "gateway pool", include_str!("../../migrations/0002_pool.sql")),
     (3, "notes of projects", include_str!("../../migrations/0003_notes.sql")),
+    (4, "tombstones", include_str!("../../migrations/0004_tombstones.sql")),
 ];
 
 /// Each step runs once, in a transaction of its own; on PostgreSQL one process at a time.

@@ -8,6 +8,7 @@ mod brief;
 mod error;
 mod members;
 mod projects;
+mod tombstones;
 
 use orrery_protocol::{
     access::OrgRole,
@@ -145,8 +146,14 @@ impl Orgs {
     /// Removes an organization with its projects, memberships and everything else that the tables know of it. `false` if it
     /// is not there. Whoever serves it and its documents are the [pool](crate::pool)'s and the [data](crate::data)'s.
     pub(crate) async fn delete(&self, id: OrgId) -> Result<bool, DatabaseError> {
+        let mut tx = self.database.begin().await?;
         let delete = sqlx::query("DELETE FROM orgs WHERE id = $1").bind(id.to_string());
-        Ok(delete.execute(self.database.sqlx()).await?.rows_affected() == 1)
+        let deleted = delete.execute(&mut *tx).await?.rows_affected() == 1;
+        if deleted {
+            tombstones::bury(&mut tx, id).await?;
+        }
+        tx.commit().await?;
+        Ok(deleted)
     }
 }
 

@@ -163,6 +163,7 @@ impl Orgs {
             return Ok(false);
         }
         sqlx::query("DELETE FROM projects WHERE id = $1").bind(id.to_string()).execute(&mut *tx).await?;
+        super::tombstones::bury(&mut tx, id).await?;
         tx.commit().await?;
         Ok(true)
     }

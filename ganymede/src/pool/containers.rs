@@ -1,7 +1,7 @@
-//! What a gateway asks for the containers of its organization: to be known by.
+//! What a gateway asks for containers: what those of its organization are known by, and whose are nobody's any more.
 
 use orrery_protocol::{
-    control::{ContainerTokenRequest, Token},
+    control::{ContainerTokenRequest, Deleted, Token},
     id::ProjectId,
 };
 
@@ -29,6 +29,14 @@ pub enum ContainerTokenError {
 }
 
 impl Pool {
+    /// Which of these organizations and projects were deleted here: what is left of them can go.
+    ///
+    /// # Errors
+    /// The data base does not answer.
+    pub async fn deleted(&self, asked: &Deleted) -> Result<Deleted, DatabaseError> {
+        self.inner.parts.orgs.deleted(asked).await
+    }
+
     /// What a container shows the gateways of its organization, this one and those that follow.
     ///
     /// # Errors

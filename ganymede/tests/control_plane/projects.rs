@@ -3,6 +3,7 @@
 use orrery_ganymede::orgs::{CreateProjectError, PROJECTS_MAX, ProjectRoleError};
 use orrery_protocol::{
     access::{OrgRole, Role},
+    control::Deleted,
     id::{OrgId, ProjectId, UserId},
 };
 use uuid::Uuid;
@@ -131,7 +132,15 @@ async fn a_deleted_project_is_gone(scratch: Scratch) {
     assert!(!world.orgs.delete_project(io.id).await.unwrap());
     assert_eq!(world.orgs.project(io.id).await.unwrap(), None);
     assert_eq!(world.orgs.access(alice.id, io.id).await.unwrap(), None);
-    assert_eq!(world.orgs.projects(org.id).await.unwrap(), [europa]);
+    assert_eq!(world.orgs.projects(org.id).await.unwrap(), std::slice::from_ref(&europa));
+    let asked = Deleted { organizations: [org.id].into(), projects: [io.id, europa.id, NOWHERE].into() };
+    let deleted = Deleted { projects: [io.id].into(), ..Deleted::default() };
+    assert_eq!(world.orgs.deleted(&asked).await.unwrap(), deleted, "what never was here was not deleted here");
+    // As after a backup was restored into tables that know more.
+    let insert = "INSERT INTO projects (id, org_id, name, active, created_at) VALUES ($1, $2, 'x', 0, 0)";
+    let insert = sqlx::query(insert).bind(io.id.to_string()).bind(org.id.to_string());
+    insert.execute(scratch.database.sqlx()).await.unwrap();
+    assert_eq!(world.orgs.deleted(&asked).await.unwrap(), Deleted::default(), "what is here is not gone");
 }
 
 async fn an_organization_has_at_most_a_thousand_projects(scratch: Scratch) {

@@ -10,7 +10,7 @@ use orrery_ganymede::{
     tokens::GatewayClaims,
 };
 use orrery_protocol::{
-    control::Pull,
+    control::{Deleted, Pull},
     id::{DocumentKey, DocumentName, OrgId, ProjectId},
     record::{
         Record, StoredDocument,
@@ -318,7 +318,11 @@ async fn an_organization_is_dissolved_with_its_documents(scratch: Scratch) {
     let theirs = world.claims(&world.pool.start(other).await.unwrap());
     data.append(&theirs, updates(&theirs, &elsewhere, 1, std::slice::from_ref(&secret))).await.unwrap();
 
+    let asked = Deleted { organizations: [*org, other, OrgId(Uuid::from_u128(9))].into(), ..Deleted::default() };
+    assert_eq!(world.pool.deleted(&asked).await.unwrap(), Deleted::default());
     assert!(world.pool.dissolve(*org, data.erase(*org)).await.unwrap());
+    let deleted = Deleted { organizations: [*org].into(), ..Deleted::default() };
+    assert_eq!(world.pool.deleted(&asked).await.unwrap(), deleted, "what is left of it elsewhere can go");
     assert_eq!(world.orgs.org(*org).await.unwrap(), None);
     assert_eq!(world.orgs.project(archive.project).await.unwrap(), None);
     assert_eq!((world.hosts.serving(*org), world.hosts.serving(other)), (0, 1));

@@ -1,19 +1,19 @@
-//! What gateways keep and get for the containers of their organization.
+//! What gateways keep and get for containers.
 
 use axum::{Json, extract::State};
 use orrery_protocol::{
     container::ProjectNotes,
-    control::{ContainerTokenAnswer, ContainerTokenRequest, NotesPull, NotesPush},
+    control::{ContainerTokenAnswer, ContainerTokenRequest, Deleted, NotesPull, NotesPush},
 };
 use serde_json::Value;
 
 use super::{
-    caller::Serving,
+    caller::{Process, Serving},
     done,
-    shape::{ContainerTokenForm, ContainerTokenShape, NotesPullForm, NotesPushForm, NotesShape, Nothing},
+    shape::{ContainerTokenForm, ContainerTokenShape, DeletedShape, NotesPullForm, NotesPushForm, NotesShape, Nothing},
 };
 use crate::{
-    error::{ApiError, ErrorBody},
+    error::{ApiError, ErrorBody, ErrorCode},
     message::Message,
     state::GanymedeState,
 };
@@ -38,6 +38,30 @@ pub(super) async fn token(
 ) -> Result<Json<ContainerTokenAnswer>, ApiError> {
     let token = state.pool.container_token(&claims, &asked).await?;
     Ok(Json(ContainerTokenAnswer { token }))
+}
+
+/// Which organizations and projects were deleted: whoever asks has things of theirs, and serves none of them.
+#[utoipa::path(
+    post,
+    path = "/gateway/deleted",
+    operation_id = "gateway_deleted",
+    tag = "internal",
+    request_body = DeletedShape,
+    responses(
+        (status = 200, description = "those that were here and were deleted", body = DeletedShape),
+        (status = 413, description = "more than 500", body = ErrorBody),
+    ),
+    security(("pool" = []))
+)]
+pub(super) async fn deleted(
+    State(state): State<GanymedeState>,
+    _: Process,
+    Message(asked): Message<Deleted>,
+) -> Result<Json<Deleted>, ApiError> {
+    if asked.len() > Deleted::ASKED_MAX {
+        return Err(ApiError::new(ErrorCode::TooLarge, "too many organizations and projects at once"));
+    }
+    Ok(Json(state.pool.deleted(&asked).await?))
 }
 
 /// What was kept of a project beside its documents.

@@ -125,9 +125,21 @@ pub(super) struct NotesShape {
     /// Where services listen, by name.
     #[schema(required = false)]
     ports: BTreeMap<String, BTreeMap<String, u16>>,
+    /// Where containers listen that no definition describes: `{"said": port}` or `{"exposed": [port]}`.
+    #[schema(required = false)]
+    listening: BTreeMap<String, Value>,
     /// Values of variables that are secrets, by the number that the document has for them.
     #[schema(required = false)]
     secrets: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// Organizations and projects: those that are asked about, and of these the ones that were deleted.
+#[derive(ToSchema)]
+pub(super) struct DeletedShape {
+    #[schema(required = false)]
+    organizations: Vec<Uuid>,
+    #[schema(required = false)]
+    projects: Vec<Uuid>,
 }
 
 /// Somebody came back from Ganymede to a container's host.

@@ -113,6 +113,7 @@ const TABLE: &[(&str, &str, [u16; 15])] = &[
     ("POST",   "/gateway/lease",                       [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
     ("POST",   "/gateway/stop",                        [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
     ("POST",   "/gateway/container-token",             [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
+    ("POST",   "/gateway/deleted",                     [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401, 401]),
     ("POST",   "/gateway/notes/pull",                  [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
     ("POST",   "/gateway/notes/push",                  [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401]),
     ("POST",   "/gateway/visit",                       [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 403, 401]),
@@ -275,6 +276,7 @@ impl Place {
             ("POST", "/gateway/container-token") => {
                 Some(json!({"project": self.project, "container": ContainerId::from_random(1), "generation": 1}))
             }
+            ("POST", "/gateway/deleted") => Some(json!({"organizations": [self.org], "projects": [self.project]})),
             ("POST", "/gateway/visit") => Some(json!({"code": "c", "host": "h", "nonce": "n"})),
             ("POST", "/gateway/visit/standing") => Some(json!({"user": self.owner, "session": "s"})),
             _ => None,

@@ -3,9 +3,9 @@ use orrery_protocol::{
     access::{OrgRole, Role},
     container::ProjectNotes,
     control::{
-        Appended, ConfigRequest, ContainerTokenAnswer, ContainerTokenRequest, GatewayBrief, Lease, MemberBrief,
-        NotesPull, NotesPush, ProjectBrief, Pull, Pushed, Ready, SessionDigest, Stop, Token, Visit, VisitRequest,
-        VisitStanding,
+        Appended, ConfigRequest, ContainerTokenAnswer, ContainerTokenRequest, Deleted, GatewayBrief, Lease,
+        MemberBrief, NotesPull, NotesPush, ProjectBrief, Pull, Pushed, Ready, SessionDigest, Stop, Token, Visit,
+        VisitRequest, VisitStanding,
     },
     id::{ContainerId, DocumentName, Epoch, GatewayId, OrgId, ProjectId, UserId},
 };
@@ -85,10 +85,13 @@ fn what_is_said_of_containers_has_the_form_that_is_described() {
     check::<NotesPushForm>(&push, &push);
     let notes = json!({
         "ports": {container.to_string(): {"web": 8080}},
+        "listening": {container.to_string(): {"said": 8080}},
         "secrets": {container.to_string(): {}},
     });
     let notes: ProjectNotes = serde_json::from_value(notes).unwrap();
     check::<NotesShape>(&notes, &ProjectNotes::default());
+    let deleted = Deleted { organizations: [ORG].into(), projects: [PROJECT].into() };
+    check::<DeletedShape>(&deleted, &deleted);
     let visit = VisitRequest { code: token(), host: text(), nonce: text() };
     check::<VisitForm>(&visit, &visit);
     check::<VisitShape>(&Visit { token: token(), ttl_s: 1 }, &Visit { token: token(), ttl_s: 1 });
