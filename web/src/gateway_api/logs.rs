@@ -1,7 +1,8 @@
-//! What containers print, as server-sent events: a line an event, its id the time and place of the line, so that who comes back
-//! with `Last-Event-ID` goes on where they were. A reader who does not read is not read to: the engine waits.
+//! What containers print, as server-sent events: a line an event. Its id is the time of the line and its place among the lines of
+//! that time, so that who comes back with `Last-Event-ID` goes on where they were. A reader who does not read is not read to: the
+//! engine waits.
 
-use std::{convert::Infallible, future::ready, time::Duration};
+use std::{convert::Infallible, fmt, future::ready, str::FromStr, time::Duration};
 
 use axum::{
     Extension,
@@ -76,33 +77,82 @@ pub(super) async fn show(
     let project = project.parse().map_err(|_| ApiError::not_found())?;
     let principal = admit(&state.gateways, &access, named.map(|Extension(hint)| hint), project)?;
     let id = id.parse().map_err(|error: InvalidId| ApiError::invalid("id", error.to_string()))?;
-    let after_ns = last_event(&headers)?;
-    let tail = if after_ns.is_some() { None } else { Some(params.tail.unwrap_or(TAIL).min(TAIL_MAX)) };
+    let last = last_event(&headers)?;
+    let tail = if last.is_some() { None } else { Some(params.tail.unwrap_or(TAIL).min(TAIL_MAX)) };
+    // The lines of the same time come again: only by all of them is it known which one was the last.
+    let after_ns = last.map(|last| last.at_ns.saturating_sub(1));
     let query = LogQuery { tail, follow: params.follow.as_deref() == Some("1"), after_ns };
     let lines = state.gateways.logs(principal.org, project, id, query).await?;
     let gateways = state.gateways.clone();
     // Whoever may not read any more is not read to: looked at with each line.
     let lines = lines.take_while(move |_| ready(gateways.admits(&principal)));
-    Ok(Sse::new(events(lines)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    Ok(Sse::new(events(lines, last)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-/// When the last line was printed that the reader has.
-fn last_event(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+/// The last line that the reader has.
+fn last_event(headers: &HeaderMap) -> Result<Option<Mark>, ApiError> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
-    let at_ns = value.to_str().ok().and_then(|id| id.parse().ok());
-    at_ns.map(Some).ok_or_else(|| ApiError::invalid("last-event-id", "must be the id of an event of this stream"))
+    let last = value.to_str().ok().and_then(|id| id.parse().ok());
+    last.map(Some).ok_or_else(|| ApiError::invalid("last-event-id", "must be the id of an event of this stream"))
 }
 
-fn events(lines: impl Stream<Item = Result<LogLine, RuntimeError>>) -> impl Stream<Item = Result<Event, Infallible>> {
+/// A line of a container: when it was printed, in nanoseconds since 1970, and how many of the same time came before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Mark {
+    at_ns: u64,
+    place: u64,
+}
+
+impl fmt::Display for Mark {
+    /// Hardly ever are there two of one time.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            0 => write!(f, "{}", self.at_ns),
+            place => write!(f, "{}-{place}", self.at_ns),
+        }
+    }
+}
+
+impl FromStr for Mark {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (at_ns, place) = text.split_once('-').unwrap_or((text, "0"));
+        Ok(Self { at_ns: at_ns.parse()?, place: place.parse()? })
+    }
+}
+
+impl Mark {
+    /// Of the line that follows, printed at `at_ns`.
+    fn next(before: Option<Self>, at_ns: u64) -> Self {
+        let same = before.filter(|before| before.at_ns == at_ns);
+        Self { at_ns, place: same.map_or(0, |before| before.place + 1) }
+    }
+}
+
+/// Lines with their marks, from the first that comes after `last`. There have to be all of its time.
+fn marked<S: Stream<Item = LogLine>>(lines: S, last: Option<Mark>) -> impl Stream<Item = (Mark, LogLine)> {
+    let lines = lines.scan(None, |before, line| {
+        let mark = Mark::next(*before, line.at_ns);
+        *before = Some(mark);
+        ready(Some((mark, line)))
+    });
+    lines.skip_while(move |(mark, _)| ready(last.is_some_and(|last| *mark <= last)))
+}
+
+fn events(
+    lines: impl Stream<Item = Result<LogLine, RuntimeError>>,
+    last: Option<Mark>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
     // What the engine fails at ends the stream: who wants to go on comes back with the last id.
     let lines = lines.take_while(|line| ready(line.is_ok())).filter_map(|line| ready(line.ok()));
-    lines.map(|line| {
+    marked(lines, last).map(|(mark, line)| {
         let source = match line.source {
             LogSource::Out => "stdout",
             LogSource::Err => "stderr",
         };
         let text = String::from_utf8_lossy(&line.text);
-        Ok(Event::default().id(line.at_ns.to_string()).event(source).data(json!({ "text": text }).to_string()))
+        Ok(Event::default().id(mark.to_string()).event(source).data(json!({ "text": text }).to_string()))
     })
 }
 
@@ -122,6 +172,50 @@ impl From<LogsError> for ApiError {
                 tracing::warn!(%error, "logs cannot be shown");
                 away("the container engine does not answer".to_owned())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, stream};
+
+    use super::*;
+
+    fn lines(times: &[u64]) -> Vec<LogLine> {
+        let line = |(at, &at_ns): (usize, &u64)| LogLine { at_ns, source: LogSource::Out, text: at.to_string().into() };
+        times.iter().enumerate().map(line).collect()
+    }
+
+    /// What somebody reads who was there up to `last`, by the engine's answer to what is asked of it then.
+    fn read(all: &[LogLine], last: Option<Mark>) -> Vec<(String, String)> {
+        let after_ns = last.map(|last| last.at_ns - 1);
+        let answer = all.iter().filter(|line| after_ns.is_none_or(|after_ns| line.at_ns > after_ns)).cloned();
+        let read = marked(stream::iter(answer.collect::<Vec<_>>()), last).collect::<Vec<_>>().now_or_never();
+        let text = |line: LogLine| String::from_utf8(line.text.to_vec()).unwrap();
+        read.unwrap().into_iter().map(|(mark, line)| (mark.to_string(), text(line))).collect()
+    }
+
+    #[test]
+    fn who_comes_back_after_any_line_loses_none_and_reads_none_twice() {
+        let all = lines(&[5, 7, 7, 7, 8, 9, 9]);
+        let whole = read(&all, None);
+        let ids: Vec<&str> = whole.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(ids, ["5", "7", "7-1", "7-2", "8", "9", "9-1"]);
+        for (at, (id, _)) in whole.iter().enumerate() {
+            assert_eq!(read(&all, Some(id.parse().unwrap())), whole[at + 1..], "after {id}");
+        }
+    }
+
+    #[test]
+    fn only_ids_of_events_are_ids() {
+        let headers = |id: &'static str| {
+            HeaderMap::from_iter([(http::HeaderName::from_static("last-event-id"), http::HeaderValue::from_static(id))])
+        };
+        assert_eq!(last_event(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(last_event(&headers("7-2")).unwrap(), Some(Mark { at_ns: 7, place: 2 }));
+        for bad in ["", "x", "7-", "-7", "7-2-1", "18446744073709551616"] {
+            assert!(last_event(&headers(bad)).is_err(), "{bad:?}");
         }
     }
 }
