@@ -18,7 +18,7 @@ use orrery_ganymede::{
 };
 use serde::Serialize;
 
-use crate::{cli::ConfigArgs, config::Config, data::DataFolder, output};
+use crate::{cli::ConfigArgs, config::Config, containers::platform_elsewhere, data::DataFolder, output};
 
 /// How long a control plane may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -59,6 +59,7 @@ fn checks(config: &Config) -> anyhow::Result<Vec<Check>> {
     results.push(("data base", runtime.block_on(database(config))));
     if !config.gateway.ganymede_url.is_empty() {
         results.push(("control plane", runtime.block_on(control_plane(&config.gateway.ganymede_url))));
+        results.push(("containers.orrery_url", Ok(platform_of_containers(config))));
     }
     if let Some(settings) = config.dns()? {
         results.push(("name server", runtime.block_on(name_server(&settings))));
@@ -89,6 +90,15 @@ async fn control_plane(url: &str) -> anyhow::Result<String> {
     let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
     let answer = client.get(format!("{}/api/health", url.trim_end_matches('/'))).send().await?;
     Ok(format!("answers {}", answer.status()))
+}
+
+/// Where containers of a gateway process reach the platform, and for whom that is not enough.
+fn platform_of_containers(config: &Config) -> String {
+    platform_elsewhere(config).unwrap_or_else(|| {
+        "is not set: containers reach this gateway process alone, and not the one that serves their organization next. With \
+         several on this machine, say where its containers reach the control plane"
+            .to_owned()
+    })
 }
 
 async fn name_server(settings: &DnsSettings) -> anyhow::Result<String> {

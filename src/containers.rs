@@ -17,7 +17,8 @@ pub(crate) struct Containers {
     /// What runs them; without it they are kept and wait.
     pub(crate) engine: Option<Engine>,
     porches: Arc<Porches>,
-    orrery_url: String,
+    /// Where containers reach the platform, unless that is here.
+    elsewhere: Option<String>,
     listen: SocketAddr,
 }
 
@@ -27,19 +28,23 @@ impl Containers {
         let porches = Arc::new(Porches::default());
         let engine =
             (config.engine.enabled != EngineUse::Off).then(|| Engine::connect(&config.engine, porches.clone()));
-        let orrery_url = config.containers.orrery_url.clone();
-        Ok(Self { rules: rules(config, listen)?, engine, porches, orrery_url, listen })
+        Ok(Self { rules: rules(config, listen)?, engine, porches, elsewhere: platform_elsewhere(config), listen })
     }
 
     /// From now on containers reach these gateways.
     pub(crate) fn open(&self, gateways: GatewayState) {
-        self.porches.open(self.listen, routes::porch(gateways), &self.orrery_url);
+        self.porches.open(self.listen, routes::porch(gateways), self.elsewhere.clone());
     }
 
     /// Containers reach nobody here any more.
     pub(crate) fn close(&self) {
         self.porches.close();
     }
+}
+
+/// Where containers reach the platform if not at this process: only who runs it knows what its containers can reach.
+pub(crate) fn platform_elsewhere(config: &Config) -> Option<String> {
+    Some(config.containers.orrery_url.clone()).filter(|url| !url.is_empty())
 }
 
 fn rules(config: &Config, listen: SocketAddr) -> anyhow::Result<ContainerRules> {

@@ -1,5 +1,6 @@
 //! Where containers reach the platform: on the address that their network has on this host, whatever the public listener is.
-//! What is served there is only what a container's token may call.
+//! What is served there is only what a container's token may call. Or elsewhere, where the organization's gateway is reached by
+//! the path of its address, whichever process it is in.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -10,6 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use orrery_actors::engine::Porch;
+use orrery_protocol::id::OrgId;
 use orrery_web::{envelope::Site, server::Server};
 use tokio::task::AbortHandle;
 
@@ -24,8 +26,8 @@ pub(crate) struct Porches {
 struct Opened {
     public: SocketAddr,
     site: Site,
-    /// Where containers reach the platform if they were told.
-    configured: Option<String>,
+    /// Where containers reach the platform instead.
+    elsewhere: Option<String>,
 }
 
 /// Ends with its porch.
@@ -38,10 +40,10 @@ impl Drop for Listening {
 }
 
 impl Porches {
-    /// The public listener is at `public`; `site` is what containers may call. `configured` replaces every address.
-    pub(crate) fn open(&self, public: SocketAddr, site: Site, configured: &str) {
-        let configured = (!configured.is_empty()).then(|| configured.trim_end_matches('/').to_owned());
-        self.opened.set(Opened { public, site, configured }).ok();
+    /// The public listener is at `public`; `site` is what containers may call here. They do not come here if the platform is
+    /// `elsewhere`.
+    pub(crate) fn open(&self, public: SocketAddr, site: Site, elsewhere: Option<String>) {
+        self.opened.set(Opened { public, site, elsewhere }).ok();
     }
 
     /// Nobody is listened to any more.
@@ -52,10 +54,10 @@ impl Porches {
 
 #[async_trait]
 impl Porch for Porches {
-    async fn url(&self, network_gateway: IpAddr) -> io::Result<String> {
+    async fn url(&self, org: OrgId, network_gateway: IpAddr) -> io::Result<String> {
         let opened = self.opened.get().ok_or_else(|| io::Error::other("this process is starting"))?;
-        if let Some(url) = &opened.configured {
-            return Ok(url.clone());
+        if let Some(url) = &opened.elsewhere {
+            return Ok(format!("{}/-/gw/org-{org}", url.trim_end_matches('/')));
         }
         // The same port as the public one: what a container was told when it was made is true after a restart.
         let address = SocketAddr::new(network_gateway, opened.public.port());

@@ -67,8 +67,10 @@ async fn each_route_of_ganymede_takes_one_kind_of_token() {
     let of_org = json!({"organization_id": org.id});
     let data = json!({"organization_id": org.id, "data": {}});
     let ready = json!({"gateway_id": gateway.id, "slots": 1, "listen": gateway.address.to_string()});
-    let routes: [(&str, &Value, &str); 6] = [
+    let deleted = json!({"organizations": [org.id], "projects": []});
+    let routes: [(&str, &Value, &str); 7] = [
         ("/gateway/ready", &ready, "pool"),
+        ("/gateway/deleted", &deleted, "pool"),
         ("/gateway/config", &json!({}), "gateway"),
         ("/gateway/lease", &json!({}), "gateway"),
         ("/gateway/data/pull", &of_org, "gateway"),
