@@ -19,7 +19,7 @@ use crate::support::{
 const GATEWAYS: usize = 3;
 const TYPISTS: usize = 6;
 /// Lines of one typist while something is wrong.
-const MEANWHILE: u64 = 50;
+const MEANWHILE: u64 = 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
@@ -145,7 +145,7 @@ impl Campaign<'_> {
     /// Everybody can work again, and the pool is whole.
     fn recovers(&self) {
         for typist in &self.typists {
-            let latest = || typist.confirmed()["latest"].as_u64().expect("a clock");
+            let latest = || typist.order("latestConfirmed", json!({})).as_u64().expect("a clock");
             let before = latest();
             types_on(typist, 5);
             wait_for("its work is confirmed again", || (latest() > before).then_some(()));
@@ -216,7 +216,7 @@ fn whatever_happens_what_was_acknowledged_is_there() {
     let hosts = (0..GATEWAYS).map(host).collect();
     let clients = Clients::start();
     let access = ganymede.access();
-    let typists = typists(&clients, &access, TYPISTS);
+    let typists = typists(&clients, &access, TYPISTS, 50);
     let mut campaign = Campaign { ganymede, hosts, disk, typists };
     let mut played = BTreeMap::<Fault, u32>::new();
     loop {

@@ -68,7 +68,7 @@ fn an_organization_moves_twenty_times_while_people_type() {
     const MOVES: u64 = 20;
     let server = Server::start();
     let (clients, access, org) = (Clients::start(), server.access(), server.org());
-    let typists = typists(&clients, &access, 10);
+    let typists = typists(&clients, &access, 10, 20);
     for number in 0..MOVES {
         let slot = server.slot_of(org).expect("it is served")["slot"].clone();
         types_on(&typists[0], 10);
@@ -107,7 +107,7 @@ fn nothing_acknowledged_is_lost_when_a_gateway_is_killed() {
     let server = Server::ganymede(&BRISK);
     let mut gateways: Vec<Process> = (0..2).map(|_| server.gateway(1, &BRISK)).collect();
     let (clients, access) = (Clients::start(), server.access());
-    let typists = typists(&clients, &access, 10);
+    let typists = typists(&clients, &access, 10, 20);
     for _ in 0..3 {
         types_on(&typists[0], 30);
         let address = server.slot_of(server.org()).expect("it is served")["listen"].clone();
@@ -130,7 +130,7 @@ fn nothing_acknowledged_is_lost_when_ganymede_is_killed() {
     let mut server = Server::ganymede(&BRISK);
     let _gateways: Vec<Process> = (0..2).map(|_| server.gateway(1, &BRISK)).collect();
     let (clients, access) = (Clients::start(), server.access());
-    let typists = typists(&clients, &access, 10);
+    let typists = typists(&clients, &access, 10, 20);
     for _ in 0..3 {
         types_on(&typists[0], 30);
         server.kill();
@@ -144,7 +144,7 @@ fn a_gateway_that_slept_past_its_lease_writes_nothing_more() {
     let server = Server::ganymede(&BRISK);
     let gateways: Vec<Process> = (0..2).map(|_| server.gateway(1, &BRISK)).collect();
     let (clients, access) = (Clients::start(), server.access());
-    let typists = typists(&clients, &access, 4);
+    let typists = typists(&clients, &access, 4, 20);
     types_on(&typists[0], 30);
     let before = server.slot_of(server.org()).expect("it is served");
     let address = before["listen"].as_str().expect("an address").to_owned();
@@ -165,7 +165,7 @@ fn a_terminated_gateway_hands_its_organization_on() {
     let server = Server::ganymede(&BRISK);
     let mut gateways: Vec<Process> = (0..2).map(|_| server.gateway(1, &BRISK)).collect();
     let (clients, access) = (Clients::start(), server.access());
-    let typists = typists(&clients, &access, 4);
+    let typists = typists(&clients, &access, 4, 20);
     types_on(&typists[0], 30);
     let before = server.slot_of(server.org()).expect("it is served");
     let address = before["listen"].as_str().expect("an address").to_owned();

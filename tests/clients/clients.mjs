@@ -136,6 +136,7 @@ const verbs = {
   stop: (order) => client(order).stop(),
   typed: (order) => client(order).typed,
   confirmed: (order) => client(order).confirmations.report(),
+  latestConfirmed: (order) => client(order).confirmations.latest(),
   confirmedAll: ({ name }) =>
     until(
       () => `all of ${name} is confirmed, ${JSON.stringify(client({ name }).confirmations.report())}`,

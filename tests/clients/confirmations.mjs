@@ -16,11 +16,23 @@ const asUpdate = (message, kinds) => {
   return decoding.readVarUint8Array(decoder)
 }
 
+// Adds from..to to ranges that ascend without touching. What comes is mostly the newest.
+const add = (ranges, from, to) => {
+  let at = ranges.length
+  while (at > 0 && ranges[at - 1][1] >= from) at -= 1
+  let end = at
+  while (end < ranges.length && ranges[end][0] <= to) end += 1
+  const met = ranges.slice(at, end)
+  const range = [Math.min(from, ...met.map(([start]) => start)), Math.max(to, ...met.map(([, stop]) => stop))]
+  ranges.splice(at, end - at, range)
+}
+
 export class Confirmations {
   constructor(clientID) {
     this.clientID = clientID
     this.ranges = []
-    this.deleted = []
+    // By client.
+    this.deleted = new Map()
     this.questions = new Map()
     this.asked = 0
     this.counts = 0
@@ -74,24 +86,31 @@ export class Confirmations {
   confirm(update, isOurs = false) {
     const { structs, ds } = Y.decodeUpdate(update)
     const own = structs.filter((struct) => struct.id.client === this.clientID)
-    own.forEach((struct) => this.ranges.push([struct.id.clock, struct.id.clock + struct.length]))
+    own.forEach((struct) => add(this.ranges, struct.id.clock, struct.id.clock + struct.length))
     if (own.length === 0 && !isOurs) return
-    ds.clients.forEach((ranges, id) => ranges.forEach(({ clock, len }) => this.deleted.push([id, clock, len])))
+    ds.clients.forEach((ranges, id) => {
+      if (!this.deleted.has(id)) this.deleted.set(id, [])
+      ranges.forEach(({ clock, len }) => add(this.deleted.get(id), clock, clock + len))
+    })
   }
 
-  // `clock`: all below it was confirmed. `latest`: something just below it was. Between them is what others brought to the
-  // server while this client was away.
+  // Something just below it was confirmed.
+  latest() {
+    return this.ranges.at(-1)?.[1] ?? 0
+  }
+
+  // All below `clock` was confirmed. It stays behind `latest` where others brought work of this client to the server while
+  // it was away.
   report() {
-    let clock = 0
-    for (const [from, to] of this.ranges.sort((a, b) => a[0] - b[0])) if (from <= clock) clock = Math.max(clock, to)
-    const latest = this.ranges.reduce((latest, [, to]) => Math.max(latest, to), 0)
-    return { client: this.clientID, clock, latest, deleted: this.deleted, counts: this.counts, echoes: this.echoes }
+    const clock = this.ranges[0]?.[0] === 0 ? this.ranges[0][1] : 0
+    const deleted = [...this.deleted].flatMap(([id, ranges]) => ranges.map(([from, to]) => [id, from, to - from]))
+    return { client: this.clientID, clock, latest: this.latest(), deleted, counts: this.counts, echoes: this.echoes }
   }
 
-  static missing(doc, { client, clock, deleted }) {
+  static missing(doc, { client, latest, deleted }) {
     const missing = []
     const has = Y.getState(doc.store, client)
-    if (has < clock) missing.push(`items ${has} to ${clock} of ${client}`)
+    if (has < latest) missing.push(`items ${has} to ${latest} of ${client}`)
     const { ds } = Y.snapshot(doc)
     for (const [id, from, len] of deleted) {
       for (let at = from; at < from + len; at++) {

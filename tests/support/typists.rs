@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::{Access, Client, Clients, wait_for};
 
-/// Clients that type until they are told to stop.
-pub(crate) fn typists<'a>(clients: &'a Clients, access: &Access, how_many: usize) -> Vec<Client<'a>> {
+/// Clients that type a line every `every_ms` until they are told to stop.
+pub(crate) fn typists<'a>(clients: &'a Clients, access: &Access, how_many: usize, every_ms: u64) -> Vec<Client<'a>> {
     let typist = |number: usize| {
         let name = format!("typist {number}");
         let client = clients.open(&name, access, &format!("doc:{}", number % 3));
-        client.order("typeOn", json!({ "everyMs": 20, "asking": number % 2 == 1 }));
+        client.order("typeOn", json!({ "everyMs": every_ms, "asking": number % 2 == 1 }));
         client
     };
     (0..how_many).map(typist).collect()
@@ -35,6 +35,6 @@ pub(crate) fn nothing_is_lost(clients: &Clients, access: &Access, typists: &[Cli
         clients.converge(&[typist, &reader]);
         reader.leave();
     }
-    let confirmed: u64 = typists.iter().filter_map(|typist| typist.confirmed()["clock"].as_u64()).sum();
+    let confirmed: u64 = typists.iter().filter_map(|typist| typist.confirmed()["latest"].as_u64()).sum();
     assert!(confirmed > 0, "nothing was ever confirmed");
 }
