@@ -141,6 +141,8 @@ async fn serve(stream: TcpStream, connection: Connection, site: Site, mut stoppe
         .max_header_size(limits.head_bytes_max)
         .half_close(false);
     let remote = connection.remote;
+    // Every request holds it; what is in it is many parts.
+    let site = Arc::new(site);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(connection.clone());
         let site = site.clone();

@@ -48,7 +48,8 @@ impl Front {
         if visitor.is_some() {
             self.parts.gateways.touch(host.org, lead.project);
         }
-        self.strip(host, &mut request, identity);
+        let token = visitor.as_ref().is_some_and(|(visitor, _)| visitor.is_meant());
+        self.strip(host, &mut request, identity, token);
         let stay = visitor.map(|(visitor, _)| Stay {
             parts: self.parts.clone(),
             visitor,
@@ -106,9 +107,10 @@ impl Front {
         Some(response)
     }
 
-    /// Takes off what is between the platform and its visitor, and notes who it is.
-    fn strip(&self, host: &ContainerHost, request: &mut Request, identity: Option<Identity>) {
-        let ours = self.parts.visitors.is_ours(request.headers());
+    /// Takes off what is between the platform and its visitor, and notes who it is. Whether it was an access token that let
+    /// them in is known by then, and a signature is dear.
+    fn strip(&self, host: &ContainerHost, request: &mut Request, identity: Option<Identity>, token: bool) {
+        let ours = token || self.parts.visitors.is_ours(request.headers());
         let headers = request.headers_mut();
         cookies::without_ours(headers);
         if ours {

@@ -18,7 +18,10 @@ use orrery_protocol::{
     id::{OrgId, UserId},
 };
 
-use super::cookies::{self, CookieNames};
+use super::{
+    believed::Believed,
+    cookies::{self, CookieNames},
+};
 use crate::{
     address::ContainerHost,
     admission::bearer,
@@ -70,6 +73,7 @@ pub(super) struct Visitors {
     fresh: Duration,
     began: Instant,
     known: Mutex<HashMap<String, Arc<Known>>>,
+    believed: Believed,
 }
 
 impl Visitor {
@@ -80,9 +84,10 @@ impl Visitor {
 }
 
 impl Visitors {
-    /// Nobody has come. That a session lasts is believed for as long as `fresh`.
+    /// Nobody has come. That a session lasts, and that a token was signed, is believed for as long as `fresh`.
     pub(super) fn new(gateways: Gateways, verifier: Arc<VerifyingKeys>, fresh: Duration) -> Self {
-        Self { gateways, verifier, fresh, began: Instant::now(), known: Mutex::default() }
+        let believed = Believed::new(fresh);
+        Self { gateways, verifier, fresh, began: Instant::now(), known: Mutex::default(), believed }
     }
 
     /// How long that a session lasts is believed.
@@ -109,8 +114,8 @@ impl Visitors {
                 Standing::Unknown => unknown = true,
             }
         }
-        if let Some(access) = bearer(headers).and_then(|token| self.verifier.access(token, SystemTime::now()).ok()) {
-            return Ok(Some(Visitor { user: access.user, visit: None }));
+        if let Some(user) = self.bearer(headers) {
+            return Ok(Some(Visitor { user, visit: None }));
         }
         if unknown {
             let cause = ErrorCode::Unavailable("GANYMEDE_UNAVAILABLE");
@@ -131,6 +136,17 @@ impl Visitors {
     pub(super) fn is_ours(&self, headers: &HeaderMap) -> bool {
         let token = bearer(headers).map(|token| self.verifier.access(token, SystemTime::now()));
         matches!(token, Some(Ok(_) | Err(TokenError::Expired)))
+    }
+
+    /// Who shows an access token.
+    fn bearer(&self, headers: &HeaderMap) -> Option<UserId> {
+        let (token, now) = (bearer(headers)?, SystemTime::now());
+        let look = || {
+            let access = self.verifier.access(token, now).ok()?;
+            self.believed.remember(token, access.user, access.expires_at, now);
+            Some(access.user)
+        };
+        self.believed.user(token, now).or_else(look)
     }
 
     fn recall(&self, token: &str, host: &str) -> Option<Arc<Known>> {
