@@ -191,7 +191,8 @@ async fn where_it_listens_is_kept_beside_the_document() {
     })
     .await;
     let system = DocumentKey { document: DocumentName::System, ..key(ORG, IO) };
-    let stored = format!("{:?} {}", city.ganymede.world().documents[&system], city.container(ORG, IO, id).await);
+    let shown = city.container(ORG, IO, id).await;
+    let stored = format!("{:?} {shown}", city.ganymede.world().documents[&system]);
     assert!(!stored.contains("8080"), "{stored}");
     city.ganymede.allocate(&brief(ORG, 2));
     city.gateways.serve(brief(ORG, 2)).await.unwrap();
