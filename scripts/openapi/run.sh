@@ -31,10 +31,12 @@ for _ in $(seq 300); do
 done
 key=$(node scripts/openapi/key.mjs "$url")
 
+# Not JSON; and what only a gateway in a process of its own is ordered.
+elsewhere='^/(metrics|collab/(start|stop|refresh))$'
 echo "openapi: $seconds s, seed $seed"
 target/python/bin/st run "$url/openapi.json" --url "$url" -H "Authorization: Bearer $key" \
   --phases examples,coverage,fuzzing --max-examples 25 --max-time "$seconds" --seed "$seed" --no-color --generation-database none \
   --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance \
-  --exclude-path-regex '^/metrics$' --continue-on-failure --warnings off
+  --exclude-path-regex "$elsewhere" --continue-on-failure --warnings off
 # A server that fell over would have answered nothing more.
 kill -0 "$server"
