@@ -51,8 +51,8 @@ enum Proof {
 pub(crate) struct Administrator;
 
 impl Caller {
-    /// Refuses an access token where one is made: it must not outlive its minutes.
-    pub(crate) fn may_have_tokens(&self) -> Result<(), ApiError> {
+    /// Refuses an access token, which gateways see too: with it nobody gets what outlives its minutes, or ends an organization.
+    pub(crate) fn has_own_proof(&self) -> Result<(), ApiError> {
         match self.proof {
             Proof::Session | Proof::Key(_) => Ok(()),
             Proof::AccessToken => Err(ApiError::forbidden("not with an access token; sign in or use an API key")),
@@ -67,17 +67,14 @@ impl Caller {
         }
     }
 
-    /// Refuses an API key without `scope`, and an access token where `admin` is needed: gateways see it, and may use what it
-    /// opens, not manage it. A session is good for everything.
+    /// Refuses an API key without `scope`. A session and an access token may do what their user may.
     pub(crate) fn needs(&self, scope: Scope) -> Result<(), ApiError> {
-        let why = match &self.proof {
-            Proof::Session => return Ok(()),
-            Proof::Key(key) if key.allows(scope) => return Ok(()),
-            Proof::Key(_) => format!("the API key has no scope `{scope}`"),
-            Proof::AccessToken if scope < Scope::Admin => return Ok(()),
-            Proof::AccessToken => format!("not with an access token; sign in or use an API key of scope `{scope}`"),
-        };
-        Err(ApiError::forbidden(why))
+        match &self.proof {
+            Proof::Key(key) if !key.allows(scope) => {
+                Err(ApiError::forbidden(format!("the API key has no scope `{scope}`")))
+            }
+            Proof::Session | Proof::Key(_) | Proof::AccessToken => Ok(()),
+        }
     }
 }
 

@@ -243,6 +243,7 @@ async fn change_password(
     caller: Caller,
     Body(form): Body<NewPassword>,
 ) -> Result<SignedIn, ApiError> {
+    caller.has_own_proof()?;
     caller.needs(Scope::Admin)?;
     let user = caller.user;
     state.quotas.may_try(&user.email)?;
@@ -264,7 +265,7 @@ async fn change_password(
     security(("session" = []), ("api_key" = []))
 )]
 async fn token(State(state): State<GanymedeState>, caller: Caller) -> Result<Json<AccessToken>, ApiError> {
-    caller.may_have_tokens()?;
+    caller.has_own_proof()?;
     let claims = AccessClaims { user: caller.user.id, name: caller.user.name };
     let token = state.tokens.sign_access(&claims, SystemTime::now(), state.access_ttl);
     let token = token.map_err(|error| unavailable("SIGNING_KEYS", &error))?;

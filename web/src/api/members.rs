@@ -100,8 +100,7 @@ async fn list_members(
     responses(
         (status = 201, description = "a member now", body = OneMember),
         (status = 409, description = "a member already, or there is no room", body = ErrorBody),
-    ),
-    security(("session" = []), ("api_key" = []))
+    )
 )]
 async fn add_member(
     State(state): State<GanymedeState>,
@@ -124,8 +123,7 @@ async fn add_member(
     responses(
         (status = 200, description = "the role is another now", body = OneMember),
         (status = 409, description = "the last owner stays", body = ErrorBody),
-    ),
-    security(("session" = []), ("api_key" = []))
+    )
 )]
 async fn change_member(
     State(state): State<GanymedeState>,
@@ -150,8 +148,7 @@ async fn change_member(
     responses(
         (status = 204, description = "no member any more"),
         (status = 409, description = "the last owner stays", body = ErrorBody),
-    ),
-    security(("session" = []), ("api_key" = []))
+    )
 )]
 async fn remove_member(
     State(state): State<GanymedeState>,

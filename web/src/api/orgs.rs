@@ -88,8 +88,7 @@ async fn show_org(
     path = "/api/orgs/{org}",
     tag = "organizations",
     request_body = Name,
-    responses((status = 200, description = "renamed", body = OneOrg)),
-    security(("session" = []), ("api_key" = []))
+    responses((status = 200, description = "renamed", body = OneOrg))
 )]
 async fn rename_org(
     State(state): State<GanymedeState>,
@@ -118,6 +117,7 @@ async fn delete_org(
     Ids((org,)): Ids<(OrgId,)>,
 ) -> Result<StatusCode, ApiError> {
     caller.in_org(&state, org, Permission::ManageOrg).await?;
+    caller.has_own_proof()?;
     // Goes on if the caller does not wait: half of it would be worse than either.
     let dissolved = tokio::spawn(async move { state.pool.dissolve(org, state.data.erase(org)).await }).await;
     let crashed = |_| ApiError::new(ErrorCode::Internal, "something went wrong on our side");

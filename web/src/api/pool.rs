@@ -58,7 +58,7 @@ struct RegisteredGateway {
     path = "/api/pool",
     tag = "pool",
     responses((status = 200, description = "by number", body = PoolShape)),
-    security(("session" = []), ("api_key" = []), ("operator" = []))
+    security(("session" = []), ("api_key" = []), ("access" = []), ("operator" = []))
 )]
 async fn show_pool(State(state): State<GanymedeState>, _: Administrator) -> Result<Json<PoolShape>, ApiError> {
     let slots = state.pool.slots().await?;
@@ -71,7 +71,7 @@ async fn show_pool(State(state): State<GanymedeState>, _: Administrator) -> Resu
     path = "/api/pool/slots/{slot}/drain",
     tag = "pool",
     responses((status = 200, description = "the slot is empty", body = Drained)),
-    security(("session" = []), ("api_key" = []), ("operator" = []))
+    security(("session" = []), ("api_key" = []), ("access" = []), ("operator" = []))
 )]
 async fn drain_slot(
     State(state): State<GanymedeState>,
@@ -91,7 +91,7 @@ async fn drain_slot(
         (status = 201, description = "what the process needs", body = RegisteredGateway),
         (status = 409, description = "there are as many as there may be", body = ErrorBody),
     ),
-    security(("session" = []), ("api_key" = []), ("operator" = []))
+    security(("session" = []), ("api_key" = []), ("access" = []), ("operator" = []))
 )]
 async fn register_gateway(
     State(state): State<GanymedeState>,
@@ -108,7 +108,7 @@ async fn register_gateway(
     path = "/api/pool/gateways/{gateway}",
     tag = "pool",
     responses((status = 204, description = "its token opens nothing any more")),
-    security(("session" = []), ("api_key" = []), ("operator" = []))
+    security(("session" = []), ("api_key" = []), ("access" = []), ("operator" = []))
 )]
 async fn revoke_gateway(
     State(state): State<GanymedeState>,

@@ -160,8 +160,7 @@ async fn show_project(
     path = "/api/projects/{project}",
     tag = "projects",
     request_body = Name,
-    responses((status = 200, description = "renamed", body = OneProject)),
-    security(("session" = []), ("api_key" = []))
+    responses((status = 200, description = "renamed", body = OneProject))
 )]
 async fn rename_project(
     State(state): State<GanymedeState>,
@@ -180,8 +179,7 @@ async fn rename_project(
     delete,
     path = "/api/projects/{project}",
     tag = "projects",
-    responses((status = 204, description = "not there any more")),
-    security(("session" = []), ("api_key" = []))
+    responses((status = 204, description = "not there any more"))
 )]
 async fn delete_project(
     State(state): State<GanymedeState>,
@@ -219,8 +217,7 @@ async fn list_project_members(
     path = "/api/projects/{project}/members",
     tag = "projects",
     request_body = NewProjectRole,
-    responses((status = 201, description = "given", body = OneProjectMember)),
-    security(("session" = []), ("api_key" = []))
+    responses((status = 201, description = "given", body = OneProjectMember))
 )]
 async fn set_project_role(
     State(state): State<GanymedeState>,
@@ -242,8 +239,7 @@ async fn set_project_role(
     delete,
     path = "/api/projects/{project}/members/{user}",
     tag = "projects",
-    responses((status = 204, description = "taken back")),
-    security(("session" = []), ("api_key" = []))
+    responses((status = 204, description = "taken back"))
 )]
 async fn unset_project_role(
     State(state): State<GanymedeState>,

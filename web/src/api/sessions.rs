@@ -74,8 +74,7 @@ async fn list_sessions(
     delete,
     path = "/api/auth/sessions",
     tag = "account",
-    responses((status = 204, description = "all sessions ended but the one that asks")),
-    security(("session" = []), ("api_key" = []))
+    responses((status = 204, description = "all sessions ended but the one that asks"))
 )]
 async fn end_other_sessions(
     State(state): State<GanymedeState>,
@@ -92,8 +91,7 @@ async fn end_other_sessions(
     delete,
     path = "/api/auth/sessions/{session}",
     tag = "account",
-    responses((status = 204, description = "ended")),
-    security(("session" = []), ("api_key" = []))
+    responses((status = 204, description = "ended"))
 )]
 async fn end_session(
     State(state): State<GanymedeState>,
