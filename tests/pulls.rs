@@ -33,7 +33,7 @@ fn an_image_comes_while_everybody_watches() {
     let Some(place) = Place::new(&[]) else { return };
     let mut watcher = Peer::join(&place.access, "system", "&ext=1");
     let id = create(&place, &registry.reference("1"));
-    registry.let_through(3 * MIB);
+    registry.trickle(3 * MIB);
     let mut seen = vec![watcher.until_heard("some of it has come", |heard| percent(heard, &id).filter(|&it| it > 0))];
     assert!(seen[0] < 100, "the rest is held back: {seen:?}");
     assert_eq!(place.container(&id).expect("it is listed")["status"]["phase"], "pending");

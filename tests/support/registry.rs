@@ -10,6 +10,7 @@ use std::{
     process::Command,
     sync::{Arc, Condvar, Mutex},
     thread,
+    time::Duration,
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -26,6 +27,8 @@ const TAG: &str = "1";
 const BALLAST_WORDS: usize = 1 << 19;
 /// So much is sent at a time.
 const PIECE_BYTES: usize = 64 << 10;
+/// Of what trickles, a piece comes as often as that.
+const TRICKLE_EVERY: Duration = Duration::from_millis(20);
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
 const MANIFEST_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -112,9 +115,19 @@ impl Registry {
 
     /// So much more of its layers may be had.
     pub(crate) fn let_through(&self, bytes: usize) {
-        let mut budget = self.shelf.budget.lock().expect("no thread panics while it holds this");
-        *budget = budget.saturating_add(bytes);
-        self.shelf.raised.notify_all();
+        self.shelf.let_through(bytes);
+    }
+
+    /// The same, little by little. An engine tells of what has come ten times a second at most, and forgets to tell of the
+    /// rest of a burst that is followed by silence.
+    pub(crate) fn trickle(&self, bytes: usize) {
+        let shelf = self.shelf.clone();
+        thread::spawn(move || {
+            for _ in 0..bytes / PIECE_BYTES {
+                shelf.let_through(PIECE_BYTES);
+                thread::park_timeout(TRICKLE_EVERY);
+            }
+        });
     }
 }
 
@@ -150,6 +163,12 @@ impl Shelf {
             stream.write_all(piece)?;
         }
         Ok(())
+    }
+
+    fn let_through(&self, bytes: usize) {
+        let mut budget = self.budget.lock().expect("no thread panics while it holds this");
+        *budget = budget.saturating_add(bytes);
+        self.raised.notify_all();
     }
 
     fn wait_for_budget(&self, bytes: usize) {
