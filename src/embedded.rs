@@ -173,6 +173,10 @@ impl Journal for LocalJournal {
     }
 
     async fn load(&self, key: &DocumentKey) -> Result<StoredDocument, JournalError> {
+        if !self.data.admits(self.tenure.org(), self.tenure.epoch()) {
+            self.tenure.fence();
+            return Err(JournalError(ControlError::Stale.to_string()));
+        }
         self.data.load(key).await.map_err(|error| JournalError(error.to_string()))
     }
 
@@ -205,3 +209,6 @@ impl SlotHost for LocalHost {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

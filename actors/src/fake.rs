@@ -1,9 +1,11 @@
-//! Ganymede for tests, in memory. Refuses what is stale, keeps what is appended and pushed, and fails when told to.
+//! Ganymede for tests, in memory. Refuses what is stale, keeps what is appended and pushed, and fails when told to. What a
+//! gateway may rely on it does as the real one: the binary crate runs one suite against both.
 
+#[cfg(test)]
 pub(crate) mod visitor;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -12,7 +14,10 @@ use bytes::Bytes;
 use orrery_protocol::{
     access::OrgRole,
     container::ProjectNotes,
-    control::{Deleted, GatewayBrief, Lease, MemberBrief, ProjectBrief, Token, Visit, VisitRequest, VisitStanding},
+    control::{
+        Deleted, GatewayBrief, Lease, MemberBrief, ProjectBrief, SessionDigest, Token, Visit, VisitRequest,
+        VisitStanding,
+    },
     id::{ContainerId, DocumentKey, Epoch, OrgId, ProjectId, UserId},
     record::StoredDocument,
 };
@@ -23,14 +28,19 @@ use crate::{
     journal::{Append, Journal, JournalError},
 };
 
-pub(crate) const ORG: OrgId = OrgId(Uuid::from_u128(1));
-pub(crate) const IO: ProjectId = ProjectId(Uuid::from_u128(2));
-pub(crate) const EUROPA: ProjectId = ProjectId(Uuid::from_u128(3));
-pub(crate) const ALICE: UserId = UserId(Uuid::from_u128(10));
-pub(crate) const BOB: UserId = UserId(Uuid::from_u128(11));
+/// The organization of [`brief`].
+pub const ORG: OrgId = OrgId(Uuid::from_u128(1));
+/// A project of it.
+pub const IO: ProjectId = ProjectId(Uuid::from_u128(2));
+/// Another project of it.
+pub const EUROPA: ProjectId = ProjectId(Uuid::from_u128(3));
+/// Its owner.
+pub const ALICE: UserId = UserId(Uuid::from_u128(10));
+/// A member of it.
+pub const BOB: UserId = UserId(Uuid::from_u128(11));
 
 /// A brief with Alice as its owner, Bob as a member, and the projects Io and Europa.
-pub(crate) fn brief(org: OrgId, epoch: u64) -> GatewayBrief {
+pub fn brief(org: OrgId, epoch: u64) -> GatewayBrief {
     let project = |id, name: &str| ProjectBrief { id, name: name.to_owned() };
     let member =
         |user_id, name: &str, role| MemberBrief { user_id, name: name.to_owned(), role, projects: BTreeMap::new() };
@@ -50,67 +60,109 @@ pub(crate) fn brief(org: OrgId, epoch: u64) -> GatewayBrief {
 
 /// Everything it holds and was asked.
 #[derive(Default)]
-pub(crate) struct World {
+pub struct World {
     /// What a handshake is answered with, by the handshake.
-    pub(crate) handshakes: BTreeMap<String, GatewayBrief>,
+    pub handshakes: BTreeMap<String, GatewayBrief>,
     /// What `config` is answered with, of organizations that are served.
-    pub(crate) briefs: BTreeMap<OrgId, GatewayBrief>,
+    pub briefs: BTreeMap<OrgId, GatewayBrief>,
     /// The epoch that may write.
-    pub(crate) epochs: BTreeMap<OrgId, Epoch>,
-    pub(crate) documents: BTreeMap<DocumentKey, StoredDocument>,
+    pub epochs: BTreeMap<OrgId, Epoch>,
+    /// What is stored.
+    pub documents: BTreeMap<DocumentKey, StoredDocument>,
     /// What the next calls are answered with, of any kind, before anything is done.
-    pub(crate) faults: VecDeque<ControlError>,
+    pub faults: VecDeque<ControlError>,
     /// While set, renewals are answered with this.
-    pub(crate) no_renewals: Option<ControlError>,
-    pub(crate) renewals: u32,
-    pub(crate) stopped: Vec<(OrgId, Epoch)>,
-    pub(crate) snapshots: u32,
-    pub(crate) appends: u32,
-    pub(crate) shutdown_disabled: Option<bool>,
-    pub(crate) notes: BTreeMap<ProjectId, ProjectNotes>,
-    pub(crate) lease_ms: Option<u64>,
-    pub(crate) deleted: Deleted,
+    pub no_renewals: Option<ControlError>,
+    /// How often a lease was renewed.
+    pub renewals: u32,
+    /// Which organizations were let go, under which epochs.
+    pub stopped: Vec<(OrgId, Epoch)>,
+    /// How many were stored.
+    pub snapshots: u32,
+    /// How often something was appended.
+    pub appends: u32,
+    /// What a gateway said last.
+    pub shutdown_disabled: Option<bool>,
+    /// What is kept of projects.
+    pub notes: BTreeMap<ProjectId, ProjectNotes>,
+    /// How long a renewed lease lasts, if not as usual.
+    pub lease_ms: Option<u64>,
+    /// What was deleted.
+    pub deleted: Deleted,
     /// How often it was asked for those.
-    pub(crate) asked_for_deleted: u32,
+    pub asked_for_deleted: u32,
+    /// Tickets that nobody has used.
+    tickets: Vec<VisitRequest>,
+    sessions: BTreeSet<(UserId, SessionDigest)>,
 }
 
 /// The fake. Clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct FakeGanymede {
+pub struct FakeGanymede {
     world: Arc<Mutex<World>>,
 }
 
 impl FakeGanymede {
     /// One that has allocated the organization of `brief`.
-    pub(crate) fn with(brief: &GatewayBrief) -> Self {
+    pub fn with(brief: &GatewayBrief) -> Self {
         let fake = Self::default();
         fake.allocate(brief);
         fake
     }
 
+    /// Answers this handshake with `brief`, once: the organization is allocated, or allocated anew.
+    pub fn shake(&self, handshake: &Token, brief: GatewayBrief) {
+        self.world().handshakes.insert(handshake.0.clone(), brief);
+    }
+
     /// Allocates, or allocates anew.
-    pub(crate) fn allocate(&self, brief: &GatewayBrief) {
+    pub fn allocate(&self, brief: &GatewayBrief) {
         let mut world = self.world();
         world.epochs.insert(brief.organization_id, brief.epoch);
         world.briefs.insert(brief.organization_id, brief.clone());
     }
 
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+    /// Takes this ticket, once.
+    pub fn give_ticket(&self, ticket: VisitRequest) {
+        self.world().tickets.push(ticket);
+    }
+
+    /// Begins a session.
+    pub fn sign_in(&self, standing: &VisitStanding) {
+        self.world().sessions.insert((standing.user, standing.session.clone()));
+    }
+
+    /// Ends it.
+    pub fn sign_out(&self, standing: &VisitStanding) {
+        self.world().sessions.remove(&(standing.user, standing.session.clone()));
+    }
+
+    /// Everything it holds, to look at and to change.
+    pub fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The world, if whoever asks under `epoch` may change it now.
-    pub(crate) fn admit(&self, org: OrgId, epoch: Epoch) -> Result<MutexGuard<'_, World>, ControlError> {
+    pub fn admit(&self, org: OrgId, epoch: Epoch) -> Result<MutexGuard<'_, World>, ControlError> {
         let mut world = self.world();
-        if let Some(fault) = world.faults.pop_front() {
-            return Err(fault);
-        }
+        world.fail()?;
         if world.epochs.get(&org) == Some(&epoch) { Ok(world) } else { Err(ControlError::Stale) }
     }
 }
 
 impl World {
-    pub(crate) fn append(&mut self, key: &DocumentKey, first_seq: u64, updates: &[Bytes]) {
+    /// Fails if it was told to.
+    fn fail(&mut self) -> Result<(), ControlError> {
+        self.faults.pop_front().map_or(Ok(()), Err)
+    }
+
+    fn check_project(&self, org: OrgId, project: ProjectId) -> Result<(), ControlError> {
+        let known = self.briefs.get(&org).is_some_and(|brief| brief.projects.iter().any(|known| known.id == project));
+        if known { Ok(()) } else { Err(ControlError::Refused(format!("no project {project}"))) }
+    }
+
+    /// Keeps updates.
+    pub fn append(&mut self, key: &DocumentKey, first_seq: u64, updates: &[Bytes]) {
         let stored = self.documents.entry(key.clone()).or_default();
         // What was appended before and not answered comes again.
         let known = stored.last_seq;
@@ -122,10 +174,11 @@ impl World {
         self.appends += 1;
     }
 
-    pub(crate) fn push(&mut self, key: &DocumentKey, covers_seq: u64, state: Bytes) {
+    /// Keeps a snapshot.
+    pub fn push(&mut self, key: &DocumentKey, covers_seq: u64, state: Bytes) {
         let stored = self.documents.entry(key.clone()).or_default();
         let rest = stored.last_seq - covers_seq;
-        let covered = stored.updates.len() - usize::try_from(rest).unwrap();
+        let covered = stored.updates.len() - usize::try_from(rest).expect("fewer than are in memory");
         stored.updates.drain(..covered);
         stored.snapshot = Some(state);
         self.snapshots += 1;
@@ -138,7 +191,8 @@ impl ControlPlane for FakeGanymede {
         match ask {
             Ask::Handshake(token) => {
                 let brief = self.world().handshakes.remove(&token.0);
-                let brief = brief.ok_or(ControlError::Refused("no such handshake".to_owned()))?;
+                let mut brief = brief.ok_or(ControlError::Refused("no such handshake".to_owned()))?;
+                brief.disable_shutdown |= self.world().shutdown_disabled == Some(true);
                 self.allocate(&brief);
                 Ok(brief)
             }
@@ -158,7 +212,13 @@ impl ControlPlane for FakeGanymede {
     }
 
     async fn stop(&self, tenure: &Tenure) -> Result<(), ControlError> {
-        let mut world = self.admit(tenure.org(), tenure.epoch())?;
+        let mut world = self.world();
+        world.fail()?;
+        match world.epochs.get(&tenure.org()) {
+            None => return Ok(()),
+            Some(epoch) if *epoch != tenure.epoch() => return Err(ControlError::Stale),
+            Some(_) => {}
+        }
         world.epochs.remove(&tenure.org());
         world.stopped.push((tenure.org(), tenure.epoch()));
         Ok(())
@@ -169,7 +229,11 @@ impl ControlPlane for FakeGanymede {
     }
 
     async fn disable_shutdown(&self, tenure: &Tenure, disabled: bool) -> Result<(), ControlError> {
-        self.admit(tenure.org(), tenure.epoch())?.shutdown_disabled = Some(disabled);
+        let mut world = self.admit(tenure.org(), tenure.epoch())?;
+        world.shutdown_disabled = Some(disabled);
+        if let Some(brief) = world.briefs.get_mut(&tenure.org()) {
+            brief.disable_shutdown = disabled;
+        }
         Ok(())
     }
 
@@ -180,7 +244,7 @@ impl ControlPlane for FakeGanymede {
         container: ContainerId,
         generation: u32,
     ) -> Result<Token, ControlError> {
-        drop(self.admit(tenure.org(), tenure.epoch())?);
+        self.admit(tenure.org(), tenure.epoch())?.check_project(tenure.org(), project)?;
         Ok(Token(format!("container {project} {container} {generation}")))
     }
 
@@ -201,21 +265,30 @@ impl ControlPlane for FakeGanymede {
         if world.epochs.get(&tenure.org()) != Some(&tenure.epoch()) {
             return Err(ControlError::Stale);
         }
+        world.check_project(tenure.org(), project)?;
         Ok(world.notes.entry(project).or_default().clone())
     }
 
     async fn store_notes(&self, tenure: &Tenure, project: ProjectId, notes: &ProjectNotes) -> Result<(), ControlError> {
-        self.admit(tenure.org(), tenure.epoch())?.notes.insert(project, notes.clone());
+        let mut world = self.admit(tenure.org(), tenure.epoch())?;
+        world.check_project(tenure.org(), project)?;
+        world.notes.insert(project, notes.clone());
         Ok(())
     }
 
-    async fn admit_visit(&self, tenure: &Tenure, request: &VisitRequest) -> Result<Visit, ControlError> {
-        drop(self.admit(tenure.org(), tenure.epoch())?);
-        Ok(Visit { token: request.code.clone(), ttl_s: 60 })
+    async fn admit_visit(&self, _: &Tenure, request: &VisitRequest) -> Result<Visit, ControlError> {
+        let mut world = self.world();
+        world.fail()?;
+        let ticket = world.tickets.iter().position(|ticket| ticket == request);
+        let ticket = ticket.ok_or_else(|| ControlError::Refused("no such ticket".to_owned()))?;
+        let VisitRequest { code, .. } = world.tickets.swap_remove(ticket);
+        Ok(Visit { token: code, ttl_s: 60 })
     }
 
-    async fn visit_stands(&self, tenure: &Tenure, _: &VisitStanding) -> Result<bool, ControlError> {
-        self.admit(tenure.org(), tenure.epoch()).map(|_| true)
+    async fn visit_stands(&self, _: &Tenure, standing: &VisitStanding) -> Result<bool, ControlError> {
+        let mut world = self.world();
+        world.fail()?;
+        Ok(world.sessions.contains(&(standing.user, standing.session.clone())))
     }
 
     fn journal(&self, tenure: &Arc<Tenure>) -> Arc<dyn Journal> {
@@ -256,7 +329,12 @@ impl Journal for FakeJournal {
     }
 
     async fn store_snapshot(&self, key: &DocumentKey, covers_seq: u64, state: Bytes) -> Result<(), JournalError> {
-        self.world()?.push(key, covers_seq, state);
+        let mut world = self.world()?;
+        let last_seq = world.documents.get(key).map_or(0, |stored| stored.last_seq);
+        if covers_seq > last_seq {
+            return Err(JournalError(format!("covers {covers_seq} of {last_seq} updates")));
+        }
+        world.push(key, covers_seq, state);
         Ok(())
     }
 }

@@ -13,8 +13,8 @@ mod activity;
 mod clock;
 mod control_plane;
 pub mod engine;
-#[cfg(test)]
-mod fake;
+#[cfg(any(test, feature = "fake-ganymede"))]
+pub mod fake;
 mod gateway;
 mod gateways;
 mod inbox;
