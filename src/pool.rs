@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    net::{Ipv4Addr, TcpListener},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
@@ -26,6 +27,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(40);
 /// How long a started gateway may take to be ready.
 const READY_MAX: Duration = Duration::from_secs(30);
+/// Ports in a row that others of this machine may listen on.
+const TAKEN_MAX: usize = 100;
 
 /// One slot, as `GET /api/pool` has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +125,9 @@ impl Api {
         let answer = request.send().await.with_context(|| format!("{} does not answer", self.server))?;
         let status = answer.status();
         let text = answer.text().await.context("the answer broke off")?;
+        if status == StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
         let value: Value = serde_json::from_str(&text).with_context(|| format!("{path} answered no JSON"))?;
         if status.is_success() {
             return Ok(value);
@@ -148,9 +154,7 @@ impl Api {
     async fn create(&self, data: &Path, count: u16) -> anyhow::Result<Vec<Created>> {
         let mut created = Vec::new();
         for _ in 0..count {
-            let answer = self.ask(Method::POST, "/api/pool/gateways", Some(json!({}))).await?;
-            let registered: Registered = serde_json::from_value(answer).context("/api/pool/gateways")?;
-            created.push(start(&self.server, data, registered)?);
+            created.push(start(&self.server, data, self.register().await?)?);
         }
         let deadline = Instant::now() + READY_MAX;
         loop {
@@ -160,6 +164,27 @@ impl Api {
             ensure!(Instant::now() < deadline, "{} is not ready; its log is {}", waiting.listen, waiting.log.display());
             sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Lets a new gateway process join, at a port that nobody on this machine listens on. Ports that are taken stay given out
+    /// until a free one is found, so that none is given twice.
+    async fn register(&self) -> anyhow::Result<Registered> {
+        let mut taken = Vec::new();
+        let free = loop {
+            let answer = self.ask(Method::POST, "/api/pool/gateways", Some(json!({}))).await?;
+            let registered: Registered = serde_json::from_value(answer).context("/api/pool/gateways")?;
+            if TcpListener::bind((Ipv4Addr::LOCALHOST, registered.port)).is_ok() {
+                break Some(registered);
+            }
+            taken.push(registered);
+            if taken.len() == TAKEN_MAX {
+                break None;
+            }
+        };
+        for Registered { gateway_id, .. } in &taken {
+            self.ask(Method::DELETE, &format!("/api/pool/gateways/{gateway_id}"), None).await?;
+        }
+        free.with_context(|| format!("{TAKEN_MAX} ports from {} on are taken", taken[0].port))
     }
 }
 
