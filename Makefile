@@ -1,5 +1,8 @@
 # Everything a developer and CI do. Each target does the set-up it needs and says what it installs.
 
+# What scripts/setup.sh brings because the machine's own is missing or too old.
+export PATH := $(CURDIR)/target/node/bin:$(PATH)
+
 ARGS ?=
 FUZZ_SECONDS ?= 60
 

