@@ -1,9 +1,9 @@
 //! What every engine does when it is asked, one object at a time.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use futures_util::StreamExt;
-use orrery_actors::engine::{Blueprint, Found, LogLine, LogQuery, Making, RuntimeError};
+use orrery_actors::engine::{Blueprint, Found, LogLine, LogQuery, Making, Runtime, RuntimeError};
 use orrery_protocol::{
     container::{
         Resources,
@@ -66,6 +66,16 @@ async fn until_ended(place: &dyn Place, org: OrgId) -> ObjectState {
     timeout(LIMIT, ended).await.expect("it ends")
 }
 
+/// A program that runs does not listen yet.
+pub(crate) async fn until_it_answers(runtime: &dyn Runtime, address: SocketAddr) {
+    let answers = async {
+        while !runtime.answers(address, "/").await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LIMIT, answers).await.unwrap_or_else(|_| panic!("{address} does not answer"));
+}
+
 /// Everything an object goes through; done twice, everything is as done once.
 pub(crate) async fn objects(place: &dyn Place, image: &Reference) {
     let (runtime, org) = (place.runtime(), place.new_org());
@@ -91,12 +101,7 @@ pub(crate) async fn objects(place: &dyn Place, image: &Reference) {
     let found = one(place, org).await;
     assert_eq!(found.object.state, ObjectState::Running);
     let address = found.address.expect("what runs is somewhere").of(8080);
-    let answers = async {
-        while !runtime.answers(address, "/").await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(LIMIT, answers).await.expect("it answers");
+    until_it_answers(&*runtime, address).await;
     assert!(matches!(runtime.remove(&object).await, Err(RuntimeError::Conflict(_))), "what runs is not removed");
     let usage = timeout(LIMIT, runtime.usage(&object).next()).await.expect("in time").expect("one").expect("measured");
     assert!(usage.pids >= 1, "{usage:?}");

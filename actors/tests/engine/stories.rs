@@ -13,7 +13,7 @@ use orrery_protocol::{
 };
 use uuid::Uuid;
 
-use crate::gateway::Gateway;
+use crate::{conformance::until_it_answers, gateway::Gateway};
 
 /// An engine, and what somebody can do to it past everything.
 #[async_trait]
@@ -226,7 +226,7 @@ pub(crate) async fn any_image(place: &dyn Place, exposing: &str, bare: &str) {
     assert_eq!(gateway.upstream(bare), None);
     for id in [exposing, said] {
         let upstream = gateway.upstream(id).expect("it is reached");
-        assert!(place.runtime().answers(upstream, "/").await, "{upstream}");
+        until_it_answers(&*place.runtime(), upstream).await;
     }
     assert_eq!(gateway.changes_in_passes(2).await, 0, "what is as wanted is left alone");
     gateway.forget();
