@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use orrery_protocol::id::GatewayId;
 use toml::{Table, Value};
 
 use crate::config::LogFormat;
@@ -96,7 +97,7 @@ pub(crate) struct PoolArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PoolCommand {
-    /// Start this many gateway processes on this machine.
+    /// Start this many gateway processes on this machine, as containers if the configuration names an image.
     Create {
         /// How many.
         #[arg(value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -110,6 +111,11 @@ pub(crate) enum PoolCommand {
     Drain {
         /// The slot's number, as `list` prints it.
         slot: u32,
+    },
+    /// Take a gateway process out of the pool for good. One that is a container is ended first, and hands on what it serves.
+    Remove {
+        /// As `create` and `list --json` print it.
+        gateway: GatewayId,
     },
 }
 

@@ -18,6 +18,7 @@ use orrery_ganymede::{
 };
 use orrery_protocol::{
     idle::IdleClocks,
+    image::Reference,
     lease::LeaseClocks,
     limits::{GatewayLimits, RoomClocks, RoomLimits, WireLimits},
 };
@@ -38,6 +39,21 @@ mod containers;
 mod environment;
 mod layers;
 mod snapshots;
+
+/// The keys and tables that mean the same for every gateway process of a machine.
+const OF_GATEWAYS: [&str; 11] = [
+    "clocks",
+    "containers",
+    "domain",
+    "engine",
+    "idle",
+    "lease",
+    "limits",
+    "log_filter",
+    "log_format",
+    "public_url",
+    "trusted_proxies",
+];
 
 /// Everything that can be configured, checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,8 +97,8 @@ pub(crate) struct Config {
     pub(crate) nginx: NginxConfig,
     /// The cost of passwords.
     pub(crate) passwords: PasswordHashing,
-    /// Clocks of allocation.
-    pub(crate) pool: PoolClocks,
+    /// How gateways come to be, and clocks of allocation.
+    pub(crate) pool: PoolTable,
     /// The durable store.
     pub(crate) store: StoreTable,
     /// Lives of tokens.
@@ -101,10 +117,12 @@ pub(crate) struct GatewayRole {
     pub(crate) advertise: String,
 }
 
-/// The `[pool]` table, in milliseconds.
+/// The `[pool]` table; clocks in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PoolClocks {
+pub(crate) struct PoolTable {
+    /// The image that `orrery pool create` makes containers from; empty for processes without one.
+    pub(crate) image: String,
     /// How long a gateway may serve after its last renewal.
     pub(crate) lease_ms: u64,
     /// How long a gateway may take to start serving an organization.
@@ -175,6 +193,16 @@ impl fmt::Display for LogFormat {
     }
 }
 
+impl PoolTable {
+    /// What gateways are made from as containers, if they are to be.
+    pub(crate) fn image(&self) -> anyhow::Result<Option<Reference>> {
+        match self.image.as_str() {
+            "" => Ok(None),
+            image => Ok(Some(image.parse().context("pool.image")?)),
+        }
+    }
+}
+
 impl Config {
     /// The effective configuration of this process.
     pub(crate) fn of_process(args: &ConfigArgs) -> anyhow::Result<Self> {
@@ -222,7 +250,12 @@ impl Config {
             limits: Limits::default(),
             nginx: NginxConfig::default(),
             passwords: PasswordHashing::default(),
-            pool: PoolClocks { lease_ms: 15_000, start_timeout_ms: 10_000, stop_timeout_ms: 10_000 },
+            pool: PoolTable {
+                image: String::new(),
+                lease_ms: 15_000,
+                start_timeout_ms: 10_000,
+                stop_timeout_ms: 10_000,
+            },
             store: StoreTable::default(),
             tokens: TokenLives { access_ttl_s: 900 },
         }
@@ -254,6 +287,14 @@ impl Config {
         }
     }
 
+    /// What gateway processes on this machine have in common with whoever creates them, as a configuration file. No secret is
+    /// among it.
+    pub(crate) fn of_gateways(&self) -> anyhow::Result<String> {
+        let table = Table::try_from(self)?;
+        let shared: Table = table.into_iter().filter(|(key, _)| OF_GATEWAYS.contains(&key.as_str())).collect();
+        Ok(toml::to_string(&shared)?)
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         ensure!(!self.data.as_os_str().is_empty(), "data: no home folder is known; name a data folder");
         ensure!((1..=1000).contains(&self.slots), "slots: from 1 to 1000");
@@ -264,6 +305,7 @@ impl Config {
         self.dns()?;
         self.nginx()?;
         self.containers.registry()?;
+        self.pool.image()?;
         layers::check_positive(&Table::try_from(&self.containers)?, "containers")?;
         layers::check_positive(&Table::try_from(&self.engine)?, "engine")?;
         layers::check_positive(&Table::try_from(&self.pool)?, "pool")?;

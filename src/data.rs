@@ -4,7 +4,7 @@
 //! lock             held by the process that serves from this folder
 //! running.json     where that process is reached; left behind by a kill, rewritten by the next start (0600)
 //! keys/  store/  ganymede.db    of Ganymede
-//! gateways/        logs of the gateway processes that `orrery pool create` started
+//! gateways/        logs and configuration of the gateway processes that `orrery pool create` started
 //! ```
 
 use std::{

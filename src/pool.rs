@@ -1,16 +1,18 @@
 //! `orrery pool`: the gateway pool, seen and changed through the control plane's API.
 
+mod home;
+mod show;
+
 use std::{
-    fs::{self, File},
+    fs,
     net::{Ipv4Addr, TcpListener},
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
+    process::ExitCode,
     time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, bail, ensure};
 use orrery_ganymede::tokens::TokenKeys;
+use orrery_protocol::id::GatewayId;
 use reqwest::{Client, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,8 +22,8 @@ use crate::{
     cli::{PoolArgs, PoolCommand},
     config::Config,
     data::Reach,
-    output,
 };
+use home::{Created, Home};
 
 /// How long the control plane may take to answer.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -34,8 +36,11 @@ const TAKEN_MAX: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Slot {
     slot: u32,
-    gateway_id: String,
+    gateway_id: GatewayId,
     listen: Option<String>,
+    /// The container that its gateway process runs in, if it is one of this machine's engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    container: Option<String>,
     state: String,
     org: Option<String>,
     epoch: Option<u64>,
@@ -52,18 +57,10 @@ struct Slots {
 /// A gateway process that may announce itself.
 #[derive(Deserialize)]
 struct Registered {
-    gateway_id: String,
+    gateway_id: GatewayId,
+    number: u16,
     token: String,
     port: u16,
-}
-
-/// A gateway process that was started.
-#[derive(Serialize)]
-struct Created {
-    gateway_id: String,
-    pid: u32,
-    listen: String,
-    log: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -76,16 +73,28 @@ struct Status {
 }
 
 pub(crate) fn run(args: &PoolArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let config = Config::of_process(&args.config_args())?;
+    let mut config = Config::of_process(&args.config_args())?;
+    let reach = if args.server.is_none() { Reach::load(&config.data)? } else { None };
+    if let Some(reach) = &reach {
+        config.domain.clone_from(&reach.domain);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let api = Api::of(args, &config)?;
-        match args.command {
-            PoolCommand::Create { count } => show_created(&api.create(&config.data, count).await?, json),
-            PoolCommand::List => show_slots(&api.slots().await?, json),
-            PoolCommand::Status => show_status(&Status::of(&api.slots().await?), json),
-            PoolCommand::Drain { slot } => show_slots(&api.drain(slot).await?, json),
-        }
+        let api = Api::of(args, &config, reach)?;
+        let slots = match args.command {
+            PoolCommand::Create { count } => {
+                return show::created(&api.create(&Home::of(&config).await?, count).await?, json);
+            }
+            PoolCommand::Status => return show::status(&Status::of(&api.slots().await?), json),
+            PoolCommand::List => api.slots().await?,
+            PoolCommand::Drain { slot } => api.drain(slot).await?,
+            PoolCommand::Remove { gateway } => {
+                let ended = home::end(&config, gateway).await?;
+                ensure!(api.revoke(gateway).await? || ended, "NOT_FOUND: there is no gateway process {gateway}");
+                api.slots().await?
+            }
+        };
+        show::slots(&home::named(&config, slots).await?, json)
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -98,10 +107,10 @@ struct Api {
 }
 
 impl Api {
-    fn of(args: &PoolArgs, config: &Config) -> anyhow::Result<Self> {
+    fn of(args: &PoolArgs, config: &Config, reach: Option<Reach>) -> anyhow::Result<Self> {
         let server = match &args.server {
             Some(server) => server.trim_end_matches('/').to_owned(),
-            None => Reach::load(&config.data)?
+            None => reach
                 .with_context(|| format!("nothing serves from {}; name a server with --server", config.data.display()))?
                 .url(),
         };
@@ -118,6 +127,11 @@ impl Api {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        self.ask_about(method, path, body).await?.with_context(|| format!("NOT_FOUND: {path}"))
+    }
+
+    /// `None` if there is no such thing.
+    async fn ask_about(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Option<Value>> {
         let mut request = self.client.request(method, format!("{}{path}", self.server)).bearer_auth(&self.bearer);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
@@ -126,14 +140,15 @@ impl Api {
         let status = answer.status();
         let text = answer.text().await.context("the answer broke off")?;
         if status == StatusCode::NO_CONTENT {
-            return Ok(Value::Null);
+            return Ok(Some(Value::Null));
         }
         let value: Value = serde_json::from_str(&text).with_context(|| format!("{path} answered no JSON"))?;
         if status.is_success() {
-            return Ok(value);
+            return Ok(Some(value));
         }
         let said = |field: &str| value["error"][field].as_str().unwrap_or("?").to_owned();
         match status {
+            StatusCode::NOT_FOUND => Ok(None),
             StatusCode::UNAUTHORIZED => bail!("{} does not accept this key: {}", self.server, said("message")),
             _ => bail!("{}: {}", said("code"), said("message")),
         }
@@ -151,66 +166,52 @@ impl Api {
     }
 
     /// Starts gateway processes and waits until each is ready.
-    async fn create(&self, data: &Path, count: u16) -> anyhow::Result<Vec<Created>> {
+    async fn create(&self, home: &Home, count: u16) -> anyhow::Result<Vec<Created>> {
         let mut created = Vec::new();
         for _ in 0..count {
-            created.push(start(&self.server, data, self.register().await?)?);
+            created.push(self.create_one(home).await?);
         }
         let deadline = Instant::now() + READY_MAX;
         loop {
             let slots = self.slots().await?;
             let waiting = created.iter().find(|it| !slots.iter().any(|slot| slot.gateway_id == it.gateway_id));
             let Some(waiting) = waiting else { return Ok(created) };
-            ensure!(Instant::now() < deadline, "{} is not ready; its log is {}", waiting.listen, waiting.log.display());
+            ensure!(Instant::now() < deadline, "{} is not ready; its log: {}", waiting.listen, waiting.log());
             sleep(Duration::from_millis(100)).await;
         }
     }
 
-    /// Lets a new gateway process join, at a port that nobody on this machine listens on. Ports that are taken stay given out
-    /// until a free one is found, so that none is given twice.
-    async fn register(&self) -> anyhow::Result<Registered> {
-        let mut taken = Vec::new();
-        let free = loop {
+    /// One gateway process, under a number whose port and name nobody has. Numbers that somebody has stay given out until one
+    /// is found that is free, so that none is given twice.
+    async fn create_one(&self, home: &Home) -> anyhow::Result<Created> {
+        let mut passed_over = Vec::new();
+        let created = self.create_at_a_free_number(home, &mut passed_over).await;
+        for gateway in passed_over {
+            self.revoke(gateway).await?;
+        }
+        created
+    }
+
+    async fn create_at_a_free_number(&self, home: &Home, passed_over: &mut Vec<GatewayId>) -> anyhow::Result<Created> {
+        for _ in 0..TAKEN_MAX {
             let answer = self.ask(Method::POST, "/api/pool/gateways", Some(json!({}))).await?;
             let registered: Registered = serde_json::from_value(answer).context("/api/pool/gateways")?;
-            if TcpListener::bind((Ipv4Addr::LOCALHOST, registered.port)).is_ok() {
-                break Some(registered);
+            passed_over.push(registered.gateway_id);
+            if TcpListener::bind((Ipv4Addr::LOCALHOST, registered.port)).is_err() {
+                continue;
             }
-            taken.push(registered);
-            if taken.len() == TAKEN_MAX {
-                break None;
+            if let Some(created) = home.start(&self.server, registered).await? {
+                passed_over.pop();
+                return Ok(created);
             }
-        };
-        for Registered { gateway_id, .. } in &taken {
-            self.ask(Method::DELETE, &format!("/api/pool/gateways/{gateway_id}"), None).await?;
         }
-        free.with_context(|| format!("{TAKEN_MAX} ports from {} on are taken", taken[0].port))
+        bail!("{TAKEN_MAX} ports or names in a row are taken")
     }
-}
 
-/// Starts one gateway process that outlives this command.
-fn start(server: &str, data: &Path, registered: Registered) -> anyhow::Result<Created> {
-    let Registered { gateway_id, token, port } = registered;
-    let folder = data.join("gateways");
-    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let log = folder.join(format!("gw-pool-{port}.log"));
-    let file = File::options().create(true).append(true).open(&log).with_context(|| log.display().to_string())?;
-    let listen = format!("127.0.0.1:{port}");
-    let mut command = Command::new(std::env::current_exe().context("this program")?);
-    // The token goes by the environment: arguments can be read by everybody on this machine.
-    command
-        .args(["gateway", "--listen", &listen])
-        .env("ORRERY_GATEWAY_GANYMEDE_URL", server)
-        .env("ORRERY_GATEWAY_TOKEN", token)
-        // One organization each: what goes wrong in a process concerns nobody else.
-        .env("ORRERY_SLOTS", "1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(file)
-        // A group of its own: Ctrl-C here does not end it.
-        .process_group(0);
-    let child = command.spawn().context("cannot start a gateway")?;
-    Ok(Created { gateway_id, pid: child.id(), listen, log })
+    /// What this gateway process was given is worth nothing any more. `false` if it was not in the pool.
+    async fn revoke(&self, gateway: GatewayId) -> anyhow::Result<bool> {
+        Ok(self.ask_about(Method::DELETE, &format!("/api/pool/gateways/{gateway}"), None).await?.is_some())
+    }
 }
 
 impl Status {
@@ -224,48 +225,4 @@ impl Status {
             lost: count("lost"),
         }
     }
-}
-
-fn show_created(created: &[Created], json: bool) -> anyhow::Result<()> {
-    if json {
-        return output::json(&created);
-    }
-    for Created { gateway_id, pid, listen, log } in created {
-        output::line(format_args!("{gateway_id}  process {pid}  {listen}  log {}", log.display()));
-    }
-    Ok(())
-}
-
-fn show_status(status: &Status, json: bool) -> anyhow::Result<()> {
-    if json {
-        return output::json(status);
-    }
-    let Status { total, ready, allocated, draining, lost } = status;
-    output::line(format_args!("{total} slots: {ready} ready, {allocated} allocated, {draining} draining, {lost} lost"));
-    Ok(())
-}
-
-fn show_slots(slots: &[Slot], json: bool) -> anyhow::Result<()> {
-    if json {
-        return output::json(&slots);
-    }
-    output::line(format_args!(
-        "{:<5} {:<10} {:<36} {:>6} {:<11} {:<24} {:<24} {}",
-        "SLOT", "STATE", "ORGANIZATION", "EPOCH", "STEP", "SINCE", "RENEWED", "GATEWAY"
-    ));
-    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    for slot in slots {
-        output::line(format_args!(
-            "{:<5} {:<10} {:<36} {:>6} {:<11} {:<24} {:<24} {}",
-            slot.slot,
-            slot.state,
-            or_dash(&slot.org),
-            slot.epoch.map_or_else(|| "-".to_owned(), |epoch| epoch.to_string()),
-            or_dash(&slot.step),
-            or_dash(&slot.since),
-            or_dash(&slot.last_renewal),
-            slot.listen.as_deref().unwrap_or("in this process"),
-        ));
-    }
-    Ok(())
 }

@@ -1,11 +1,13 @@
 //! One organization, one gateway: however many ask at once, whichever process ends, however often it moves.
 
-use std::{collections::BTreeSet, net::TcpListener, sync::Barrier, thread};
+mod created;
 
-use rustix::process::{Pid, Signal, kill_process};
+use std::{collections::BTreeSet, sync::Barrier, thread};
+
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{BRISK, Clients, Person, Process, Server, nothing_is_lost, run, types_on, typists, wait_for};
+use crate::support::{BRISK, Clients, Person, Process, Server, nothing_is_lost, types_on, typists, wait_for};
 
 fn slots_in_use(server: &Server) -> BTreeSet<String> {
     let used = |slot: &Value| Some(format!("{} {}", slot["org"].as_str()?, slot["epoch"]));
@@ -229,39 +231,4 @@ fn a_gateway_nobody_uses_frees_its_slot_unless_told_not_to() {
     wait_for("the slot is free", || (server.slots("ready") == 3).then_some(()));
     person.get("/api/auth/me").expect(200);
     assert_eq!(clients.open("bob", &server.access(), "board").text(), "kept");
-}
-
-/// Processes that nobody waits for. Ended when this goes out of scope.
-struct Left(Vec<Pid>);
-
-impl Drop for Left {
-    fn drop(&mut self) {
-        for pid in &self.0 {
-            kill_process(*pid, Signal::KILL).ok();
-        }
-    }
-}
-
-#[test]
-fn gateway_processes_are_created_at_ports_that_nobody_has() {
-    let server = Server::ganymede(&[]);
-    let data = server.data().to_str().expect("text");
-    let first = server.administrator().post("/api/pool/gateways", json!({})).expect(201).json();
-    let next = u16::try_from(first["port"].as_u64().expect("a port") + 1).expect("a port");
-    // Who has it already serves as well.
-    let _taken = TcpListener::bind(("127.0.0.1", next));
-    let output = run(&["pool", "create", "2", "--json", "--data", data], &[("ORRERY_ENGINE_ENABLED", "off")]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let created: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
-    let pid = |it: &Value| Pid::from_raw(i32::try_from(it["pid"].as_i64()?).ok()?);
-    let _left = Left(created.iter().filter_map(pid).collect());
-    let ports: BTreeSet<&str> = created.iter().filter_map(|it| it["listen"].as_str()).collect();
-    assert_eq!(ports.len(), 2, "{created:?}");
-    assert!(!ports.contains(format!("127.0.0.1:{next}").as_str()), "{ports:?}");
-    assert_eq!(server.slots("ready"), 2);
-    let again = server.administrator().post("/api/pool/gateways", json!({})).expect(201).json();
-    assert_eq!(again["port"], next, "what was passed over is free again");
-    server.access();
-    let listen = server.slot_of(server.org()).expect("it is served")["listen"].clone();
-    assert!(ports.contains(listen.as_str().expect("an address")), "{listen}");
 }

@@ -34,7 +34,7 @@ use orrery_protocol::id::{ContainerId, OrgId, ProjectId};
 use tokio::{sync::watch, task::JoinHandle};
 
 pub use config::{EngineClocks, EngineConfig, EngineUse, Ports};
-pub use docker::Docker;
+pub use docker::{Docker, GatewayContainer, GatewayMaking};
 use reconciler::Reconciler;
 pub use runtime::{
     EngineVersion, Flow, Found, Listing, LogLine, LogQuery, LogSource, Making, Network, PullProgress, Runtime,

@@ -5,6 +5,7 @@
 
 mod body;
 mod fault;
+mod gateways;
 mod objects;
 mod pull;
 mod usage;
@@ -40,6 +41,7 @@ use super::{
     },
 };
 use fault::fault;
+pub use gateways::{GatewayContainer, GatewayMaking};
 
 /// The oldest interface that is understood.
 const API_MIN: (u32, u32) = (1, 41);

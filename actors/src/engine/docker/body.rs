@@ -45,7 +45,6 @@ fn host(making: &Making, publishes: bool, log_mb: u32) -> HostConfig {
     let memory = i64::from(limits.memory_mb) * MIB;
     let loopback = |_: &u16| Some(vec![PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: None }]);
     let ports = making.blueprint.ports.iter().map(|port| (format!("{port}/tcp"), loopback(port)));
-    let log = [("max-size", format!("{log_mb}m")), ("max-file", LOG_FILES.to_owned())];
     HostConfig {
         // By name: the network may have to be made anew while this rests.
         network_mode: Some(network_name(making.labels.org)),
@@ -64,11 +63,17 @@ fn host(making: &Making, publishes: bool, log_mb: u32) -> HostConfig {
         restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None }),
         auto_remove: Some(false),
         port_bindings: publishes.then(|| ports.collect::<PortMap>()),
-        log_config: Some(HostConfigLogConfig {
-            typ: Some("json-file".to_owned()),
-            config: Some(log.map(|(key, value)| (key.to_owned(), value)).into()),
-        }),
+        log_config: Some(log_config(log_mb)),
         ..HostConfig::default()
+    }
+}
+
+/// How much of what a container prints is kept.
+pub(super) fn log_config(log_mb: u32) -> HostConfigLogConfig {
+    let log = [("max-size", format!("{log_mb}m")), ("max-file", LOG_FILES.to_owned())];
+    HostConfigLogConfig {
+        typ: Some("json-file".to_owned()),
+        config: Some(log.map(|(key, value)| (key.to_owned(), value)).into()),
     }
 }
 
