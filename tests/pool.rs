@@ -1,6 +1,7 @@
 //! One organization, one gateway: however many ask at once, whichever process ends, however often it moves.
 
 mod created;
+mod undone;
 
 use std::{collections::BTreeSet, sync::Barrier, thread};
 
@@ -231,4 +232,23 @@ fn a_gateway_nobody_uses_frees_its_slot_unless_told_not_to() {
     wait_for("the slot is free", || (server.slots("ready") == 3).then_some(()));
     person.get("/api/auth/me").expect(200);
     assert_eq!(clients.open("bob", &server.access(), "board").text(), "kept");
+}
+
+#[test]
+fn who_is_removed_is_cut_off_at_a_gateway_elsewhere_too() {
+    let server = Server::ganymede(&[]);
+    let _gateway = server.gateway(1, &[]);
+    let clients = Clients::start();
+    let (administrator, org, person) = (server.administrator(), server.org(), server.person());
+    administrator.add_member(org, &person, "member");
+    let stays = clients.open("stays", &server.access(), "board");
+    let access = person.open(server.project());
+    let goes = clients.open("goes", &access, "board");
+    goes.write("while I could");
+    stays.sees("while I could");
+    administrator.request("DELETE", &format!("/api/orgs/{org}/members/{}", person.id), None).expect(204);
+    goes.order("closedWith", json!({ "code": 4401 }));
+    let url = format!("{}/board?token={}", access.server_url(), access.token);
+    assert_eq!(crate::support::Peer::connect(&url, None).err().expect("refused").status, 404);
+    assert!(stays.closes().is_empty(), "others stay");
 }
