@@ -4,48 +4,26 @@
 //   CHROMIUM     the browser; Debian's if unset
 //   ORRERY_UI    a folder to take the browser client from, for whoever works on it; if unset, the one in the binary
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
+import { up } from './up.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
-const binary = process.env.ORRERY_BIN ?? join(root, 'target/release/orrery')
 const screenshots = join(root, 'target/screenshots')
 export const password = 'correct horse battery'
 
-/** `orrery up` on a free port with a data folder of its own, and passwords that are hashed quickly. */
-export async function orrery({ slots = 3, environment = {} } = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'orrery-browser.'))
-  const env = {
-    HOME: folder,
+/** An installation of its own, with passwords that are hashed quickly. */
+export function orrery({ slots = 3, environment = {} } = {}) {
+  const common = {
     PATH: process.env.PATH,
     ORRERY_LIMITS_RATES_USER_PER_MINUTE: '1000000',
     ORRERY_LIMITS_RATES_SIGN_IN_PER_MINUTE: '1000000',
     ORRERY_PASSWORDS_MEMORY_KIB: '64',
-    ...environment,
   }
-  const flags = ['up', '--listen', '127.0.0.1:0', '--data', join(folder, 'data'), '--slots', String(slots)]
-  const child = spawn(binary, flags, { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  let log = ''
-  child.stderr.on('data', (text) => (log += text))
-  const url = await new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', () => reject(new Error(`orrery ended before it served:\n${log}`)))
-    createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('http') && resolve(line.trim()))
-  })
-  const stop = async () => {
-    const ended = once(child, 'exit')
-    child.kill('SIGTERM')
-    await ended
-    await rm(folder, { recursive: true, force: true })
-  }
-  return { url, stop, log: () => log }
+  return up({ ...common, ...environment }, ['--slots', String(slots)])
 }
 
 /** One browser, with these flags; each person has a context of their own in it. */
@@ -60,9 +38,7 @@ export function browser(...flags) {
 
 /** Somebody at their own computer, not signed in yet. What the page reports as an error fails the story that ends with `quiet`. */
 export async function visitor(browser, url) {
-  const context = await browser.newContext({ baseURL: url, viewport: { width: 1280, height: 800 } })
-  context.setDefaultTimeout(30_000)
-  if (process.env.ORRERY_UI) await clientFrom(process.env.ORRERY_UI, context, url)
+  const context = await computer(browser, url)
   const page = await context.newPage()
   const complaints = []
   page.on('pageerror', (error) => complaints.push(String(error)))
@@ -73,6 +49,14 @@ export async function visitor(browser, url) {
   })
   const quiet = () => assert.deepEqual(complaints, [])
   return { context, page, quiet, api: api(context, url) }
+}
+
+/** A browser that nobody has used yet. */
+export async function computer(browser, url, options = {}) {
+  const context = await browser.newContext({ baseURL: url, viewport: { width: 1280, height: 800 }, ...options })
+  context.setDefaultTimeout(30_000)
+  if (process.env.ORRERY_UI) await clientFrom(process.env.ORRERY_UI, context, url)
+  return context
 }
 
 /** Takes the client from a folder: what was built a moment ago is tried without compiling the binary. */

@@ -2,41 +2,20 @@
 //
 //   ORRERY_BIN   the binary; `target/release/orrery` if unset
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
 import { request } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
+import { up } from '../browser/up.mjs'
 
-const binary = process.env.ORRERY_BIN ?? new URL('../../target/release/orrery', import.meta.url).pathname
 const REDIRECTS_MAX = 12
 
 /** What `docker` prints. */
 export const docker = (...words) => execFileSync('docker', words, { encoding: 'utf8' }).trim()
 
-/** `orrery up` on a free port with a data folder of its own. */
+/** `orrery up` with the engine of this machine. */
 export async function orrery() {
-  const folder = await mkdtemp(join(tmpdir(), 'orrery-images.'))
-  const env = { HOME: folder, ORRERY_ENGINE_ENABLED: 'on', ORRERY_CONTAINERS_CLOCKS_DELETED_KEPT_MS: '500' }
-  const flags = ['up', '--listen', '127.0.0.1:0', '--data', join(folder, 'data')]
-  const child = spawn(binary, flags, { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  let log = ''
-  child.stderr.on('data', (text) => (log += text))
-  const url = await new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', () => reject(new Error(`orrery ended before it served:\n${log}`)))
-    createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('http') && resolve(line.trim()))
-  })
-  const stop = async () => {
-    const ended = once(child, 'exit')
-    child.kill('SIGTERM')
-    await ended
-    await rm(folder, { recursive: true, force: true })
-  }
-  return { port: Number(new URL(url).port), stop, log: () => log }
+  const { url, ...rest } = await up({ ORRERY_ENGINE_ENABLED: 'on', ORRERY_CONTAINERS_CLOCKS_DELETED_KEPT_MS: '500' })
+  return { port: Number(new URL(url).port), ...rest }
 }
 
 /** Waits until `look` finds something. */
