@@ -50,7 +50,7 @@ before(async () => {
     // What fails is given up soon.
     ORRERY_CONTAINERS_CLOCKS_RESTART_MS: '50',
   }
-  installation = await orrery({ slots: 4, environment })
+  installation = await orrery({ slots: 6, environment })
   chromium = await browser()
 })
 
@@ -263,3 +263,41 @@ test('what is wrong with a new container stands beside its field', { skip }, asy
   await accessible(page)
   await photograph(page, 'container-form')
 })
+
+test(
+  'any image is served at the port that the form says, and without one at the port that the image names',
+  { skip },
+  async () => {
+    const { api, page, context, quiet } = await person(chromium, installation.url, 'Dorothy Vaughan')
+    const { org } = await api('POST', '/api/orgs', { name: 'West Computers' })
+    organizations.push(org.id)
+    const { project } = await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Fortran' })
+    await page.goto(`/projects/${project.id}/board`)
+    const make = async (name, reference, port) => {
+      await page.getByRole('button', { name: 'New container' }).click()
+      await page.getByRole('button', { name: /^Any image/ }).click()
+      await page.getByLabel('Name', { exact: true }).fill(name)
+      await page.getByLabel('Image', { exact: true }).fill(reference)
+      await page.getByLabel('Port').fill(port)
+      await page.getByRole('button', { name: 'Create container' }).click()
+    }
+    await make('Told', 'orrery-test/program:bare', '80000')
+    await page.getByLabel('Port').and(page.locator('[aria-invalid=true]')).waitFor()
+    await page.getByText('Must be from 1 to 65535.').waitFor()
+    await photograph(page, 'container-port', [1280])
+    await page.getByLabel('Port').fill('8080')
+    await page.getByRole('button', { name: 'Create container' }).click()
+    await phase(page, 'Told', 'running')
+    await page.getByRole('complementary', { name: 'Told' }).getByRole('button', { name: 'Close' }).click()
+    await make('Named', 'orrery-test/program:web', '')
+    await phase(page, 'Named', 'running')
+    for (const name of ['Told', 'Named']) {
+      const link = card(page, name).getByRole('link', { name: /^Open/ })
+      const [service] = await Promise.all([context.waitForEvent('page'), link.click()])
+      await service.getByText('the container', { exact: true }).waitFor()
+      assert.equal(new URL(service.url()).host, new URL(await link.getAttribute('href')).host)
+      await service.close()
+    }
+    quiet()
+  },
+)

@@ -189,3 +189,57 @@ test('those who do not see the board hear who comes and goes', async () => {
   assert.ok(await ada.page.evaluate(() => document.activeElement.closest('#content') !== null))
   await goodbye(ada, charles)
 })
+
+test('on a narrow screen the list has everything: notes, their formats, and what is connected with what', async () => {
+  const { ada, charles } = await shared()
+  const { page } = ada
+  await page.setViewportSize({ width: 390, height: 844 })
+  const list = (name) => page.getByRole('region', { name, exact: true })
+  await page.getByRole('button', { name: 'New note' }).click()
+  await page.locator('.ProseMirror-focused').waitFor()
+  await page.keyboard.type('Plan')
+  await page.getByRole('toolbar', { name: 'Format' }).getByRole('button', { name: 'Heading' }).click()
+  await list('Notes').getByRole('heading', { level: 2, name: 'Plan' }).waitFor()
+  // What formats the text covers nothing but its own note.
+  const [formats, card] = await Promise.all([
+    page.getByRole('toolbar', { name: 'Format' }).boundingBox(),
+    list('Notes').getByRole('article').boundingBox(),
+  ])
+  assert.ok(formats.y >= card.y && formats.x >= card.x && formats.x + formats.width <= card.x + card.width)
+  await photograph(page, 'list-typing', [390])
+  await page.setViewportSize({ width: 390, height: 844 })
+
+  await page.getByRole('button', { name: 'New code document' }).click()
+  await page.getByLabel('Name of the document').fill('mill.py')
+  await page.keyboard.press('Enter')
+  await page.getByRole('complementary').getByRole('button', { name: 'Close' }).click()
+  await page.getByRole('button', { name: 'New connection' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Connect' })
+  await dialog.getByLabel('From').selectOption('Note: Plan')
+  await dialog.getByLabel('To').selectOption('Code document: mill.py')
+  await dialog.getByLabel('Label').fill('feeds')
+  await accessible(page)
+  await dialog.getByRole('button', { name: 'Connect' }).click()
+  const row = (label) =>
+    list('Connections').getByRole('listitem', {
+      name: `Connection from Note: Plan to Code document: mill.py, ${label}`,
+      exact: true,
+    })
+  await row('feeds').waitFor()
+  await charles.page.locator('.react-flow__edge').waitFor({ state: 'attached' })
+  await row('feeds').getByRole('textbox').fill('drives')
+  await page.keyboard.press('Enter')
+  await charles.page.waitForFunction(() => document.querySelector('[data-label-of] input')?.value === 'drives')
+  await row('drives').waitFor()
+  await accessible(page)
+  await photograph(page, 'list-connections', [390])
+  await page.setViewportSize({ width: 390, height: 844 })
+  await row('drives')
+    .getByRole('button', { name: /^Remove/ })
+    .click()
+  await page.getByRole('dialog', { name: 'Remove this connection?' }).getByRole('button', { name: 'Remove' }).click()
+  await charles.page.locator('.react-flow__edge').waitFor({ state: 'detached' })
+  ada.quiet()
+  charles.quiet()
+  await goodbye(ada, charles)
+})

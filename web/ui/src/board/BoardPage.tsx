@@ -11,17 +11,24 @@ import type { Ended } from './connection/status'
 import { BoardView } from './page/BoardView'
 import { Workspace } from './workspace'
 
-interface BoardPageProps {
+/** Whose board it is. */
+interface Place {
   project: Project
   org: Org
+}
+
+interface BoardPageProps {
+  id: string
+  /** Null while it is not known yet: the way to the gateway is looked for meanwhile. */
+  place: Place | null
   me: User
 }
 
 /** The live board of a project. */
-export default function BoardPage({ project, org, me }: BoardPageProps) {
-  const { opening, again } = useOpening(project.id, me)
-  if (opening === null) return <Spinner large label="Opening the board" />
-  return <Opened key={opening.key} opening={opening} project={project} org={org} onAgain={again} />
+export default function BoardPage({ id, place, me }: BoardPageProps) {
+  const { opening, again } = useOpening(id, me)
+  if (opening === null || place === null) return <Spinner large label="Opening the board" />
+  return <Opened key={opening.key} opening={opening} {...place} onAgain={again} />
 }
 
 /** A way to the gateway, and the workspace once the gateway answers. */
@@ -74,10 +81,8 @@ function useOpening(project: string, me: User) {
   return { opening, again: () => setAttempt((attempt) => attempt + 1) }
 }
 
-interface OpenedProps {
+interface OpenedProps extends Place {
   opening: Opening
-  project: Project
-  org: Org
   onAgain: () => void
 }
 

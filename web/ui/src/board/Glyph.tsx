@@ -3,6 +3,7 @@ import { Drawing } from '../design/Icon'
 // Line icons of the board, which the first page does without.
 
 const drawings = {
+  arrow: 'M4 4v5.5a2 2 0 0 0 2 2h9M11.5 8l3.5 3.5-3.5 3.5',
   bold: 'M6.5 4h4.2a2.9 2.9 0 0 1 0 5.8H6.5zM6.5 9.8h5a3.1 3.1 0 0 1 0 6.2h-5z',
   bullets: 'M4 5.5h.01M4 10h.01M4 14.5h.01M7.5 5.5H16M7.5 10H16M7.5 14.5H16',
   code: 'M7 6l-4 4 4 4M13 6l4 4-4 4',

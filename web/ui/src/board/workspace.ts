@@ -1,4 +1,3 @@
-import type { Awareness } from 'y-protocols/awareness'
 import { ApiError } from '../api'
 import { Cell } from './cell'
 import { command, type Command, type NewContainerResult } from './connection/commands'
@@ -12,7 +11,7 @@ import { readImage, type ImageView } from './model/images'
 import { Motion } from './model/motion'
 import { expect, foresee, forget, type Expected } from './model/optimism'
 import { People } from './model/people'
-import { caretAwareness } from './text/presence'
+import { Carets } from './text/carets'
 
 /** The board as it is open at the moment; another one takes its place when its replica has to be thrown away. */
 export interface OpenBoard {
@@ -20,8 +19,7 @@ export interface OpenBoard {
   board: Board
   people: People
   motion: Motion
-  /** For editors of text, which show carets and nothing else of people. */
-  carets: Awareness
+  carets: Carets
 }
 
 /** A command that was taken shows in the document within this time, or what was expected is forgotten. */
@@ -153,11 +151,12 @@ function openBoard(replica: Replica): OpenBoard {
     board,
     people,
     motion: new Motion(board.nodes.views, still),
-    carets: caretAwareness(replica.awareness),
+    carets: new Carets(replica.awareness, replica.doc),
   }
 }
 
 function close(open: OpenBoard): void {
+  open.carets.dispose()
   open.motion.dispose()
   open.people.dispose()
   open.board.dispose()

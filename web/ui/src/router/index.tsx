@@ -3,7 +3,7 @@
 import { useSyncExternalStore, type ComponentProps, type MouseEvent } from 'react'
 import { pageAt, type Page } from './paths'
 
-export { paths, safeReturn, type Page } from './paths'
+export { pageAt, paths, safeReturn, type Page } from './paths'
 
 const moved = new Set<() => void>()
 

@@ -26,6 +26,7 @@ import { KeysDialog } from './KeysDialog'
 import { NoteNode } from './NoteNode'
 import { Pointers } from './Pointers'
 import { Toolbar } from './Toolbar'
+import { useEditorSoon } from '../text/useEditorSoon'
 import { useBoardKeys, type Ask } from './useBoardKeys'
 import { useFlowEdges, useFlowNodes, type BoardNode } from './useFlowNodes'
 import { useKeepInSight } from './useKeepInSight'
@@ -82,6 +83,7 @@ export function Canvas({ children }: { children?: ReactNode }) {
     [select],
   )
   useKeepInSight()
+  useEditorSoon()
   const pointer = usePointer()
   const onKeyDown = useBoardKeys(selection, ask)
   const connect = ({ source, target }: Connection) => void open.board.connect(source, target)

@@ -5,41 +5,51 @@ import { useCell } from '../cell'
 import { useAround } from '../context'
 import { nameOf } from '../model/names'
 
+interface ConnectDialogProps {
+  /** Null if that is still to be chosen. */
+  from: string | null
+  onClose: () => void
+}
+
 /** Connects something on the board with something else: what a hand does by dragging, for those who use the keyboard. */
-export function ConnectDialog({ from, onClose }: { from: string; onClose: () => void }) {
+export function ConnectDialog({ from: given, onClose }: ConnectDialogProps) {
   const { open, workspace } = useAround()
   const nodes = useCell(open.board.nodes.views)
   const edges = [...useCell(open.board.edges.views).values()]
   const containers = useCell(workspace.containers)
   const [to, setTo] = useState('')
   const [label, setLabel] = useState('')
-  const source = nodes.get(from)
-  const connected = new Set(edges.flatMap((edge) => (edge.source === from ? edge.target : [])))
-  const targets = [...nodes.values()]
-    .filter(({ id }) => id !== from && !connected.has(id))
+  const [chosen, choose] = useState('')
+  const all = [...nodes.values()]
     .map((node) => ({ id: node.id, name: nameOf(node, containers) }))
     .sort((a, b) => a.name.localeCompare(b.name))
+  const wanted = given ?? chosen
+  const source = all.find(({ id }) => id === wanted) ?? (given === null ? all[0] : undefined)
+  const connected = new Set(edges.flatMap((edge) => (edge.source === source?.id ? edge.target : [])))
+  const targets = all.filter(({ id }) => id !== source?.id && !connected.has(id))
   const target = targets.find(({ id }) => id === to) ?? targets[0]
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    if (target === undefined) return
-    open.board.connect(from, target.id, label.trim())
+    if (source === undefined || target === undefined) return
+    open.board.connect(source.id, target.id, label.trim())
     onClose()
   }
   return (
     <Dialog title="Connect" onClose={onClose}>
       <form className={forms.form} onSubmit={submit}>
-        {source !== undefined && <p>From “{nameOf(source, containers)}”</p>}
+        {given === null ? (
+          <SelectField label="From" value={source?.id} onChange={(event) => choose(event.target.value)}>
+            <Options nodes={all} />
+          </SelectField>
+        ) : (
+          source !== undefined && <p>From “{source.name}”</p>
+        )}
         {target === undefined ? (
           <p>There is nothing else on the board that it is not connected with.</p>
         ) : (
           <>
             <SelectField label="To" value={target.id} onChange={(event) => setTo(event.target.value)}>
-              {targets.map(({ id, name }) => (
-                <option key={id} value={id}>
-                  {name}
-                </option>
-              ))}
+              <Options nodes={targets} />
             </SelectField>
             <Field
               label="Label"
@@ -60,4 +70,12 @@ export function ConnectDialog({ from, onClose }: { from: string; onClose: () => 
       </form>
     </Dialog>
   )
+}
+
+function Options({ nodes }: { nodes: readonly { id: string; name: string }[] }) {
+  return nodes.map(({ id, name }) => (
+    <option key={id} value={id}>
+      {name}
+    </option>
+  ))
 }

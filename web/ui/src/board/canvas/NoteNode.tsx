@@ -1,20 +1,13 @@
-import type { Node, NodeProps } from '@xyflow/react'
-import { lazy, memo, Suspense, useCallback } from 'react'
+import { useStoreApi, type Node, type NodeProps } from '@xyflow/react'
+import { memo, useCallback } from 'react'
 import { Button, Menu } from '../../design'
 import { classes } from '../../design/classes'
 import { useAround } from '../context'
 import { Glyph } from '../Glyph'
 import { NOTE_COLORS, type NoteColor, type NoteView } from '../model/nodes'
+import { NoteText } from '../text/NoteText'
 import { NodeFrame } from './NodeFrame'
 import styles from './NoteNode.module.css'
-
-const loadText = () => import('../text/NoteText')
-const NoteText = lazy(loadText)
-
-/** Fetched before the first note is made, so that one can type at once. */
-export function prepareNotes(): void {
-  void loadText()
-}
 
 const COLOR_LABELS: Record<NoteColor, string> = {
   brass: 'Brass',
@@ -35,15 +28,23 @@ export function focusNote(id: string): void {
 }
 
 export const NoteNode = memo(function NoteNode({ data, selected }: NodeProps<Node<{ view: NoteView }>>) {
+  const store = useStoreApi()
   return (
     <NodeFrame node={data.view} selected={selected} resizable className={classes(styles.note, styles[data.view.color])}>
-      <Note note={data.view} drag />
+      <Note note={data.view} onPress={() => store.getState().addSelectedNodes([data.view.id])} />
     </NodeFrame>
   )
 })
 
+interface NoteProps {
+  note: NoteView
+  /** Called when a hand enters the text; on the canvas, where the note can be dragged and has a height of its own. */
+  onPress?: () => void
+}
+
 /** A note, on the canvas or in a list. */
-export function Note({ note, drag = false }: { note: NoteView; drag?: boolean }) {
+export function Note({ note, onPress }: NoteProps) {
+  const drag = onPress !== undefined
   const { open, mayWrite, askRemove } = useAround()
   const colors = NOTE_COLORS.map((color) => ({
     label: COLOR_LABELS[color],
@@ -53,7 +54,7 @@ export function Note({ note, drag = false }: { note: NoteView; drag?: boolean })
   const takesFocus = useCallback(() => note.id === fresh.id && Date.now() < fresh.until, [note.id])
   return (
     <>
-      <div className={classes(styles.bar, drag && styles.grip)}>
+      <div className={classes(styles.bar, drag ? styles.grip : styles.roomy)}>
         {mayWrite && (
           <div className={classes(styles.tools, 'nodrag')}>
             <Menu label="Colour" items={colors}>
@@ -71,11 +72,7 @@ export function Note({ note, drag = false }: { note: NoteView; drag?: boolean })
           </div>
         )}
       </div>
-      {note.text !== null && (
-        <Suspense fallback={<div className={styles.loading} />}>
-          <NoteText text={note.text} awareness={open.carets} editable={mayWrite} label="Note" takesFocus={takesFocus} />
-        </Suspense>
-      )}
+      <NoteText note={note} editable={mayWrite} label="Note" cut={drag} takesFocus={takesFocus} onPress={onPress} />
     </>
   )
 }

@@ -3,12 +3,11 @@ import type { ReactNode } from 'react'
 import { classes } from '../../design/classes'
 import { useAround } from '../context'
 import { Glyph, type GlyphName } from '../Glyph'
-import { SIZES } from '../model/nodes'
+import { prepareEditor } from '../text/NoteText'
 import { calmly } from './calmly'
-import { focusNote, prepareNotes } from './NoteNode'
 import styles from './Toolbar.module.css'
+import { useAdding } from './useAdding'
 import type { Ask } from './useBoardKeys'
-import { usePlace } from './usePlace'
 import { useUndo } from './useUndo'
 
 interface ToolbarProps {
@@ -40,24 +39,19 @@ export function Toolbar({ selected, onAsk }: ToolbarProps) {
 
 /** What those who may write have besides. */
 function Writing({ selected, onAsk }: ToolbarProps) {
-  const { open, mayWrite, show } = useAround()
+  const { open, mayWrite } = useAround()
   const undo = useUndo(open, mayWrite)
-  const place = usePlace(open)
-  const addNote = () => focusNote(open.board.addNote(place(SIZES.note)))
-  const addCode = () => {
-    const node = open.board.addCode(place(SIZES.code), '', 'python')
-    show({ kind: 'code', node })
-  }
+  const add = useAdding()
   const connect = () => selected !== null && onAsk({ kind: 'connect', from: selected })
   return (
     <>
-      <Tool glyph="note" label="Note" onClick={addNote} onPointerEnter={prepareNotes}>
+      <Tool glyph="note" label="Note" onClick={add.note} onPointerEnter={prepareEditor}>
         Note
       </Tool>
-      <Tool glyph="code" label="Code document" onClick={addCode}>
+      <Tool glyph="code" label="Code document" onClick={add.code}>
         Code
       </Tool>
-      <Tool glyph="container" label="New container" onClick={() => show({ kind: 'new-container' })}>
+      <Tool glyph="container" label="New container" onClick={add.container}>
         Container
       </Tool>
       <span className={styles.rule} />

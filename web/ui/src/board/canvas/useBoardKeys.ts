@@ -22,7 +22,7 @@ export function useBoardKeys(selection: ReadonlySet<string>, ask: (ask: Ask) => 
     const node = open.board.nodes.views.get().get(id)
     if (node?.type === 'container') show({ kind: 'container', id: node.container })
     else if (node?.type === 'code') openCode(node)
-    else element.querySelector<HTMLElement>('[role=textbox]')?.focus()
+    else element.querySelector<HTMLElement>('.note-text')?.focus()
   }
 
   return (event: ReactKeyboardEvent) => {

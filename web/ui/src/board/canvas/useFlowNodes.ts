@@ -3,19 +3,43 @@ import { useMemo } from 'react'
 import { useCell } from '../cell'
 import { useAround } from '../context'
 import { connectionName, nameOf } from '../model/names'
-import type { EdgeView, NodeView } from '../model/nodes'
+import type { EdgeView, NodeView, Point } from '../model/nodes'
 import type { BoardEdge } from './ConnectionEdge'
+import { handlesOf } from './handles'
 
 export type BoardNode = Node<{ view: NodeView }>
 
 /** The same data for the same view: what did not change is not drawn again. */
-const dataOf = new WeakMap<NodeView | EdgeView, { view: unknown }>()
+const dataOf = new WeakMap<EdgeView, { view: EdgeView }>()
 
-function data<V extends NodeView | EdgeView>(view: V): { view: V } {
-  const known = dataOf.get(view)
-  if (known !== undefined) return known as { view: V }
-  const made = { view }
+function data(view: EdgeView): { view: EdgeView } {
+  const made = dataOf.get(view) ?? { view }
   dataOf.set(view, made)
+  return made
+}
+
+/** The node of a view as it was last made: what did not change is neither looked at nor drawn again. */
+const nodeOf = new WeakMap<NodeView, BoardNode>()
+
+function flowNode(view: NodeView, { x, y }: Point, selected: boolean, ariaLabel: string): BoardNode {
+  const last = nodeOf.get(view)
+  const same = last?.position.x === x && last.position.y === y && last.selected === selected
+  if (same && last.ariaLabel === ariaLabel) return last
+  const { id, type, width, height } = view
+  const made: BoardNode = {
+    id,
+    type,
+    position: { x, y },
+    width,
+    height,
+    // Known before the canvas has looked: what is not seen need not be drawn for it.
+    measured: { width, height },
+    handles: handlesOf(view),
+    selected,
+    data: last?.data ?? { view },
+    ariaLabel,
+  }
+  nodeOf.set(view, made)
   return made
 }
 
@@ -27,21 +51,9 @@ export function useFlowNodes(selected: ReadonlySet<string>): BoardNode[] {
   const containers = useCell(workspace.containers)
   return useMemo(
     () =>
-      [...views.values()].map((view) => {
-        const { id, type, width, height } = view
-        const { x, y } = places.get(id) ?? view
-        return {
-          id,
-          type,
-          position: { x, y },
-          width,
-          height,
-          measured: { width, height },
-          selected: selected.has(id),
-          data: data(view),
-          ariaLabel: nameOf(view, containers),
-        }
-      }),
+      [...views.values()].map((view) =>
+        flowNode(view, places.get(view.id) ?? view, selected.has(view.id), nameOf(view, containers)),
+      ),
     [views, places, selected, containers],
   )
 }

@@ -61,8 +61,8 @@ export class Access {
   async #ask(start: boolean): Promise<boolean> {
     if (this.ended.get() !== null) return false
     try {
-      const gateway = start ? await this.#api.start(this.#project) : null
-      const { access_token, expires_in } = await this.#api.token()
+      const starting = start ? this.#api.start(this.#project) : null
+      const [gateway, { access_token, expires_in }] = await Promise.all([starting, this.#api.token()])
       if (this.#closed) return false
       this.#tokenEndsAt = Date.now() + expires_in * 1_000
       this.#again(expires_in * 1_000 * RENEW_AT)

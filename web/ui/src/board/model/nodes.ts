@@ -112,20 +112,26 @@ export function readNode(id: string, value: unknown): NodeView | null {
 
 /** So many letters tell one note from another. */
 const BEGINNING = 60
+/** Among so many letters they are found, though some may be spaces. */
+const SEARCHED = 4 * BEGINNING
 
 function beginningOf(text: Y.XmlFragment): string {
   let words = ''
   for (const part of text.createTreeWalker((part) => part instanceof Y.XmlText)) {
-    if (words.length > BEGINNING) break
-    const runs = (part as Y.XmlText).toDelta() as { insert?: unknown }[]
-    words += ` ${runs.map(({ insert }) => textOf(insert) ?? '').join('')}`
+    words += ' '
+    for (const { insert } of (part as Y.XmlText).toDelta() as { insert?: unknown }[]) {
+      if (words.length > SEARCHED) break
+      words += (textOf(insert) ?? '').slice(0, SEARCHED)
+    }
+    if (words.length > SEARCHED) break
   }
   const whole = words.trim().replace(/\s+/g, ' ')
   return whole.length > BEGINNING ? `${whole.slice(0, BEGINNING).trimEnd()}…` : whole
 }
 
 function placed(id: string, map: Y.Map<unknown>, kind: keyof typeof SIZES): Placed {
-  const size = (name: 'width' | 'height') => within(map.get(name), SMALLEST, LARGEST, SIZES[kind][name])
+  // The browser measures in whole pixels.
+  const size = (name: 'width' | 'height') => Math.round(within(map.get(name), SMALLEST, LARGEST, SIZES[kind][name]))
   return {
     id,
     x: within(map.get('x'), -FAR, FAR, 0),

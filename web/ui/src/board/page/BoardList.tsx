@@ -1,38 +1,34 @@
-import type { ReactNode } from 'react'
+import { useState, type ReactNode } from 'react'
 import { ContainerList } from '../container/ContainerList'
 import { CodeCard } from '../canvas/CodeNode'
-import { focusNote, Note, noteStyles } from '../canvas/NoteNode'
-import { usePlace } from '../canvas/usePlace'
+import { ConnectDialog } from '../canvas/ConnectDialog'
+import { Note, noteStyles } from '../canvas/NoteNode'
+import { useAdding } from '../canvas/useAdding'
 import { Button } from '../../design'
 import { classes } from '../../design/classes'
 import { useCell } from '../cell'
 import { useAround } from '../context'
-import { SIZES, type CodeView, type NodeView, type NoteView } from '../model/nodes'
+import type { CodeView, NodeView, NoteView } from '../model/nodes'
+import { useEditorSoon } from '../text/useEditorSoon'
 import styles from './BoardList.module.css'
+import { Connections, useConnections } from './Connections'
 
 /** The board as a list, for screens on which a plane is no help. */
 export function BoardList() {
-  const { open, mayWrite, show } = useAround()
+  useEditorSoon()
+  const { open, mayWrite } = useAround()
   const nodes = [...useCell(open.board.nodes.views).values()].sort(byPlace)
   const notes = nodes.filter((node): node is NoteView => node.type === 'note')
   const documents = nodes.filter((node): node is CodeView => node.type === 'code')
-  const place = usePlace(open)
+  const add = useAdding()
+  const connections = useConnections()
+  const [connecting, setConnecting] = useState(false)
   return (
     <div className={styles.list}>
       <ContainerList />
       <Group title="Code documents" empty="None yet." count={documents.length}>
         {mayWrite && (
-          <Button
-            small
-            icon="add"
-            aria-label="New code document"
-            onClick={() =>
-              show({
-                kind: 'code',
-                node: open.board.addCode(place(SIZES.code), '', 'python'),
-              })
-            }
-          >
+          <Button small icon="add" aria-label="New code document" onClick={add.code}>
             New
           </Button>
         )}
@@ -44,12 +40,7 @@ export function BoardList() {
       </Group>
       <Group title="Notes" empty="None yet." count={notes.length}>
         {mayWrite && (
-          <Button
-            small
-            icon="add"
-            aria-label="New note"
-            onClick={() => focusNote(open.board.addNote(place(SIZES.note)))}
-          >
+          <Button small icon="add" aria-label="New note" onClick={add.note}>
             New
           </Button>
         )}
@@ -59,6 +50,15 @@ export function BoardList() {
           </article>
         ))}
       </Group>
+      <Group title="Connections" empty="None yet." count={connections.length}>
+        {mayWrite && nodes.length > 1 && (
+          <Button small icon="add" aria-label="New connection" onClick={() => setConnecting(true)}>
+            New
+          </Button>
+        )}
+        <Connections connections={connections} />
+      </Group>
+      {connecting && <ConnectDialog from={null} onClose={() => setConnecting(false)} />}
     </div>
   )
 }

@@ -1,7 +1,7 @@
 import { ReactFlowProvider } from '@xyflow/react'
 import { lazy, Suspense, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import type { Org, Project } from '../../api'
-import { Empty, Spinner, useToast } from '../../design'
+import { Spinner, useToast } from '../../design'
 import { useCell } from '../cell'
 import { CodePanel } from '../code/CodePanel'
 import { ContainerDrawer } from '../container/ContainerDrawer'
@@ -13,14 +13,16 @@ import { Announcements } from './Announcements'
 import { BoardList } from './BoardList'
 import styles from './BoardView.module.css'
 import { Confirmation, type Question } from './Confirmations'
+import { NothingYet } from './NothingYet'
 import { OfflineNotice } from './OfflineNotice'
 import { TopBar, type View } from './TopBar'
 
-const Canvas = lazy(async () => ({
-  default: (await import('../canvas/Canvas')).Canvas,
-}))
-
 const NARROW = matchMedia('(max-width: 45rem)')
+
+const loadCanvas = async () => ({ default: (await import('../canvas/Canvas')).Canvas })
+const Canvas = lazy(loadCanvas)
+// It is needed as soon as there is a gateway. Whoever shows it asks again, and says what is wrong.
+if (!NARROW.matches) loadCanvas().catch(() => undefined)
 
 function useNarrow(): boolean {
   return useSyncExternalStore(
@@ -92,7 +94,7 @@ export function BoardView({ workspace, project, org }: BoardViewProps) {
             ) : (
               <Suspense fallback={<Spinner large label="Opening the board" />}>
                 <Canvas>
-                  <NothingYet />
+                  <NothingYet org={org} />
                 </Canvas>
               </Suspense>
             )}
@@ -130,32 +132,6 @@ function CodeSide({ node: id, onClose }: { node: string; onClose: () => void }) 
     if (gone) onClose()
   }, [gone, onClose])
   return gone ? null : <CodePanel node={node} onClose={onClose} />
-}
-
-/** What a board says that has nothing on it. */
-function NothingYet() {
-  const { open, workspace, mayWrite } = useAround()
-  const nodes = useCell(open.board.nodes.views)
-  const { everInStep } = useCell(open.replica.state)
-  const containers = useCell(workspace.containers)
-  if (nodes.size > 0) return null
-  if (!everInStep) {
-    return (
-      <div className={styles.nothing}>
-        <Spinner large label="Opening the board" />
-      </div>
-    )
-  }
-  const waiting = containers.size === 0 ? '' : ' Containers that are not on it stand in the list above.'
-  return (
-    <div className={styles.nothing}>
-      <Empty title="An empty board">
-        {mayWrite
-          ? `Put a note, a code document or a container on it with the buttons below. Everybody in the project sees it at once.${waiting}`
-          : `Nobody has put anything on it yet.${waiting}`}
-      </Empty>
-    </div>
-  )
 }
 
 /** Says what was refused, and what became of it; and what happened by itself. */

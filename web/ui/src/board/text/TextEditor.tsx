@@ -1,19 +1,24 @@
 import type { EditorView } from 'prosemirror-view'
-import { useEffect, useRef, useState, type KeyboardEvent } from 'react'
-import type { Awareness } from 'y-protocols/awareness'
+import { useEffect, useRef, useState } from 'react'
 import type * as Y from 'yjs'
 import { classes } from '../../design/classes'
 import { Glyph, type GlyphName } from '../Glyph'
-import { formats, openEditor, type Format } from './editor'
+import type { Carets } from './carets'
+import { enter, formats, openEditor, type Entry, type Format } from './editor'
 import styles from './NoteText.module.css'
+import { leaveByKey } from './RestingText'
 
-interface NoteTextProps {
+interface TextEditorProps {
   text: Y.XmlFragment
-  awareness: Awareness
+  carets: Carets
   editable: boolean
   label: string
-  /** Whether it takes the focus as soon as it is there. */
-  takesFocus: () => boolean
+  /** Whether it is as high as its note, and not as its words. */
+  cut: boolean
+  /** Where somebody entered here; null while it is there for others' carets. */
+  entry: Entry | null
+  onEnter: (entry: Entry) => void
+  onLeave: () => void
 }
 
 const BUTTONS: { format: Format; glyph: GlyphName; label: string }[] = [
@@ -25,11 +30,12 @@ const BUTTONS: { format: Format; glyph: GlyphName; label: string }[] = [
   { format: 'numbers', glyph: 'numbers', label: 'Numbered list' },
 ]
 
-/** The text of a note, which several people write at once. */
-export default function NoteText({ text, awareness, editable, label, takesFocus }: NoteTextProps) {
+/** The text of a note while somebody is in it. */
+export function TextEditor({ text, carets, editable, label, cut, entry, onEnter, onLeave }: TextEditorProps) {
   const place = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView | null>(null)
   const may = useRef(editable)
+  const entered = useRef(entry)
   const [focused, setFocused] = useState(false)
 
   useEffect(() => {
@@ -39,21 +45,21 @@ export default function NoteText({ text, awareness, editable, label, takesFocus 
 
   useEffect(() => {
     if (place.current === null) return
-    const editor = openEditor({
-      place: place.current,
-      text,
-      awareness,
-      label,
-      editable: () => may.current,
-      onFocus: setFocused,
-    })
+    const onFocus = (focused: boolean) => {
+      setFocused(focused)
+      if (focused) onEnter('key')
+      // In another window the text is still the one that was left.
+      else requestAnimationFrame(() => editor.hasFocus() || onLeave())
+    }
+    const editable = () => may.current
+    const editor = openEditor({ place: place.current, text, awareness: carets.of(text), label, editable, onFocus })
     view.current = editor
-    if (takesFocus()) editor.focus()
+    if (entered.current !== null) enter(editor, entered.current)
     return () => {
       view.current = null
       editor.destroy()
     }
-  }, [text, awareness, label, takesFocus])
+  }, [text, carets, label, onEnter, onLeave])
 
   const apply = (format: Format) => {
     const editor = view.current
@@ -61,14 +67,10 @@ export default function NoteText({ text, awareness, editable, label, takesFocus 
     formats[format](editor.state, editor.dispatch, editor)
     editor.focus()
   }
-  const leave = (event: KeyboardEvent) => {
-    // On the board the note itself can be moved by key then.
-    if (event.key === 'Escape') event.currentTarget.closest<HTMLElement>('.react-flow__node')?.focus()
-  }
   return (
     <>
       {focused && editable && (
-        <div role="toolbar" aria-label="Format" className={styles.formats}>
+        <div role="toolbar" aria-label="Format" className={classes(styles.formats, !cut && styles.within)}>
           {BUTTONS.map(({ format, glyph, label }) => (
             <button
               key={format}
@@ -84,7 +86,11 @@ export default function NoteText({ text, awareness, editable, label, takesFocus 
           ))}
         </div>
       )}
-      <div ref={place} className={classes(styles.place, 'nodrag', 'nopan', focused && 'nowheel')} onKeyDown={leave} />
+      <div
+        ref={place}
+        className={classes(styles.place, 'nodrag', 'nopan', focused && 'nowheel')}
+        onKeyDown={leaveByKey}
+      />
     </>
   )
 }

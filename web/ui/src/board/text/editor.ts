@@ -2,11 +2,12 @@ import { baseKeymap, chainCommands, exitCode, setBlockType, toggleMark, wrapIn }
 import { inputRules, textblockTypeInputRule, wrappingInputRule } from 'prosemirror-inputrules'
 import { keymap } from 'prosemirror-keymap'
 import { liftListItem, sinkListItem, splitListItem, wrapInList } from 'prosemirror-schema-list'
-import { EditorState, Plugin, type Command } from 'prosemirror-state'
+import { EditorState, Plugin, Selection, TextSelection, type Command } from 'prosemirror-state'
 import { EditorView } from 'prosemirror-view'
 import type { Awareness } from 'y-protocols/awareness'
 import { redo, undo, yCursorPlugin, ySyncPlugin, yUndoPlugin } from 'y-prosemirror'
 import type * as Y from 'yjs'
+import { historyOf } from './history'
 import { schema } from './schema'
 
 const { nodes, marks } = schema
@@ -121,20 +122,20 @@ export function openEditor(options: TextOptions): EditorView {
         cursorBuilder: caret,
         selectionBuilder: selection,
       }),
-      // One's own paragraph or list stays as long as others have written in it.
-      yUndoPlugin({ protectedNodes: new Set(Object.keys(nodes)) }),
+      yUndoPlugin({ undoManager: historyOf(text, new Set(Object.keys(nodes))) }),
       rules,
       keys,
       keymap(baseKeymap),
       events,
     ],
   })
-  const attributes = {
+  const attributes = () => ({
     'aria-label': options.label,
     'aria-multiline': 'true',
+    ...(!editable() && { 'aria-readonly': 'true' }),
     role: 'textbox',
     class: 'note-text',
-  }
+  })
   return new EditorView(options.place, {
     state,
     editable,
@@ -144,4 +145,29 @@ export function openEditor(options: TextOptions): EditorView {
       if (!this.isDestroyed) this.updateState(this.state.apply(transaction))
     },
   })
+}
+
+/** Where somebody entered a text: a place on the screen and how far the text was scrolled, or by key. */
+export type Entry = { left: number; top: number; scrolled: number } | 'key'
+
+/** Puts the caret where somebody entered. What the hand moves over before it lets go is selected. */
+export function enter(view: EditorView, entry: Entry): void {
+  const place = view.dom.parentElement
+  view.focus()
+  if (place !== null) place.scrollTop = entry === 'key' ? place.scrollHeight : entry.scrolled
+  const anchor = entry === 'key' ? undefined : view.posAtCoords(entry)?.pos
+  if (anchor === undefined) return view.dispatch(view.state.tr.setSelection(Selection.atEnd(view.state.doc)))
+  const select = (head: number) => {
+    const [from, to] = [anchor, head].map((at) => view.state.doc.resolve(Math.min(at, view.state.doc.content.size)))
+    if (from && to) view.dispatch(view.state.tr.setSelection(TextSelection.between(from, to)))
+  }
+  select(anchor)
+  const hand = new AbortController()
+  const { signal } = hand
+  const move = ({ clientX, clientY, buttons }: MouseEvent) => {
+    const head = view.isDestroyed || buttons === 0 ? undefined : view.posAtCoords({ left: clientX, top: clientY })?.pos
+    if (head !== undefined && head !== anchor) select(head)
+  }
+  document.addEventListener('mousemove', move, { signal })
+  document.addEventListener('mouseup', () => hand.abort(), { signal })
 }

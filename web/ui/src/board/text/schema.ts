@@ -1,12 +1,7 @@
 import { Schema, type Attrs, type DOMOutputSpec, type MarkSpec, type NodeSpec } from 'prosemirror-model'
 import { marks as basicMarks, nodes as basicNodes } from 'prosemirror-schema-basic'
 import { bulletList, listItem, orderedList } from 'prosemirror-schema-list'
-
-/** Others write what a link goes to; only these are followed. */
-export function safeAddress(text: unknown): string | null {
-  if (typeof text !== 'string' || !URL.canParse(text)) return null
-  return /^(https?|mailto):$/.test(new URL(text).protocol) ? text : null
-}
+import { safeAddress } from './address'
 
 function linkOf({ href }: Attrs): DOMOutputSpec {
   const address = safeAddress(href)

@@ -4,9 +4,16 @@ import { LinkButton, Notice, Page, Spinner, useTitle } from '../../design'
 import { paths } from '../../router'
 import { useResource, valueOf } from '../../resource'
 
-const BoardPage = lazy(() => import('../../board/BoardPage'))
+const loadBoard = () => import('../../board/BoardPage')
+const BoardPage = lazy(loadBoard)
 
-/** Looks up whose board it is before the board itself opens. */
+/** Fetches the board, the largest part of the client, while it is still asked who is signed in. */
+export function prepareBoard(): void {
+  // Whoever shows it asks again, and says what is wrong.
+  loadBoard().catch(() => undefined)
+}
+
+/** Looks up whose board it is while the board itself opens. */
 export default function BoardPlace({ id, user }: { id: string; user: User }) {
   const load = useCallback(
     async (signal: AbortSignal) => {
@@ -18,14 +25,13 @@ export default function BoardPlace({ id, user }: { id: string; user: User }) {
   const { state, reload } = useResource(load)
   const place = valueOf(state)
   useTitle(place?.project.name ?? 'Board')
-  if (place !== undefined) {
+  if (place !== undefined || state.name !== 'failed') {
     return (
       <Suspense fallback={<Spinner large label="Opening the board" />}>
-        <BoardPage project={place.project} org={place.org} me={user} />
+        <BoardPage id={id} place={place ?? null} me={user} />
       </Suspense>
     )
   }
-  if (state.name !== 'failed') return <Spinner large label="Opening the board" />
   if (state.error.status !== 404 && state.error.status !== 400) {
     return (
       <Page title="The board does not open">

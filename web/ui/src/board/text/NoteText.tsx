@@ -1,0 +1,55 @@
+import { useCallback, useEffect, useState, useSyncExternalStore } from 'react'
+import { Cell, useCell } from '../cell'
+import { useAround } from '../context'
+import type { NoteView } from '../model/nodes'
+import type { Entry } from './editor'
+import { RestingText } from './RestingText'
+import type { TextEditor } from './TextEditor'
+
+/** The editor, as soon as this browser has it: boards are drawn without. */
+const editor = new Cell<{ Editor: typeof TextEditor } | null>(null)
+let coming = false
+
+/** Fetches the editor, so that one can write at once in whatever text one enters. */
+export function prepareEditor(): void {
+  if (coming) return
+  coming = true
+  import('./TextEditor').then(
+    (module) => editor.set({ Editor: module.TextEditor }),
+    // Without a network it may come later.
+    () => (coming = false),
+  )
+}
+
+interface NoteTextProps {
+  note: NoteView
+  editable: boolean
+  label: string
+  /** Whether it is as high as its note, and not as its words. */
+  cut: boolean
+  /** Whether it takes the focus as soon as it is there. */
+  takesFocus: () => boolean
+  onPress: (() => void) | undefined
+}
+
+/**
+ * The text of a note, which several people write at once. It is an editor while somebody is in it, here or elsewhere, and
+ * nothing but text at rest: a board may have hundreds.
+ */
+export function NoteText({ note, editable, label, cut, takesFocus, onPress }: NoteTextProps) {
+  const { carets } = useAround().open
+  const { text } = note
+  const ready = useCell(editor)
+  const occupied = useSyncExternalStore(carets.occupied.subscribe, () => carets.occupied.get().has(text))
+  const [entry, setEntry] = useState<Entry | null>(() => (takesFocus() ? 'key' : null))
+  const enter = useCallback((entry: Entry) => setEntry((before) => before ?? entry), [])
+  const leave = useCallback(() => setEntry(null), [])
+  const wanted = occupied || entry !== null
+  useEffect(() => {
+    if (wanted) prepareEditor()
+  }, [wanted])
+  if (text === null) return null
+  const common = { editable, label, cut, onEnter: enter, onLeave: leave }
+  if (ready === null || !wanted) return <RestingText note={note} ready={ready !== null} onPress={onPress} {...common} />
+  return <ready.Editor text={text} carets={carets} entry={entry} {...common} />
+}
