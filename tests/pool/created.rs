@@ -130,6 +130,38 @@ fn put(root: &Path, file: &str, at: &str) {
     fs::copy(file, at).expect("a copy");
 }
 
+/// What an organization has on the engine. Removed when this goes out of scope.
+struct OnEngine<'a>(&'a str);
+
+impl Drop for OnEngine<'_> {
+    fn drop(&mut self) {
+        crate::containers::remove_all(self.0);
+    }
+}
+
+/// A user container is run and reached by a gateway in a container, and reaches it.
+fn the_engine_is_theirs_too(server: &Server, docker: Docker) {
+    let (access, org) = (server.access(), server.org());
+    let left = OnEngine(org);
+    let (path, bearer) = (format!("/-/gw/org-{org}/collab"), format!("Bearer {}", access.token));
+    let ask = |method: &str, what: &str, body: Option<Value>| {
+        let headers = [("Authorization", bearer.as_str())];
+        server.request(method, &format!("{path}/{what}"), &headers, body.as_ref()).expect(200).json()
+    };
+    let command = |event: Value| ask("POST", "event", Some(json!({"project_id": access.project, "event": event})));
+    let image = "generic/orrery-test/program:web";
+    let made = command(json!({"type": "user-containers:new", "name": "web", "image": image}));
+    let id = made["result"]["user_container_id"].as_str().expect("an id").to_owned();
+    let listed = || ask("GET", &format!("{}/containers", access.project), None)["containers"].clone();
+    wait_for("its gateway reaches it", || (listed()[0]["status"]["services"]["main"]["state"] == "up").then_some(()));
+    let ping = "wget -q -O- $ORRERY_URL/collab/ping";
+    assert_eq!(docker.ask(&["exec", &format!("orrery-{id}-1"), "sh", "-c", ping]), "{}");
+    command(json!({"type": "user-containers:delete", "user_container_id": id}));
+    let label = format!("label=orrery.org={org}");
+    wait_for("it is gone", || docker.ask(&["ps", "--all", "--quiet", "--filter", &label]).is_empty().then_some(()));
+    drop(left);
+}
+
 #[test]
 fn gateways_in_containers_serve_and_leave_nothing_behind() {
     let Some(docker) = Docker::here() else { return };
@@ -151,6 +183,8 @@ fn gateways_in_containers_serve_and_leave_nothing_behind() {
         assert_eq!(inspect("{{json .Args}}"), r#"["gateway","--config","/etc/orrery/gateway.toml"]"#);
         assert_eq!(inspect("{{.State.Running}} {{.HostConfig.NetworkMode}}"), "true host");
     }
+
+    the_engine_is_theirs_too(&server, docker);
 
     // Two organizations, each in a container of its own. One whose container is removed is served in the third.
     let (clients, access) = (Clients::start(), server.access());
