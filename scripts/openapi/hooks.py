@@ -65,9 +65,14 @@ def spare(path, field, within, body):
     return made[within]["id"] if within else made["id"]
 
 
+def address(name):
+    """Nobody's; several processes in turn ask one server."""
+    return f"{name}-{os.getpid()}-{next(numbers)}@example.org"
+
+
 def newcomer():
     """Somebody with an account and a session."""
-    email = f"newcomer-{next(numbers)}@example.org"
+    email = address("newcomer")
     body = {"email": email, "password": PASSWORD, "name": "Newcomer"}
     headers = {"Origin": URL}
     answer = ask("POST", "/api/auth/signup", body, headers)
@@ -129,7 +134,7 @@ def end_session():
 
 
 def sign_up():
-    email = f"signed-up-{next(numbers)}@example.org"
+    email = address("signed-up")
     return {"body": {"email": email, "password": PASSWORD, "name": "New"}, "headers": {"Origin": URL}}
 
 
