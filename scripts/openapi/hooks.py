@@ -25,7 +25,6 @@ with open(os.environ["OPENAPI_WORLD"], encoding="utf-8") as file:
 URL = WORLD["url"]
 HERE, THERE, LEFT = WORLD["here"], WORLD["there"], WORLD["left"]
 OURS = {org["id"] for org in WORLD["orgs"]} | {org["project"] for org in WORLD["orgs"]}
-OURS |= {WORLD["gateway"]["id"], WORLD["spare"]["id"]}
 PASSWORD = WORLD["person"]["password"]
 CONTAINER = "uc_0123456789abcdef"
 NONCE = base64.urlsafe_b64encode(bytes(32)).decode().rstrip("=")
@@ -55,11 +54,15 @@ def ask(method, path, body=None, headers=None):
     return answer
 
 
+OURS |= {slot["gateway_id"] for slot in ask("GET", "/api/pool").json()["slots"]}
+OURS |= {key["id"] for key in ask("GET", "/api/api-keys").json()["api_keys"]}
+
+
 def spare(path, field, within, body):
     """The id of one of the things at `path` that is not ours to keep; made, if there is none."""
     listed = ask("GET", path).json()[field]
     for thing in listed:
-        if thing["id"] not in OURS and thing.get("name") != "generated requests":
+        if thing["id"] not in OURS:
             return thing["id"]
     made = ask("POST", path, body).json()
     return made[within]["id"] if within else made["id"]
@@ -268,6 +271,15 @@ def settle(case, real):
     case.cookies = {}
 
 
+def spared(case):
+    """Ids come up again from answers. What all requests are about stays, and a gateway says itself where it is."""
+    if case.method.upper() == "DELETE":
+        ids = case.path_parameters.items()
+        case.path_parameters = {name: str(uuid.uuid4()) if str(id) in OURS else id for name, id in ids}
+    if case.operation.path in ["/gateway/ready", "/gateway/stop"] and isinstance(case.body, dict):
+        case.body = {name: str(uuid.uuid4()) if str(id) in OURS else id for name, id in case.body.items()}
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     operation = case.operation
@@ -281,14 +293,7 @@ def before_call(context, case, kwargs):
     else:
         if turn % EACH != 1:
             show(case, usual(operation))
-        # Ids come up again from answers; what all requests are about stays.
-        if case.method.upper() == "DELETE":
-            ids = case.path_parameters.items()
-            case.path_parameters = {name: str(uuid.uuid4()) if str(id) in OURS else id for name, id in ids}
-        # So do addresses: a gateway that says that it listens where another does would be sent what is that one's.
-        if operation.path == "/gateway/ready" and isinstance(case.body, dict):
-            if str(case.body.get("gateway_id")) in OURS:
-                case.body = case.body | {"gateway_id": str(uuid.uuid4())}
+        spared(case)
     # A slot that serves somebody would be moved away under the others.
     if "slot" in case.path_parameters and str(case.path_parameters["slot"]).lstrip("+").isdecimal():
         if int(case.path_parameters["slot"]) < 1_000:
