@@ -5,6 +5,7 @@ mod burst;
 mod command;
 mod create_to_running;
 mod cursors;
+mod failover;
 mod fan_out;
 mod fan_out_flood;
 mod hot_swap;
@@ -57,6 +58,8 @@ pub(crate) enum Load {
     Saved,
     /// Organizations get a gateway from a warm pool.
     Allocation,
+    /// The gateway process that serves an organization is killed.
+    Failover,
     /// An organization moves between gateways while somebody types.
     HotSwap,
     /// People sign in, eight at once.
@@ -92,6 +95,7 @@ impl Load {
             Self::CursorsNoEcho => "cursors-no-echo",
             Self::Saved => "saved",
             Self::Allocation => "allocation",
+            Self::Failover => "failover",
             Self::HotSwap => "hot-swap",
             Self::SignIn => "sign-in",
             Self::Command => "command",
@@ -117,6 +121,7 @@ impl Load {
             Self::Cursors | Self::CursorsNoEcho => "server CPU per delivered entry, us",
             Self::Saved => "until acknowledged as saved, p99 ms",
             Self::Allocation => "until served, p99 ms",
+            Self::Failover => "until served elsewhere, p99 s",
             Self::HotSwap => "write pause, p99 ms",
             Self::SignIn => "server CPU per sign-in, ms",
             Self::Command => "until a new container is acknowledged, p99 ms",
@@ -136,6 +141,7 @@ impl Load {
             // Nobody else acknowledges what is on disk, has gateways that organizations move between, accounts or containers.
             Self::Saved
             | Self::Allocation
+            | Self::Failover
             | Self::HotSwap
             | Self::SignIn
             | Self::Command
@@ -178,6 +184,7 @@ impl Load {
             Self::CursorsNoEcho => cursors::run(server, scale, cursors::Echo::Silent).await,
             Self::Saved => saved::run(server, scale).await,
             Self::Allocation => allocation::run(server, scale).await,
+            Self::Failover => failover::run(server, scale).await,
             Self::HotSwap => hot_swap::run(server, scale).await,
             Self::SignIn => sign_in::run(server, scale).await,
             Self::Command => command::run(server, scale).await,
