@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { accessible, browser, orrery, person, photograph } from './support.mjs'
-import { addNote, goodbye, note, reads, says, team } from './team.mjs'
+import { addNote, agree, goodbye, note, says, team } from './team.mjs'
 
 let installation, chromium, admin
 
@@ -127,7 +127,7 @@ test('somebody who may not write any more is told, and what was refused is undon
   await note(charles.page).getByText('before').waitFor()
   // Charles has left Ada's text for good: what she reads has no caret of his.
   await note(ada.page).locator('.remote-caret').waitFor({ state: 'detached' })
-  await reads(charles.page, await note(ada.page).innerText())
+  await agree(ada.page, charles.page)
   assert.equal(await note(charles.page).getAttribute('contenteditable'), 'false')
   await goodbye(ada, charles)
 })

@@ -1,4 +1,5 @@
 // What stories on a board share: two people with the board open, what they do on it, and what they wait for.
+import assert from 'node:assert/strict'
 import { person } from './support.mjs'
 
 let people = 0
@@ -30,13 +31,26 @@ export const goodbye = (...all) => Promise.all(all.map(({ context }) => context.
 
 export const note = (page) => page.getByRole('textbox', { name: 'Note' })
 
-/** The text of the note, without the names at the carets of others. */
-export const reads = (page, text) =>
-  page.waitForFunction((text) => {
-    const note = document.querySelector('[role=textbox][aria-label=Note]')?.cloneNode(true)
-    note?.querySelectorAll('.remote-caret').forEach((caret) => caret.remove())
-    return note?.textContent.trim() === text
-  }, text)
+/** In the page: the text of the note, without the names at the carets of others; or whether it is the one that is given. */
+function textOfNote(expected) {
+  const note = document.querySelector('[role=textbox][aria-label=Note]')?.cloneNode(true)
+  note?.querySelectorAll('.remote-caret').forEach((caret) => caret.remove())
+  const text = note?.textContent.trim()
+  return expected === undefined ? text : text === expected
+}
+
+/** Waits until the note has this text. */
+export const reads = (page, text) => page.waitForFunction(textOfNote, text)
+
+/** Waits until both read the same in the note. */
+export async function agree(one, other) {
+  const deadline = Date.now() + 30_000
+  for (;;) {
+    const [here, there] = await Promise.all([one, other].map((page) => page.evaluate(textOfNote)))
+    if (here !== undefined && here === there) return
+    assert.ok(Date.now() < deadline, `${here} is not ${there}`)
+  }
+}
 
 /** Waits until the page says this of its connection. */
 export const says = (page, status) => page.locator(`[data-status=${status}]`).waitFor()
