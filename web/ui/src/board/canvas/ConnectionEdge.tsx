@@ -10,13 +10,13 @@ export type BoardEdge = Edge<{ view: EdgeView }>
 
 /** A connection with what it says. One that says nothing asks for it while it is selected. */
 export const ConnectionEdge = memo(function ConnectionEdge(props: EdgeProps<BoardEdge>) {
-  const { id, data, selected = false } = props
+  const { id, data, selected = false, markerEnd } = props
   const { open, mayWrite } = useAround()
   const [path, x, y] = getBezierPath(props)
   const label = data?.view.label ?? ''
   return (
     <>
-      <BaseEdge path={path} interactionWidth={24} />
+      <BaseEdge path={path} interactionWidth={24} {...(markerEnd !== undefined && { markerEnd })} />
       {(label !== '' || (selected && mayWrite)) && (
         <EdgeLabelRenderer>
           <div

@@ -9,7 +9,7 @@ export const SIDES = [
 ] as const
 
 /** As large as in the style sheet. */
-const SIZE = 12
+const SIZE = 1
 
 /** Where the handles of a node are, before anybody has looked. */
 export function handlesOf({ width, height }: { width: number; height: number }): NodeHandle[] {

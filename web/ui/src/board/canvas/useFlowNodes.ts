@@ -1,4 +1,4 @@
-import type { Node } from '@xyflow/react'
+import { MarkerType, type Node } from '@xyflow/react'
 import { useMemo } from 'react'
 import { useCell } from '../cell'
 import { useAround } from '../context'
@@ -58,6 +58,9 @@ export function useFlowNodes(selected: ReadonlySet<string>): BoardNode[] {
   )
 }
 
+const ARROW = { type: MarkerType.ArrowClosed, width: 18, height: 18, color: 'var(--line-strong)' }
+const CHOSEN_ARROW = { ...ARROW, width: 14, height: 14, color: 'var(--focus)' }
+
 /** Edges between nodes that are there. They leave at the sides that face each other. */
 export function useFlowEdges(selected: ReadonlySet<string>): BoardEdge[] {
   const { open, workspace } = useAround()
@@ -79,6 +82,7 @@ export function useFlowEdges(selected: ReadonlySet<string>): BoardEdge[] {
             ...sides,
             type: 'connection',
             selected: selected.has(edge.id),
+            markerEnd: selected.has(edge.id) ? CHOSEN_ARROW : ARROW,
             data: data(edge),
             ariaLabel: connectionName(edge, source, target, containers),
           },
@@ -95,12 +99,14 @@ interface Box {
   height: number
 }
 
-/** The sides by which two boxes are nearest to facing each other. */
+/** The sides by which two boxes face each other, across the wider gap between them. */
 export function facing(a: Box, b: Box): { sourceHandle: string; targetHandle: string } {
-  const dx = b.x + b.width / 2 - (a.x + a.width / 2)
-  const dy = b.y + b.height / 2 - (a.y + a.height / 2)
-  if (Math.abs(dx) >= Math.abs(dy)) {
-    return dx >= 0 ? { sourceHandle: 'right', targetHandle: 'left' } : { sourceHandle: 'left', targetHandle: 'right' }
+  const across = Math.max(b.x - (a.x + a.width), a.x - (b.x + b.width))
+  const down = Math.max(b.y - (a.y + a.height), a.y - (b.y + b.height))
+  if (across >= down) {
+    const isRight = b.x + b.width / 2 >= a.x + a.width / 2
+    return isRight ? { sourceHandle: 'right', targetHandle: 'left' } : { sourceHandle: 'left', targetHandle: 'right' }
   }
-  return dy >= 0 ? { sourceHandle: 'bottom', targetHandle: 'top' } : { sourceHandle: 'top', targetHandle: 'bottom' }
+  const isBelow = b.y + b.height / 2 >= a.y + a.height / 2
+  return isBelow ? { sourceHandle: 'bottom', targetHandle: 'top' } : { sourceHandle: 'top', targetHandle: 'bottom' }
 }
