@@ -7,12 +7,13 @@ mod public_path;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 pub use self::public_path::{InvalidPublicPath, PublicPath};
 
 use crate::{
-    container::{Container, ContainerName, Containers, Phase, Reason, Rules, ServiceName, Target},
+    container::{Container, ContainerName, Containers, Entry, Phase, Reason, Rules, ServiceName, Target},
     id::{ContainerId, OrgId, ProjectId},
 };
 
@@ -48,13 +49,19 @@ pub struct Lead {
     pub upstream: Option<SocketAddr>,
 }
 
-/// Every host name of an organization's containers, and where it leads now.
+/// Every host name of an organization's containers, and where it leads now. A clone shares everything; a change copies the
+/// leaves that it is in, so that its cost does not grow with the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteTable {
     /// The tenant.
     pub org: OrgId,
-    leads: BTreeMap<Target, Lead>,
+    leaves: [Arc<Leaf>; LEAVES],
 }
+
+type Leaf = BTreeMap<Target, Arc<Lead>>;
+
+/// Each holds some tens of host names, if there are thousands.
+const LEAVES: usize = 64;
 
 impl Address {
     /// Where a port of the container is reached.
@@ -76,7 +83,7 @@ impl Lead {
 impl RouteTable {
     /// No containers.
     pub fn new(org: OrgId) -> Self {
-        Self { org, leads: BTreeMap::new() }
+        Self { org, leaves: std::array::from_fn(|_| Arc::default()) }
     }
 
     /// Adds the containers of a project. Those that are not listed in `addresses` are known and not reached.
@@ -87,63 +94,104 @@ impl RouteTable {
         rules: &Rules,
         addresses: &BTreeMap<ContainerId, Address>,
     ) {
-        for entry in containers.iter().filter(|entry| entry.container.status.phase != Phase::Deleted) {
-            self.add_container(project, &entry.container);
+        for entry in containers.iter() {
+            self.put(project, entry, rules, addresses.get(&entry.container.id));
         }
-        for route in containers.routes(rules) {
-            let id = route.container.id;
-            let upstream = addresses.get(&id).map(|address| address.of(route.port));
-            let first = self.leads.get(&Target::Container(id, None)).is_some_and(|lead| lead.service.is_none());
-            let mut targets = vec![Target::Container(id, Some(route.service.clone()))];
-            if first {
-                targets.push(Target::Container(id, None));
-                targets.push(Target::Alias(route.container.spec.slug.clone()));
+    }
+
+    /// Adds one container of a project; without an `address` it is known and not reached.
+    pub fn put(&mut self, project: ProjectId, entry: &Entry, rules: &Rules, address: Option<&Address>) {
+        let container = &entry.container;
+        if container.status.phase == Phase::Deleted {
+            return;
+        }
+        let mut leads: BTreeMap<Target, Lead> =
+            targets(container).map(|target| (target, lead(project, container))).collect();
+        for (target, lead) in &mut leads {
+            if let Target::Container(_, service) = target {
+                lead.service.clone_from(service);
             }
-            let public_paths = rules.images.get(&route.container.spec.image.image).and_then(|image| {
+        }
+        for (at, route) in entry.routes(rules).enumerate() {
+            let upstream = address.map(|address| address.of(route.port));
+            let mut targets = vec![Target::Container(container.id, Some(route.service.clone()))];
+            if at == 0 {
+                targets.push(Target::Container(container.id, None));
+                targets.push(Target::Alias(container.spec.slug.clone()));
+            }
+            let public_paths = rules.images.get(&container.spec.image.image).and_then(|image| {
                 let declared = image.services.iter().find(|declared| declared.name == *route.service)?;
                 Some(declared.public_paths.clone())
             });
             for target in targets {
-                if let Some(lead) = self.leads.get_mut(&target) {
+                if let Some(lead) = leads.get_mut(&target) {
                     lead.service = Some(route.service.clone());
                     lead.public_paths = public_paths.clone().unwrap_or_default();
                     lead.upstream = upstream;
                 }
             }
         }
+        leads.into_iter().for_each(|(target, lead)| self.insert(target, lead));
+    }
+
+    /// Takes out what [`Self::put`] added for a container as it was then.
+    pub fn take(&mut self, entry: &Entry) {
+        let is_its = |lead: &&Arc<Lead>| lead.container == entry.container.id;
+        for target in targets(&entry.container) {
+            let leaf = &mut self.leaves[leaf_of(&target)];
+            if leaf.get(&target).filter(is_its).is_some() {
+                Arc::make_mut(leaf).remove(&target);
+            }
+        }
     }
 
     /// Adds one host name, in the place of what it led to.
     pub fn insert(&mut self, target: Target, lead: Lead) {
-        self.leads.insert(target, lead);
-    }
-
-    fn add_container(&mut self, project: ProjectId, container: &Container) {
-        let lead = |service: Option<&ServiceName>| Lead {
-            project,
-            container: container.id,
-            name: container.spec.name.clone(),
-            service: service.cloned(),
-            phase: container.status.phase,
-            since_ms: container.status.since_ms,
-            public_paths: Vec::new(),
-            reason: container.status.reason.clone(),
-            upstream: None,
-        };
-        self.leads.insert(Target::Container(container.id, None), lead(None));
-        self.leads.insert(Target::Alias(container.spec.slug.clone()), lead(None));
-        for service in container.status.services.keys() {
-            self.leads.insert(Target::Container(container.id, Some(service.clone())), lead(Some(service)));
+        let leaf = &mut self.leaves[leaf_of(&target)];
+        if leaf.get(&target).is_none_or(|known| **known != lead) {
+            Arc::make_mut(leaf).insert(target, Arc::new(lead));
         }
     }
 
     /// Where a host name of the organization leads; `None` if it names nothing.
-    pub fn find(&self, target: &Target) -> Option<&Lead> {
-        self.leads.get(target)
+    pub fn find(&self, target: &Target) -> Option<&Arc<Lead>> {
+        self.leaves[leaf_of(target)].get(target)
     }
 
-    /// Every host name, in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Target, &Lead)> {
-        self.leads.iter()
+    /// Every host name.
+    pub fn iter(&self) -> impl Iterator<Item = (&Target, &Lead)> {
+        self.leaves.iter().flat_map(|leaf| leaf.iter()).map(|(target, lead)| (target, &**lead))
+    }
+}
+
+/// The host names of a container.
+fn targets(container: &Container) -> impl Iterator<Item = Target> {
+    let services =
+        container.status.services.keys().map(|service| Target::Container(container.id, Some(service.clone())));
+    [Target::Container(container.id, None), Target::Alias(container.spec.slug.clone())].into_iter().chain(services)
+}
+
+/// Where a host name of a container leads as long as nothing answers.
+fn lead(project: ProjectId, container: &Container) -> Lead {
+    Lead {
+        project,
+        container: container.id,
+        name: container.spec.name.clone(),
+        service: None,
+        phase: container.status.phase,
+        since_ms: container.status.since_ms,
+        public_paths: Vec::new(),
+        reason: container.status.reason.clone(),
+        upstream: None,
+    }
+}
+
+/// Names that meet in one leaf make its changes dearer, and no more. Those of one container are in one, but for its alias.
+fn leaf_of(target: &Target) -> usize {
+    let sum = |text: &str| text.bytes().fold(0, |sum: usize, byte| sum.wrapping_mul(31) ^ usize::from(byte));
+    match target {
+        Target::Gateway => 0,
+        Target::Container(id, _) => sum(id.digits()) % LEAVES,
+        Target::Alias(slug) => sum(slug.as_str()) % LEAVES,
     }
 }

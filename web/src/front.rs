@@ -78,7 +78,7 @@ struct Parts {
 
 /// Who may go on, and where to.
 struct Admitted {
-    lead: Lead,
+    lead: Arc<Lead>,
     /// `None` where the service is open to anybody.
     visitor: Option<(Visitor, Principal)>,
 }
@@ -163,7 +163,7 @@ impl Front {
         Ok(Admitted { lead, visitor: Some(visitor) })
     }
 
-    fn lead(&self, host: &ContainerHost) -> Result<Lead, Notice> {
+    fn lead(&self, host: &ContainerHost) -> Result<Arc<Lead>, Notice> {
         let table = self.parts.tables.of(host.org).ok_or_else(|| {
             let served = self.parts.gateways.epoch(host.org).is_some();
             Notice::of(if served { moving() } else { not_running() })
@@ -253,7 +253,11 @@ fn is_recent(since_ms: u64) -> bool {
 
 /// The port that a request came to.
 fn port_of(headers: &HeaderMap) -> Option<u16> {
-    headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok()?.port_u16()
+    port_in(headers.get(header::HOST)?)
+}
+
+fn port_in(host: &HeaderValue) -> Option<u16> {
+    host.to_str().ok()?.parse::<Authority>().ok()?.port_u16()
 }
 
 /// The loopback address that a page was at which led here, if it was at one.

@@ -7,6 +7,7 @@ mod effects;
 mod live;
 mod loading;
 pub(super) mod orders;
+mod told;
 mod world;
 
 use std::{
@@ -21,7 +22,7 @@ use orrery_protocol::{
     control::GatewayBrief,
     id::{ContainerId, DocumentKey, DocumentName, ProjectId},
     project::Project,
-    route::Address,
+    route::{Address, RouteTable},
 };
 use ractor::{ActorRef, RpcReplyPort};
 use serde_json::{Value, json};
@@ -38,6 +39,7 @@ use crate::{
 pub(crate) use credentials::Secrets;
 pub(crate) use loading::Found;
 pub(super) use orders::Order;
+use told::Told;
 
 /// What others have to do because of a project.
 pub(super) enum Outcome {
@@ -139,7 +141,10 @@ pub(super) struct Projects {
     pass: u64,
     /// Whether what follows from all projects may differ from what was told.
     dirty: bool,
+    /// What that was, of each project.
+    told: BTreeMap<ProjectId, Told>,
     world: watch::Sender<Arc<World>>,
+    table: RouteTable,
     tables: RouteTables,
     /// How much news of the moment is on its way here.
     live: Arc<AtomicUsize>,
@@ -216,6 +221,7 @@ impl Projects {
     ) -> Self {
         let rules = config.containers.rules(tenure.org());
         let world = watch::Sender::new(Arc::new(World::unknown(tenure.org())));
+        let table = RouteTable::new(tenure.org());
         Self {
             config,
             tenure,
@@ -233,7 +239,9 @@ impl Projects {
             passes: BTreeMap::new(),
             pass: 0,
             dirty: true,
+            told: BTreeMap::new(),
             world,
+            table,
             tables,
             live: Arc::default(),
             reconciling: None,

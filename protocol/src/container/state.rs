@@ -1,6 +1,6 @@
 //! All containers of a project, and what one input changes of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
@@ -18,7 +18,8 @@ use crate::{
 /// The containers of one project.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Containers {
-    entries: BTreeMap<ContainerId, Entry>,
+    /// Shared with what was before: a change costs what it changes.
+    entries: BTreeMap<ContainerId, Arc<Entry>>,
     /// Their host names are not known to the world yet.
     pub(super) unnamed: bool,
 }
@@ -67,18 +68,23 @@ impl Containers {
     /// The containers in a `system` document, and what of it cannot be read. That stays in the document as it is.
     pub fn read(values: &Fields) -> (Self, Vec<Unreadable>) {
         let (containers, unreadable) = values::read_all(values);
-        let entry = |(id, container)| (id, Entry { container, vitals: Vitals::default() });
+        let entry = |(id, container)| (id, Arc::new(Entry { container, vitals: Vitals::default() }));
         (Self { entries: containers.into_iter().map(entry).collect(), unnamed: false }, unreadable)
     }
 
     /// One container, with what is known of it beside the document.
     pub fn get(&self, id: ContainerId) -> Option<&Entry> {
-        self.entries.get(&id)
+        self.entries.get(&id).map(|entry| &**entry)
     }
 
     /// All of them, by id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Entry> {
-        self.entries.values()
+        self.entries.values().map(|entry| &**entry)
+    }
+
+    /// The same, to be kept: an entry that was not changed stays the very same one.
+    pub fn shared(&self) -> &BTreeMap<ContainerId, Arc<Entry>> {
+        &self.entries
     }
 
     /// Takes up again where services listen, as far as a gateway of before has left that behind. What it does not say is
@@ -86,7 +92,7 @@ impl Containers {
     pub fn recall(&self, notes: &ProjectNotes) -> Change {
         let mut change = Change::default();
         for (id, known) in &self.entries {
-            let mut entry = known.clone();
+            let mut entry = Entry::clone(known);
             if entry.container.status.phase.is_up() {
                 entry.vitals.ports = notes.ports.get(id).cloned().unwrap_or_default();
             }
@@ -102,7 +108,7 @@ impl Containers {
         self.unnamed = !named;
         let mut change = Change::default();
         for known in self.entries.values() {
-            let mut entry = known.clone();
+            let mut entry = Entry::clone(known);
             entry.vitals.unnamed = self.unnamed;
             entry.route();
             change.put(Some(known), entry);
@@ -113,17 +119,7 @@ impl Containers {
     /// Where requests go: every service that is up, with its port in its container. The first of a container is what its
     /// plain URL and its alias lead to.
     pub fn routes<'a>(&'a self, rules: &'a Rules) -> impl Iterator<Item = Route<'a>> {
-        self.iter().flat_map(move |entry| {
-            let Container { spec, status, .. } = &entry.container;
-            let declared = spec.services_declared.iter();
-            let mapped = status.services.keys().filter(|name| !spec.services_declared.contains(name));
-            let up = |name: &&ServiceName| {
-                status.services.get(*name).is_some_and(|service| service.state != ServiceState::Withdrawn)
-            };
-            let route =
-                move |service| Some(Route { container: &entry.container, service, port: entry.port(rules, service)? });
-            declared.chain(mapped).filter(up).filter_map(route)
-        })
+        self.iter().flat_map(move |entry| entry.routes(rules))
     }
 
     /// Whether a change writes anything.
@@ -146,11 +142,26 @@ impl Containers {
                 writes.push(system::Change { path, value: wanted.map(values::value_of) });
             }
             match entry {
-                Some(entry) => drop(self.entries.insert(id, entry)),
+                Some(entry) => drop(self.entries.insert(id, Arc::new(entry))),
                 None => drop(self.entries.remove(&id)),
             }
         }
         writes
+    }
+}
+
+impl Entry {
+    /// The same of one container.
+    pub(crate) fn routes<'a>(&'a self, rules: &'a Rules) -> impl Iterator<Item = Route<'a>> {
+        let Container { spec, status, .. } = &self.container;
+        let declared = spec.services_declared.iter();
+        let mapped = status.services.keys().filter(|name| !spec.services_declared.contains(name));
+        let up = |name: &&ServiceName| {
+            status.services.get(*name).is_some_and(|service| service.state != ServiceState::Withdrawn)
+        };
+        let route =
+            move |service| Some(Route { container: &self.container, service, port: self.port(rules, service)? });
+        declared.chain(mapped).filter(up).filter_map(route)
     }
 }
 

@@ -49,7 +49,7 @@ impl ContainerId {
         digits.iter().all(|digit| ALPHABET.contains(digit)).then_some(Self(digits))
     }
 
-    fn digits(&self) -> &str {
+    pub(crate) fn digits(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }

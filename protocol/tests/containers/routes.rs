@@ -32,7 +32,7 @@ fn leads<'a>(table: &'a RouteTable, scene: &Scene, id: ContainerId, service: &st
     let slug = scene.container(id).spec.slug.clone();
     let service = service.parse().expect("a name");
     [Target::Container(id, None), Target::Container(id, Some(service)), Target::Alias(slug)]
-        .map(|target| table.find(&target))
+        .map(|target| table.find(&target).map(|lead| &**lead))
 }
 
 fn upstreams(leads: [Option<&Lead>; 3]) -> [Option<SocketAddr>; 3] {
@@ -52,7 +52,7 @@ fn a_project_adds_to_the_table_and_takes_nothing_from_it() {
     assert_eq!(upstreams(leads(&both, &europa, other, "n8n")), [Some("127.0.0.1:40001".parse().unwrap()); 3]);
     assert_eq!(both.find(&Target::Container(other, None)).unwrap().project, EUROPA);
     assert_eq!(both.find(&Target::Gateway), None, "the gateway's own host is no container's");
-    assert_eq!(both.iter().len(), 6);
+    assert_eq!(both.iter().count(), 6);
 }
 
 #[test]
@@ -115,4 +115,39 @@ fn what_an_image_lists_as_public_is_public_at_each_of_its_hosts() {
     let id = other.running("jupyter:minimal");
     let table = self::table(&[(IO, &other)], &BTreeMap::from([(id, at("10.0.0.2", &[]))]));
     assert!(table.iter().all(|(_, lead)| !lead.is_public("/") && !lead.is_public("/webhook/4f1c")));
+}
+
+/// What a gateway does at every change, beside what it would have if it began anew.
+#[test]
+fn a_table_that_follows_its_containers_is_the_one_that_is_made_anew() {
+    let (mut scene, mut followed) = (Scene::new(), RouteTable::new(ORG));
+    let mut addresses = BTreeMap::new();
+    let mut told = BTreeMap::new();
+    let mut check = |scene: &Scene, addresses: &BTreeMap<ContainerId, Address>, what: &str| {
+        let before = followed.clone();
+        let known = std::mem::replace(&mut told, scene.containers.shared().clone());
+        known.values().for_each(|entry| followed.take(entry));
+        assert_eq!(followed, RouteTable::new(ORG), "{what}: all of it is taken out again");
+        followed = before.clone();
+        for (id, entry) in &told {
+            if let Some(known) = known.get(id) {
+                followed.take(known);
+            }
+            followed.put(IO, entry, &scene.rules, addresses.get(id));
+        }
+        known.iter().filter(|(id, _)| !told.contains_key(id)).for_each(|(_, gone)| followed.take(gone));
+        assert_eq!(followed, table(&[(IO, scene)], addresses), "{what}");
+        before
+    };
+    check(&scene, &addresses, "nothing");
+    let ids: Vec<ContainerId> = (0..3).map(|_| scene.running("n8n:latest")).collect();
+    check(&scene, &addresses, "three run");
+    addresses.extend(ids.iter().map(|id| (*id, at("10.0.0.2", &[]))));
+    let before = check(&scene, &addresses, "and are reached");
+    assert_eq!(before.find(&Target::Container(ids[0], None)).unwrap().upstream, None, "a clone stays as it was");
+    let mapped = json!({"type": "user-container:map-http-service", "name": "admin", "port": 9000});
+    scene.give(Caller::Container(ids[1]), &mapped).unwrap();
+    check(&scene, &addresses, "one has another service");
+    addresses.remove(&ids[2]);
+    check(&scene, &addresses, "one is reached no more");
 }

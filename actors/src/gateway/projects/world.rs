@@ -8,16 +8,18 @@ use std::{
 
 use orrery_protocol::{
     container::{
-        Containers, Entry, HostName, Listening, Observation, Phase, Rules, Target, VariableValue,
+        Entry, HostName, Listening, Observation, Phase, Rules, Target, VariableValue,
         plan::{Wanted, WantedContainer, WantedProject, WantedState},
     },
     id::{ContainerId, OrgId, ProjectId},
     image::{ContainerImage, ServiceDefinition},
     project::Project,
-    route::RouteTable,
 };
 
-use super::{Outcome, Projects, Slot, State, Then};
+use super::{
+    Outcome, Projects, Slot, State, Then,
+    told::{News, Turn},
+};
 use crate::engine::{Blueprint, Probe, Sightings, World};
 
 impl World {
@@ -98,39 +100,81 @@ impl Projects {
         self.dirty |= if watched { self.watched.insert(id) } else { self.watched.remove(&id) };
     }
 
-    /// Tells what follows, if anything may have changed.
+    /// Tells what follows, if anything may have changed: what of it did, in the same time however much there is beside it.
     pub(in crate::gateway) fn publish(&mut self) {
         if !std::mem::take(&mut self.dirty) {
             return;
         }
-        let mut table = RouteTable::new(self.tenure.org());
-        for (&id, slot) in &self.slots {
-            if let Some(project) = slot.loaded() {
-                table.add(id, project.durable_containers(), &self.rules, &self.addresses);
+        let news = self.news();
+        let before = news.iter().flat_map(|news| &news.containers).filter_map(|turn| turn.before.as_deref());
+        before.for_each(|entry| self.table.take(entry));
+        for news in &news {
+            for Turn { id, now, .. } in &news.containers {
+                let address = self.addresses.get(id);
+                now.iter().for_each(|entry| self.table.put(news.project, entry, &self.rules, address));
             }
         }
-        self.tables.publish(table);
-        let world = self.to_be();
-        self.world.send_if_modified(|known| {
-            let differs = (&known.wanted, &known.blueprints) != (&world.wanted, &world.blueprints)
-                || (&known.watched, known.pass) != (&world.watched, world.pass);
-            if differs {
-                *known = Arc::new(world);
-            }
-            differs
-        });
+        self.tables.publish(self.table.clone());
+        let known = self.world.borrow().clone();
+        if let Some(world) = self.to_be(&known, &news) {
+            self.world.send_replace(Arc::new(world));
+        }
     }
 
-    fn to_be(&self) -> World {
-        let mut wanted = Wanted { org: self.tenure.org(), projects: BTreeMap::new() };
-        let mut blueprints = BTreeMap::new();
-        for (&id, slot) in &self.slots {
-            wanted.projects.insert(id, slot.wanted(&self.rules));
-            if let Some(project) = slot.loaded() {
-                blueprints.extend(blueprints_of(id, project.durable_containers(), &self.rules));
+    /// What became of projects since they were told of, those that are gone among them.
+    fn news(&mut self) -> Vec<News> {
+        for id in self.slots.keys() {
+            self.told.entry(*id).or_default();
+        }
+        let mut news = Vec::new();
+        self.told.retain(|id, told| {
+            let slot = self.slots.get(id);
+            news.extend(told.follow(*id, slot, &self.addresses));
+            slot.is_some()
+        });
+        news
+    }
+
+    /// The world with what became of projects; `None` if that is how it was `known`.
+    fn to_be(&self, known: &World, news: &[News]) -> Option<World> {
+        let is_gone = |id: &&ProjectId| !self.slots.contains_key(id);
+        let mut wanted: Vec<_> = known.wanted.projects.keys().filter(is_gone).map(|id| (*id, None)).collect();
+        for (id, slot) in &self.slots {
+            let known = known.wanted.projects.get(id);
+            if known.is_none() || news.iter().any(|news| news.project == *id) {
+                let now = slot.wanted(&self.rules);
+                wanted.extend((known != Some(&now)).then_some((*id, Some(now))));
             }
         }
-        World { wanted, blueprints, watched: self.watched.clone(), pass: self.pass }
+        let mut blueprints = Vec::new();
+        for news in news {
+            for Turn { id, now, .. } in &news.containers {
+                let entry = now.as_deref().filter(|entry| is_made_here(entry));
+                let now = entry.map(|entry| blueprint(news.project, entry, &self.rules));
+                if now.as_ref() != known.blueprints.get(id) {
+                    blueprints.push((*id, now));
+                }
+            }
+        }
+        let same = wanted.is_empty() && blueprints.is_empty();
+        if same && (&known.watched, known.pass) == (&self.watched, self.pass) {
+            return None;
+        }
+        let mut world = known.clone();
+        for (project, now) in wanted {
+            match now {
+                Some(now) => drop(world.wanted.projects.insert(project, now)),
+                None => drop(world.wanted.projects.remove(&project)),
+            }
+        }
+        for (container, now) in blueprints {
+            match now {
+                Some(now) => drop(world.blueprints.insert(container, now)),
+                None => drop(world.blueprints.remove(&container)),
+            }
+        }
+        (world.watched, world.pass) = (self.watched.clone(), self.pass);
+        Some(world)
     }
 }
 
@@ -153,14 +197,9 @@ impl Slot {
     }
 }
 
-/// How the containers of a project are made, those that may have to be.
-fn blueprints_of(
-    project: ProjectId,
-    containers: &Containers,
-    rules: &Rules,
-) -> impl Iterator<Item = (ContainerId, Blueprint)> {
-    let ours = |entry: &&Entry| entry.container.spec.runner.is_none() && entry.container.status.phase != Phase::Deleted;
-    containers.iter().filter(ours).map(move |entry| (entry.container.id, blueprint(project, entry, rules)))
+/// Whether how it is made may have to be known.
+fn is_made_here(entry: &Entry) -> bool {
+    entry.container.spec.runner.is_none() && entry.container.status.phase != Phase::Deleted
 }
 
 fn blueprint(project: ProjectId, entry: &Entry, rules: &Rules) -> Blueprint {
@@ -227,7 +266,7 @@ mod tests {
 
     use orrery_protocol::{
         command::ContainerCommand,
-        container::{Caller, Observation},
+        container::{Caller, Containers, Observation},
         id::UserId,
     };
     use serde_json::{Value, json};
@@ -272,9 +311,8 @@ mod tests {
         }
 
         fn blueprint(&self) -> Blueprint {
-            let mut all: Vec<_> = blueprints_of(IO, &self.containers, &self.rules).collect();
-            assert_eq!(all.len(), 1);
-            all.remove(0).1
+            assert!(is_made_here(self.entry()));
+            blueprint(IO, self.entry(), &self.rules)
         }
 
         /// Ports, whether there may be more, and what is asked of which.
@@ -326,6 +364,6 @@ mod tests {
     #[test]
     fn what_is_on_somebodys_own_machine_is_not_made_here() {
         let scene = Scene::new(json!({"image": "jupyter:minimal", "runner": "laptop"}));
-        assert_eq!(blueprints_of(IO, &scene.containers, &scene.rules).count(), 0);
+        assert!(!is_made_here(scene.entry()));
     }
 }
