@@ -37,6 +37,11 @@ impl Activity {
         self.lock().entry(project).or_default().clone()
     }
 
+    /// Something happens in `project` now.
+    pub(crate) fn touch(&self, project: ProjectId, now_ms: u64) {
+        self.lock().entry(project).or_default().touch(now_ms);
+    }
+
     /// When something last happened, in every project that was ever asked for.
     pub(crate) fn seen(&self) -> Vec<(ProjectId, u64)> {
         let read = |(&project, last): (&ProjectId, &LastActive)| (project, last.0.load(Ordering::Relaxed));

@@ -275,9 +275,11 @@ impl Gateways {
 
     /// Somebody uses a container of `project`: that is activity, as typing is, so that the gateway which leads there stays.
     pub fn touch(&self, org: OrgId, project: ProjectId) {
-        if let Some(Actors { activity, .. }) = self.actors(org) {
-            activity.of(project).touch(self.config.clock.now_ms());
-        }
+        let now_ms = self.config.clock.now_ms();
+        self.places.look(org, |place| match place.map(|place| &place.phase) {
+            Some(Phase::Serving(actors)) => actors.activity.touch(project, now_ms),
+            Some(Phase::Starting | Phase::Releasing) | None => {}
+        });
     }
 
     fn tenure(&self, org: OrgId) -> Result<Arc<Tenure>, ControlError> {

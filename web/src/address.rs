@@ -5,6 +5,8 @@
 //! - `/-/gw/org-{org}/...`: the same without DNS; the prefix is taken off before routing.
 //! - anything else is the bare form: the control plane's host, where the project of a gateway route names the organization.
 
+use std::sync::Arc;
+
 use http::uri::{PathAndQuery, Uri};
 use orrery_protocol::{container::Target, id::OrgId};
 
@@ -33,7 +35,7 @@ pub enum Address {
     /// One organization's gateway, with the URI that its routes see.
     Gateway(OrgHint, Uri),
     /// A container of one organization.
-    Container(ContainerHost),
+    Container(Arc<ContainerHost>),
     /// A host or prefix that is ours but names nothing.
     Unknown,
 }
@@ -44,7 +46,7 @@ impl Address {
         match host.and_then(|host| subdomain(host, domain)) {
             Some(label) => match org_label(label) {
                 Some(org) => Self::Gateway(OrgHint(org), uri.clone()),
-                None => ContainerHost::of(label, domain).map_or(Self::Unknown, Self::Container),
+                None => ContainerHost::of(label, domain).map_or(Self::Unknown, |host| Self::Container(Arc::new(host))),
             },
             None => Self::by_path(uri),
         }

@@ -34,7 +34,7 @@ use crate::{
     error::{ApiError, ErrorCode},
     forward::Vouchers,
     front::{Front, Notice, VERIFY_PATH, wants_page, without_session},
-    proxy::{Proxy, ProxyError, Upstream},
+    proxy::{Place as Address, Proxy, ProxyError, Upstream},
 };
 
 /// How long a request waits for an organization that is moving before it is told to come again.
@@ -99,7 +99,7 @@ impl Dispatch {
                 *request.uri_mut() = uri;
                 // Gateways take tokens. What a browser sends along by itself is the session here, and is nobody else's.
                 request.headers_mut().remove(header::COOKIE);
-                let upstream = Upstream { address, keep_host: false };
+                let upstream = Upstream { address: Address::Named(address), keep_host: false };
                 let answer = directory.proxy.forward(&upstream, request).await;
                 answer.unwrap_or_else(|error| unreachable(org, &error).into_response())
             }
@@ -123,7 +123,7 @@ impl Dispatch {
                     Ok(voucher) => drop(request.extensions_mut().insert(voucher)),
                     Err(error) => tracing::error!(%error, "nothing proves that what is passed on comes from here"),
                 }
-                let upstream = Upstream { address, keep_host: true };
+                let upstream = Upstream { address: Address::Named(address), keep_host: true };
                 // The front door there reads cookies of its own; the session here, should it be sent, is not one of them.
                 without_session(request.headers_mut());
                 match directory.proxy.forward(&upstream, request).await {
@@ -176,7 +176,10 @@ impl Dispatch {
 
 impl Directory {
     async fn place(&self, org: OrgId) -> Result<Place, ApiError> {
-        let route = timeout(MOVE_MAX, self.routes.settled(org)).await.map_err(|_| moving())?;
+        let route = match self.routes.get(org) {
+            Some(Route::Moving { .. }) => timeout(MOVE_MAX, self.routes.settled(org)).await.map_err(|_| moving())?,
+            settled => settled,
+        };
         match route {
             Some(Route::Local { .. }) => Ok(Place::Here),
             Some(Route::Remote { gateway, address, .. }) => match authority(&address) {

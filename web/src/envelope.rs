@@ -1,7 +1,13 @@
 //! What every request gets, whatever its route: an id, a time limit, a body limit, an address, safe headers, the error
 //! body, and one line in the log. Knows no route.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    cell::LazyCell,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -10,7 +16,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use metrics::{Counter, Histogram};
 use tokio::time::{Instant, timeout};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -22,6 +29,7 @@ use crate::{
     front::{Notice, wants_page},
     internal,
     proxy::Forwarded,
+    server::Connection,
     state::EdgeConfig,
 };
 
@@ -38,10 +46,6 @@ const SAFE_HEADERS: [(HeaderName, HeaderValue); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// The id of a request, in its extensions, in its answer's `x-request-id` and in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestId(pub Uuid);
-
 /// In the extensions of an answer that is a page for people, refusal or not: no error body takes its place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Page;
@@ -52,12 +56,36 @@ pub struct Site {
     bare: Router,
     gateways: Dispatch,
     edge: Arc<EdgeConfig>,
+    meters: Arc<Meters>,
+}
+
+/// What is counted of every request, found once: looking a metric up costs more than counting.
+struct Meters {
+    seconds: Histogram,
+    /// By status, from 100 on.
+    requests: [OnceLock<Counter>; 900],
+}
+
+impl Meters {
+    fn new() -> Self {
+        let seconds = metrics::histogram!("orrery_http_request_seconds");
+        Self { seconds, requests: [const { OnceLock::new() }; 900] }
+    }
+
+    fn answered(&self, status: StatusCode, took: Duration) {
+        let status = status.as_u16();
+        if let Some(requests) = self.requests.get(usize::from(status).wrapping_sub(100)) {
+            let counter = || metrics::counter!("orrery_http_requests_total", "status" => status.to_string());
+            requests.get_or_init(counter).increment(1);
+        }
+        self.seconds.record(took);
+    }
 }
 
 impl Site {
     /// `bare` answers on the process's own host; `gateways` on an organization's host or path prefix.
     pub fn new(bare: Router, gateways: impl Into<Dispatch>, edge: Arc<EdgeConfig>) -> Self {
-        Self { bare, gateways: gateways.into(), edge }
+        Self { bare, gateways: gateways.into(), edge, meters: Arc::new(Meters::new()) }
     }
 
     /// The edge's configuration.
@@ -66,10 +94,10 @@ impl Site {
     }
 
     /// Answers one request, always.
-    pub async fn answer(&self, mut request: Request) -> Response {
-        let id = Uuid::now_v7();
+    pub async fn answer(&self, request: Request) -> Response {
+        // Drawn when it is told: of what another process answered, it never is.
+        let id = LazyCell::new(Uuid::now_v7);
         let started = Instant::now();
-        request.extensions_mut().insert(RequestId(id));
         let method = request.method().clone();
         // The query is never logged: it holds tokens.
         let path = request.uri().path().to_owned();
@@ -77,12 +105,13 @@ impl Site {
         // How long a container takes to answer is between it and who asks.
         let bounded = !matches!(address, Address::Container(_));
         let limit = Duration::from_millis(self.edge.limits.request_timeout_ms);
-        let routed = AssertUnwindSafe(self.route(address, request)).catch_unwind();
-        let routed = async { if bounded { timeout(limit, routed).await } else { Ok(routed.await) } };
-        let mut response = match routed.await {
+        // Pinned here: it holds whatever a request may need, and is moved nowhere.
+        let mut routed = pin!(AssertUnwindSafe(self.route(address, request)).catch_unwind());
+        let routed = if bounded { timeout(limit, routed.as_mut()).await } else { Ok(routed.await) };
+        let mut response = match routed {
             Ok(Ok(response)) => response,
             Ok(Err(_panic)) => {
-                tracing::error!(request_id = %id, %method, path, "a request panicked");
+                tracing::error!(request_id = %*id, %method, path, "a request panicked");
                 ApiError::new(ErrorCode::Internal, "something went wrong on our side").into_response()
             }
             Err(_elapsed) => {
@@ -92,21 +121,30 @@ impl Site {
         // What another process answered is whole: its own status, headers and request id.
         if response.extensions().get::<Forwarded>().is_none() {
             if response.extensions().get::<Page>().is_none() {
-                write_error_body(&mut response, id);
+                write_error_body(&mut response, *id);
             }
-            write_headers(&mut response, id);
+            write_headers(&mut response, *id);
         }
-        let (status, took) = (response.status().as_u16(), started.elapsed());
-        metrics::counter!("orrery_http_requests_total", "status" => status.to_string()).increment(1);
-        metrics::histogram!("orrery_http_request_seconds").record(took);
-        tracing::debug!(request_id = %id, %method, path, status, took_us = took.as_micros(), "answered");
+        let took = started.elapsed();
+        self.meters.answered(response.status(), took);
+        let status = response.status().as_u16();
+        tracing::debug!(request_id = %*id, %method, path, status, took_us = took.as_micros(), "answered");
         response
     }
 
     fn address(&self, request: &Request) -> Address {
-        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let named = request.headers().get(header::HOST);
+        let connection = request.extensions().get::<Connection>();
+        if let Some(host) = named.zip(connection).and_then(|(named, connection)| connection.container(named)) {
+            return Address::Container(host);
+        }
+        let host = named.and_then(|host| host.to_str().ok());
         let host = host.or(request.uri().authority().map(|authority| authority.as_str()));
-        Address::of(host, request.uri(), &self.edge.domain)
+        let address = Address::of(host, request.uri(), &self.edge.domain);
+        if let (Address::Container(host), Some(named), Some(connection)) = (&address, named, connection) {
+            connection.remember(named.clone(), host.clone());
+        }
+        address
     }
 
     async fn route(&self, address: Address, mut request: Request) -> Response {

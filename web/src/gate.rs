@@ -12,6 +12,8 @@
 mod loopback;
 mod return_path;
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Query, State},
     middleware,
@@ -133,7 +135,7 @@ async fn ticket(state: &GanymedeState, head: &Parts) -> Result<Response, ApiErro
     // Which of the organization's containers they may see, its gateway knows.
     state.orgs.role(host.org, user).await?.ok_or_else(ApiError::not_found)?;
     let place = place_of(&host, edge, headers);
-    let code = state.visits.ticket(user, session, host.name, asked.nonce);
+    let code = state.visits.ticket(user, session, host.name.clone(), asked.nonce);
     let code = code.map_err(|error| unavailable("SIGNING_KEYS", &error))?;
     Ok(redirect(&format!("{place}{ENTER_PATH}?code={}&return={}", code.0, percent::encode(back.as_str()))))
 }
@@ -152,7 +154,7 @@ async fn signed_in(
     Ok(None)
 }
 
-fn container_host(host: &str, edge: &EdgeConfig) -> Result<ContainerHost, ApiError> {
+fn container_host(host: &str, edge: &EdgeConfig) -> Result<Arc<ContainerHost>, ApiError> {
     match Address::of(Some(host), &Uri::from_static("/"), &edge.domain) {
         Address::Container(host) => Ok(host),
         Address::Bare | Address::Gateway(..) | Address::Unknown => {

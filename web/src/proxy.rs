@@ -5,24 +5,27 @@
 //! a relay.
 
 mod headers;
+mod lines;
 mod pulse;
 mod relay;
 
 use std::{future, pin::Pin, sync::Arc, time::Duration};
 
-use axum::{body::Body, extract::Request, response::Response};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header, uri::Authority, uri::Scheme};
+use axum::{body::Body, extract::Request};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, Version, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-};
+use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpStream, sync::OwnedSemaphorePermit};
 
-pub(crate) use self::headers::{Identity, claims_more, is_websocket};
+pub use self::lines::Place;
+pub(crate) use self::{
+    headers::{Identity, claims_more, is_websocket, plain},
+    lines::Answer,
+};
 use self::{
     headers::{Who, say_websocket, strip_hop_by_hop},
+    lines::{AskError, Lines},
     relay::{End, relay},
 };
 use crate::{
@@ -33,17 +36,11 @@ use crate::{
     state::EdgeConfig,
 };
 
-/// How long another process may take to accept a connection. It is near, or it is gone.
-const CONNECT_MAX: Duration = Duration::from_secs(2);
-
 /// A connection unused for this long is closed: before the other side does, so that no request meets a closing one.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// The same to containers: what runs in them may close much earlier.
 const CONTAINER_IDLE_MAX: Duration = Duration::from_secs(2);
-
-/// Unused connections kept to one process.
-const IDLE_CONNECTIONS_MAX: usize = 64;
 
 /// Silence on a connection after which the kernel asks whether the other end is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -58,9 +55,9 @@ pub enum ProxyError {
     #[error("{address} does not answer")]
     Unreachable {
         /// The process that was asked.
-        address: Authority,
+        address: Place,
         /// What became of the connection.
-        source: hyper_util::client::legacy::Error,
+        source: AskError,
     },
     /// The request names no path, so it is none that can be passed on.
     #[error("the request has no path")]
@@ -69,15 +66,15 @@ pub enum ProxyError {
     #[error("{address} answers with an upgrade that was not asked for")]
     UnaskedUpgrade {
         /// The process that was asked.
-        address: Authority,
+        address: Place,
     },
 }
 
 /// Which process is asked, and under which name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// Where it listens: `host:port`.
-    pub address: Authority,
+    /// Where it listens.
+    pub address: Place,
     /// Whether it sees the `Host` that the client named. Otherwise it sees its own address.
     pub keep_host: bool,
 }
@@ -106,7 +103,7 @@ impl Default for Terms {
 /// Connections to other processes; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Proxy {
-    client: Client<HttpConnector, Body>,
+    lines: Lines,
     /// How clients reach us, and whom to believe about them.
     edge: Arc<EdgeConfig>,
 }
@@ -123,16 +120,7 @@ impl Proxy {
     }
 
     fn with_idle(edge: Arc<EdgeConfig>, idle_max: Duration) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_MAX));
-        connector.set_keepalive(Some(KEEP_ALIVE));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(idle_max)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .build(connector);
-        Self { client, edge }
+        Self { lines: Lines::new(idle_max, KEEP_ALIVE), edge }
     }
 
     /// Passes `request` on to `upstream`, with the path and query that its URI has. A WebSocket goes on by itself after the
@@ -140,35 +128,39 @@ impl Proxy {
     ///
     /// # Errors
     /// There is no answer to pass back. What was sent of the request may have been acted on.
-    pub async fn forward(&self, upstream: &Upstream, request: Request) -> Result<Response, ProxyError> {
-        self.pass(upstream, request, Terms::default()).await
+    pub async fn forward(&self, upstream: &Upstream, request: Request) -> Result<Response<Body>, ProxyError> {
+        Ok(self.pass(upstream, request, None, Terms::default).await?.map(Body::new))
     }
 
-    /// The same, with terms for a WebSocket. An [`Identity`] in the extensions of the request is told.
+    /// The same, telling who asks if that is known, and with terms for a WebSocket.
     pub(crate) async fn pass(
         &self,
         upstream: &Upstream,
         request: Request,
-        terms: Terms,
-    ) -> Result<Response, ProxyError> {
+        identity: Option<Identity>,
+        terms: impl FnOnce() -> Terms,
+    ) -> Result<Response<Answer>, ProxyError> {
         let (mut request, asker) = self.onward(upstream, request)?;
         let address = || upstream.address.clone();
+        if let Some(identity) = identity {
+            identity.write(request.headers_mut());
+        }
         if asker.upgrade.is_some() {
             say_websocket(request.headers_mut());
         }
-        let answer = self.client.request(request).await;
+        let answer = self.lines.ask(&upstream.address, request).await;
         let mut answer = answer.map_err(|source| ProxyError::Unreachable { address: address(), source })?;
         let upgraded = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let websocket = is_websocket(answer.headers());
+        let websocket = upgraded && is_websocket(answer.headers());
         strip_hop_by_hop(answer.headers_mut());
         if upgraded {
             let unasked = || ProxyError::UnaskedUpgrade { address: address() };
             let client = asker.upgrade.filter(|_| websocket).ok_or_else(unasked)?;
             say_websocket(answer.headers_mut());
-            tokio::spawn(connect(client, hyper::upgrade::on(&mut answer), asker.connection, terms));
+            tokio::spawn(connect(client, hyper::upgrade::on(&mut answer), asker.connection, terms()));
         }
         answer.extensions_mut().insert(Forwarded);
-        Ok(answer.map(Body::new))
+        Ok(answer)
     }
 
     /// The request as the other process gets it, and what stays here.
@@ -180,21 +172,18 @@ impl Proxy {
         let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| is_websocket(&head.headers));
         strip_hop_by_hop(&mut head.headers);
         let vouched = head.extensions.remove::<Vouched>().is_some();
-        self.who_asks(connection.as_ref(), vouched, &head.headers).write(&mut head.headers);
+        let who = self.who_asks(connection.as_ref(), vouched, &head.headers);
+        who.write(&mut head.headers, connection.as_ref());
         if let Some(Voucher(token)) = head.extensions.remove() {
             head.headers.insert(FORWARD, token);
         }
-        if let Some(identity) = head.extensions.remove::<Identity>() {
-            identity.write(&mut head.headers);
-        }
-        if !upstream.keep_host {
-            let host = HeaderValue::try_from(upstream.address.as_str()).expect("an authority is visible ASCII");
+        if !upstream.keep_host || !head.headers.contains_key(header::HOST) {
+            let host = HeaderValue::try_from(upstream.address.to_string()).expect("addresses are visible ASCII");
             head.headers.insert(header::HOST, host);
         }
-        let uri = Uri::builder().scheme(Scheme::HTTP).authority(upstream.address.clone()).path_and_query(path);
         let mut onward = Request::new(body);
         *onward.method_mut() = head.method;
-        *onward.uri_mut() = uri.build().expect("scheme, authority and path are all there");
+        *onward.uri_mut() = Uri::from(path);
         *onward.version_mut() = Version::HTTP_11;
         *onward.headers_mut() = head.headers;
         Ok((onward, Asker { upgrade, connection }))
@@ -205,14 +194,14 @@ impl Proxy {
         let peer = connection.map(|connection| connection.remote.ip().to_canonical());
         let proxies = &self.edge.trusted_proxies;
         let is_proxy = peer.is_some_and(|peer| proxies.contains(&peer));
-        let claimed = Who::claimed(headers);
+        let claimed = if vouched || is_proxy { Who::claimed(headers) } else { Who::default() };
         let address = match peer {
             Some(_) if vouched && claimed.address.is_some() => claimed.address,
-            Some(peer) => Some(Origin::behind(peer, headers, proxies).address()),
-            None => None,
+            Some(peer) if is_proxy => Some(Origin::behind(peer, headers, proxies).address()),
+            peer => peer,
         };
         let own = self.edge.public_url.as_ref().is_some_and(PublicUrl::is_tls);
-        Who { address, tls: claimed.tls.filter(|_| vouched || is_proxy).or(Some(own)) }
+        Who { address, tls: claimed.tls.or(Some(own)) }
     }
 }
 

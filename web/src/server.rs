@@ -3,9 +3,17 @@
 //! A connection that is upgraded leaves nothing of HTTP behind: its task ends, and whoever upgraded it gets the raw
 //! socket back by `Upgraded::downcast::<TokioIo<TcpStream>>()`. What stays is its [`Connection`], which counts it.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use axum::body::Body;
+use http::HeaderValue;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -16,8 +24,10 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
+    address::ContainerHost,
     envelope::Site,
     error::{ApiError, ErrorCode},
+    proxy::plain,
 };
 
 /// Connections the kernel keeps for us while we are busy.
@@ -43,8 +53,24 @@ pub struct BindError {
 pub struct Connection {
     /// The other end.
     pub remote: SocketAddr,
+    kept: Arc<Kept>,
+}
+
+/// What one connection has for all of its requests. Boxes, because most connections never are about a container.
+#[derive(Debug)]
+struct Kept {
     #[expect(dead_code, reason = "held, not read: its drop is what counts")]
-    permit: Arc<OwnedSemaphorePermit>,
+    permit: OwnedSemaphorePermit,
+    /// Who names a container's host mostly names it again.
+    container: Mutex<Option<Box<Named>>>,
+    address: OnceLock<Box<HeaderValue>>,
+}
+
+/// A container's host as a request named it.
+#[derive(Debug)]
+struct Named {
+    text: HeaderValue,
+    host: Arc<ContainerHost>,
 }
 
 /// An address that was taken, before anything is served on it.
@@ -57,6 +83,31 @@ pub struct Listening {
 pub struct Server {
     listening: Listening,
     site: Site,
+}
+
+impl Connection {
+    fn new(remote: SocketAddr, permit: OwnedSemaphorePermit) -> Self {
+        let kept = Kept { permit, container: Mutex::default(), address: OnceLock::new() };
+        Self { remote, kept: Arc::new(kept) }
+    }
+
+    /// The other end's address as it is told.
+    pub(crate) fn address(&self) -> HeaderValue {
+        let told = self.kept.address.get_or_init(|| Box::new(plain(self.remote.ip().to_canonical())));
+        HeaderValue::clone(told)
+    }
+
+    /// What `named` is, if it is what the last request for a container named.
+    pub(crate) fn container(&self, named: &HeaderValue) -> Option<Arc<ContainerHost>> {
+        let last = self.kept.container.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|last| last.text == *named).map(|last| last.host.clone())
+    }
+
+    /// `named` is this one, here and on any other connection.
+    pub(crate) fn remember(&self, named: HeaderValue, host: Arc<ContainerHost>) {
+        let mut last = self.kept.container.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Box::new(Named { text: named, host }));
+    }
 }
 
 impl Listening {
@@ -129,7 +180,7 @@ fn accept(stream: TcpStream, remote: SocketAddr, slots: &Arc<Semaphore>, site: &
         tracing::debug!(%error, %remote, "connection lost");
         return;
     }
-    let connection = Connection { remote, permit: Arc::new(permit) };
+    let connection = Connection::new(remote, permit);
     tokio::spawn(serve(stream, connection, site.clone(), stopped.clone()));
 }
 

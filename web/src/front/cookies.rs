@@ -117,10 +117,11 @@ fn host_only(value: &HeaderValue) -> Option<HeaderValue> {
 fn is_one_of(pair: &[u8], names: &[&str]) -> bool {
     let pair = pair.trim_ascii();
     let pair = pair.strip_prefix(b"=").unwrap_or(pair).trim_ascii_start();
-    let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
     PREFIXES.iter().any(|prefix| {
-        let bare = name.strip_prefix(prefix.as_bytes());
-        bare.is_some_and(|bare| names.iter().any(|ours| bare == ours.as_bytes()))
+        let split =
+            name.split_at_checked(prefix.len()).filter(|(said, _)| said.eq_ignore_ascii_case(prefix.as_bytes()));
+        split.is_some_and(|(_, bare)| names.iter().any(|ours| bare.eq_ignore_ascii_case(ours.as_bytes())))
     })
 }
 

@@ -8,10 +8,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
+
+use crate::proxy::Answer;
 
 /// Frames that follow each other without a wait before the reader is looked at.
 const FRAMES_MAX: u32 = 64;
@@ -21,7 +22,7 @@ pub(super) type Over = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A body and what it holds.
 pub(super) struct Held<F> {
-    body: Body,
+    body: Answer,
     /// Made when there is something to wait for: most answers are there at once.
     watch: Option<F>,
     over: Option<Over>,
@@ -31,7 +32,7 @@ pub(super) struct Held<F> {
 
 impl<F> Held<F> {
     /// `watch` makes what resolves when the reader may not stay.
-    pub(super) fn new(body: Body, permit: Arc<OwnedSemaphorePermit>, watch: F) -> Self {
+    pub(super) fn new(body: Answer, permit: Arc<OwnedSemaphorePermit>, watch: F) -> Self {
         Self { body, watch: Some(watch), over: None, frames: 0, _permit: permit }
     }
 }
@@ -44,7 +45,7 @@ impl<F: FnOnce() -> Over + Unpin + Send + 'static> hyper::body::Body for Held<F>
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let polled = Pin::new(&mut self.body).poll_frame(context).map_err(axum::Error::new);
         if polled.is_ready() && self.frames < FRAMES_MAX {
             self.frames += 1;
             return polled;

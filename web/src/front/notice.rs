@@ -45,9 +45,11 @@ struct Link {
 
 /// Whether a request comes from somebody who looks at the answer.
 pub(crate) fn wants_page(method: &Method, headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).into_iter().filter_map(|accept| accept.to_str().ok());
     matches!(*method, Method::GET | Method::HEAD)
-        && accepted.into_iter().any(|accept| accept.to_ascii_lowercase().contains("text/html"))
+        && headers.get_all(header::ACCEPT).into_iter().any(|accepted| {
+            let page = b"text/html";
+            accepted.as_bytes().windows(page.len()).any(|said| said.eq_ignore_ascii_case(page))
+        })
 }
 
 impl Notice {

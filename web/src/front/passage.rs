@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::{
     Admitted, Front, Notice, Parts, cookies,
     held::{Held, Over},
-    port_of, redirect,
+    port_in, redirect,
     visitors::{Standing, Visitor},
     wants_page,
 };
@@ -22,7 +22,7 @@ use crate::{
     error::{ApiError, ErrorCode},
     gate::{AUTHORIZE_PATH, ReturnPath},
     percent,
-    proxy::{Identity, ProxyError, Terms, Upstream},
+    proxy::{Identity, Place, ProxyError, Terms, Upstream},
 };
 
 /// Looks at a visitor in a row that came to nothing before they have to go.
@@ -44,28 +44,24 @@ impl Front {
         };
         let permit = Arc::new(permit);
         let identity = visitor.as_ref().map(|(_, principal)| Identity::of(principal));
-        let port = port_of(request.headers());
+        let named = request.headers().get(header::HOST).cloned();
         if visitor.is_some() {
             self.parts.gateways.touch(host.org, lead.project);
         }
         let token = visitor.as_ref().is_some_and(|(visitor, _)| visitor.is_meant());
-        self.strip(host, &mut request, identity, token);
-        let stay = visitor.map(|(visitor, _)| Stay {
-            parts: self.parts.clone(),
-            visitor,
-            org: host.org,
-            project: lead.project,
+        self.strip(host, &mut request, token);
+        let stay = visitor.map(|(visitor, _)| {
+            Arc::new(Stay { parts: self.parts.clone(), visitor, org: host.org, project: lead.project })
         });
-        let terms = Terms {
-            until: until(stay.clone()),
+        let terms = || Terms {
+            until: boxed(stay.clone()),
             held: Some(permit.clone()),
             ping_after: Some(Duration::from_millis(self.parts.edge.limits.container_ping_ms)),
         };
-        let address = address.to_string().parse().expect("a socket address is an authority");
-        let upstream = Upstream { address, keep_host: true };
+        let upstream = Upstream { address: Place::Socket(address), keep_host: true };
         let answer = tokio::select! {
             biased;
-            answer = self.parts.proxy.pass(&upstream, request, terms) => answer,
+            answer = self.parts.proxy.pass(&upstream, request, identity, terms) => answer,
             () = until(stay.clone()) => return Err(ApiError::not_signed_in("you were signed out").into()),
         };
         let mut answer = answer.map_err(|error| {
@@ -73,14 +69,14 @@ impl Front {
                 return Notice::of(ApiError::not_found());
             }
             tracing::debug!(container = %lead.container, %error, "a container does not answer");
-            let board = stay.is_some().then(|| self.board(&lead, port));
+            let board = stay.is_some().then(|| self.board(&lead, named.as_ref().and_then(port_in)));
             Notice::unreachable(&lead, board.as_deref())
         })?;
         cookies::keep_to_host(answer.headers_mut());
         if answer.body().is_end_stream() {
-            return Ok(answer);
+            return Ok(answer.map(|_| Body::empty()));
         }
-        Ok(answer.map(|body| Body::new(Held::new(body, permit, move || until(stay)))))
+        Ok(answer.map(|body| Body::new(Held::new(body, permit, move || boxed(stay)))))
     }
 
     /// Sends a browser that nobody knows to Ganymede; `None` for what a browser does not go to by itself.
@@ -107,9 +103,9 @@ impl Front {
         Some(response)
     }
 
-    /// Takes off what is between the platform and its visitor, and notes who it is. Whether it was an access token that let
+    /// Takes off what is between the platform and its visitor. Whether it was an access token that let
     /// them in is known by then, and a signature is dear.
-    fn strip(&self, host: &ContainerHost, request: &mut Request, identity: Option<Identity>, token: bool) {
+    fn strip(&self, host: &ContainerHost, request: &mut Request, token: bool) {
         let ours = token || self.parts.visitors.is_ours(request.headers());
         let headers = request.headers_mut();
         cookies::without_ours(headers);
@@ -117,18 +113,17 @@ impl Front {
             headers.remove(header::AUTHORIZATION);
         }
         // One host, and the one that was looked at.
-        match headers.remove(header::HOST) {
-            Some(named) => drop(headers.insert(header::HOST, named)),
+        let mut named = headers.get_all(header::HOST).iter();
+        let (first, others) = (named.next().cloned(), named.next().is_some());
+        match first {
+            Some(first) if others => drop(headers.insert(header::HOST, first)),
+            Some(_) => {}
             None => drop(headers.insert(header::HOST, host.name.parse().expect("host names are plain ASCII"))),
-        }
-        if let Some(identity) = identity {
-            request.extensions_mut().insert(identity);
         }
     }
 }
 
 /// A visitor who is connected.
-#[derive(Clone)]
 struct Stay {
     parts: Arc<Parts>,
     visitor: Visitor,
@@ -138,7 +133,7 @@ struct Stay {
 
 impl Stay {
     /// Resolves when the visitor may not stay: is no member any more, signed out, or cannot be looked at for long.
-    async fn over(self) {
+    async fn over(&self) {
         let between = self.parts.visitors.fresh() / 2;
         let mut unknown = 0;
         while unknown < UNKNOWN_MAX {
@@ -171,11 +166,15 @@ impl Stay {
 }
 
 /// Whoever came through an open door may stay.
-fn until(stay: Option<Stay>) -> Over {
+async fn until(stay: Option<Arc<Stay>>) {
     match stay {
-        Some(stay) => Box::pin(stay.over()),
-        None => Box::pin(std::future::pending()),
+        Some(stay) => stay.over().await,
+        None => std::future::pending().await,
     }
+}
+
+fn boxed(stay: Option<Arc<Stay>>) -> Over {
+    Box::pin(until(stay))
 }
 
 /// How long a browser may be away to sign in, in seconds.

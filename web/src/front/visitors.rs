@@ -55,6 +55,14 @@ struct Known {
     asking: tokio::sync::Mutex<()>,
 }
 
+/// The end of a token's signature: what it is found by, because hashing all of it costs more than comparing it. Only what
+/// was found signed is remembered, so that nobody chooses ends that are alike.
+type Tail = [u8; 24];
+
+fn tail_of(token: &str) -> Option<Tail> {
+    token.as_bytes().last_chunk().copied()
+}
+
 /// Whether somebody may stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -72,7 +80,7 @@ pub(super) struct Visitors {
     verifier: Arc<VerifyingKeys>,
     fresh: Duration,
     began: Instant,
-    known: Mutex<HashMap<String, Arc<Known>>>,
+    known: Mutex<HashMap<Tail, Arc<Known>>>,
     believed: Believed,
 }
 
@@ -151,8 +159,9 @@ impl Visitors {
 
     fn recall(&self, token: &str, host: &str) -> Option<Arc<Known>> {
         let now = SystemTime::now();
-        let known = self.lock().get(token).cloned();
-        if let Some(known) = known {
+        let tail = tail_of(token)?;
+        let known = self.lock().get(&tail).cloned();
+        if let Some(known) = known.filter(|known| known.token == token) {
             return (known.host == host && now < known.ends_at && !known.over.load(Ordering::Relaxed)).then_some(known);
         }
         let (claims, ends_at) = self.verifier.visit(token, host, now).ok()?;
@@ -165,11 +174,11 @@ impl Visitors {
             over: AtomicBool::new(false),
             asking: tokio::sync::Mutex::new(()),
         });
-        self.remember(&known, now);
+        self.remember(tail, &known, now);
         Some(known)
     }
 
-    fn remember(&self, visit: &Arc<Known>, now: SystemTime) {
+    fn remember(&self, tail: Tail, visit: &Arc<Known>, now: SystemTime) {
         let mut known = self.lock();
         if known.len() >= KNOWN_MAX {
             known.retain(|_, visit| now < visit.ends_at && self.is_fresh(visit));
@@ -178,7 +187,7 @@ impl Visitors {
             // Whoever is forgotten is looked at again.
             known.clear();
         }
-        known.insert(visit.token.clone(), visit.clone());
+        known.insert(tail, visit.clone());
     }
 
     async fn standing_of(&self, org: OrgId, visit: &Known) -> Standing {
@@ -224,7 +233,7 @@ impl Visitors {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Known>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Tail, Arc<Known>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

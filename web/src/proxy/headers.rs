@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use orrery_protocol::access::Principal;
+use uuid::Uuid;
 
-use crate::{forward::FORWARD, percent};
+use crate::{forward::FORWARD, percent, server::Connection};
 
 /// Fields that belong to one connection (RFC 9110, section 7.6.1), whether `Connection` names them or not.
 const HOP_BY_HOP: [HeaderName; 10] = [
@@ -22,12 +23,18 @@ const HOP_BY_HOP: [HeaderName; 10] = [
     header::EXPECT,
 ];
 
+/// What `Connection` names in nearly every message that has it, and what is taken off anyway.
+const USUAL: [&str; 3] = ["keep-alive", "upgrade", "Upgrade"];
+
 /// Fields by which we tell the other process who asks. What a client sends under these names is a forgery.
 const OURS: [HeaderName; 3] = [header::FORWARDED, HeaderName::from_static("x-real-ip"), FORWARD];
 const OUR_PREFIXES: [&str; 2] = ["x-forwarded-", "x-auth-"];
 
 /// What proxies in front say under names of ours, each for itself and none for the client.
 const SAID_BY_PROXIES: [&str; 7] = ["for", "proto", "host", "method", "uri", "port", "server"];
+
+/// Fields that are written at most: four that say where a request comes from, two that say whom.
+const WRITTEN_MAX: usize = 6;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -48,8 +55,10 @@ pub(crate) struct Identity {
 impl Identity {
     /// Of somebody who was looked up.
     pub(crate) fn of(principal: &Principal) -> Self {
-        let header = |text: String| HeaderValue::try_from(text).expect("ids and encoded text are plain ASCII");
-        Self { id: header(principal.user.to_string()), name: header(percent::encode(&principal.name)) }
+        let plain = "ids and encoded text are plain ASCII";
+        let mut id = Uuid::encode_buffer();
+        let id = HeaderValue::from_str(principal.user.0.as_hyphenated().encode_lower(&mut id)).expect(plain);
+        Self { id, name: HeaderValue::try_from(percent::encode(&principal.name)).expect(plain) }
     }
 
     /// Says so.
@@ -66,8 +75,15 @@ pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
 
 /// Takes off what belongs to the connection a message came on.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = tokens(headers, &header::CONNECTION).filter_map(|name| name.parse().ok()).collect();
-    for name in HOP_BY_HOP.iter().chain(&named) {
+    let named = tokens(headers, &header::CONNECTION).filter(|name| !USUAL.contains(name));
+    let named: Vec<HeaderName> = named.filter_map(|name| name.parse().ok()).collect();
+    remove_where(headers, |name| HOP_BY_HOP.contains(name) || named.contains(name));
+}
+
+/// Names are compared as they are; looking each up that may not be there costs more.
+fn remove_where(headers: &mut HeaderMap, is_meant: impl Fn(&HeaderName) -> bool) {
+    let meant: Vec<HeaderName> = headers.keys().filter(|name| is_meant(name)).cloned().collect();
+    for name in meant {
         headers.remove(name);
     }
 }
@@ -101,13 +117,14 @@ impl Who {
 
     /// Replaces whatever a request says of who sent it. However many processes of ours it goes through, to whoever gets it
     /// they are one.
-    pub(super) fn write(self, headers: &mut HeaderMap) {
-        let forged: Vec<HeaderName> = headers.keys().filter(|name| is_of_ours(name)).cloned().collect();
-        for name in forged {
-            headers.remove(name);
-        }
+    pub(super) fn write(self, headers: &mut HeaderMap, connection: Option<&Connection>) {
+        remove_where(headers, is_of_ours);
+        headers.reserve(WRITTEN_MAX);
         if let Some(address) = self.address {
-            let address = HeaderValue::try_from(address.to_string()).expect("addresses are visible ASCII");
+            let address = match connection {
+                Some(connection) if connection.remote.ip().to_canonical() == address => connection.address(),
+                Some(_) | None => plain(address),
+            };
             headers.insert(REAL_IP, address.clone());
             headers.insert(FORWARDED_FOR, address);
         }
@@ -118,6 +135,11 @@ impl Who {
             headers.insert(FORWARDED_HOST, host);
         }
     }
+}
+
+/// An address as it is told.
+pub(crate) fn plain(address: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(address.to_string()).expect("addresses are visible ASCII")
 }
 
 /// Whether a request says something of who sent it that a proxy does not say by itself, and that it may not know to take
@@ -191,7 +213,7 @@ mod tests {
             ("orrery-forward", "a.b.c"),
         ]);
         assert_eq!(Who::claimed(&all), Who { address: "1.2.3.4".parse().ok(), tls: Some(false) });
-        Who { address: "5.6.7.8".parse().ok(), tls: Some(true) }.write(&mut all);
+        Who { address: "5.6.7.8".parse().ok(), tls: Some(true) }.write(&mut all, None);
         let expect = headers(&[
             ("host", "org-1.localhost:7000"),
             ("x-real-ip", "5.6.7.8"),

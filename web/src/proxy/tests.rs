@@ -43,7 +43,7 @@ impl Front {
             trusted_proxies: Vec::new(),
         });
         let proxy = Proxy::new(edge.clone());
-        let upstream = Upstream { address: upstream.to_string().parse().unwrap(), keep_host: false };
+        let upstream = Upstream { address: Place::Socket(upstream), keep_host: false };
         let router =
             Router::new().fallback(async move |request: Request| match proxy.forward(&upstream, request).await {
                 Ok(answer) => answer,
@@ -332,5 +332,102 @@ async fn a_connection_is_used_again() {
     head(&mut upstream).await;
     upstream.write_all(answer).await.unwrap();
     assert!(head(&mut client).await.starts_with("HTTP/1.1 200 "));
+    front.stop().await;
+}
+
+const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+const NOTHING: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+#[tokio::test]
+async fn a_kept_connection_is_used_after_answers_of_every_length() {
+    let (behind, address) = Behind::listen().await;
+    let front = Front::before(address);
+    let mut client = front.connect().await;
+    client.write_all(ASK).await.unwrap();
+    let (mut upstream, _) = behind.accept().await;
+    upstream.write_all(NOTHING).await.unwrap();
+    head(&mut client).await;
+    let whole = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nyes";
+    let chunks = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n";
+    let upload = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\nthis";
+    for (request, sent, answer, rest) in [
+        (ASK, 0, &whole[..], &b"yes"[..]),
+        (ASK, 0, chunks, b"3\r\nyes\r\n0\r\n\r\n"),
+        (ASK, 0, NOTHING, b""),
+        (ASK, 0, whole, b"yes"),
+        (upload, 4, whole, b"yes"),
+    ] {
+        client.write_all(request).await.unwrap();
+        head(&mut upstream).await;
+        exactly(&mut upstream, sent).await;
+        // In two parts, as they may come.
+        let (begin, end) = answer.split_at(answer.len() - rest.len() / 2);
+        upstream.write_all(begin).await.unwrap();
+        let answered = head(&mut client).await;
+        assert!(answered.starts_with("HTTP/1.1 200 "), "{answered}");
+        upstream.write_all(end).await.unwrap();
+        assert_eq!(exactly(&mut client, rest.len()).await, rest);
+    }
+    front.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_kept_and_has_ended_is_not_asked() {
+    let (behind, address) = Behind::listen().await;
+    let front = Front::before(address);
+    let mut client = front.connect().await;
+    for _ in 0..3 {
+        client.write_all(ASK).await.unwrap();
+        let (mut upstream, _) = behind.accept().await;
+        upstream.write_all(NOTHING).await.unwrap();
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 200 "));
+        // Closed, and known to be: what comes later to this machine is heard later.
+        drop(upstream);
+        drop(TcpStream::connect(address).await.unwrap());
+        drop(behind.listener.accept().await.unwrap());
+    }
+    front.stop().await;
+}
+
+#[tokio::test]
+async fn what_nobody_uses_is_closed() {
+    let (behind, address) = Behind::listen().await;
+    let lines = Lines::new(Duration::from_millis(50), KEEP_ALIVE);
+    let place = Place::Socket(address);
+    let asking = lines.ask(&place, Request::new(Body::empty()));
+    let answering = async {
+        let (mut upstream, _) = behind.accept().await;
+        upstream.write_all(NOTHING).await.unwrap();
+        upstream
+    };
+    let (answer, mut upstream) = tokio::join!(asking, answering);
+    assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    assert_eq!(rest(&mut upstream).await, b"");
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_however_slowly_its_answer_is_taken() {
+    const BYTES: usize = 16 << 20;
+    let (behind, address) = Behind::listen().await;
+    let limits = HttpLimits { body_bytes_max: BYTES, ..HttpLimits::default() };
+    let front = Front::limited(address, limits);
+    let mut client = front.ask(&format!("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {BYTES}\r\n")).await;
+    let (upstream, _) = behind.accept().await;
+    let (mut taken, mut given) = upstream.into_split();
+    // More than anything on the way holds, and nobody reads it.
+    let giving = tokio::spawn(async move {
+        let begin = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 8 * BYTES);
+        given.write_all(begin.as_bytes()).await.unwrap();
+        given.write_all(&vec![2; 8 * BYTES]).await.ok();
+    });
+    let mut read = vec![0; BYTES];
+    let said = vec![1; BYTES];
+    let upload = async { tokio::join!(client.write_all(&said), taken.read_exact(&mut read)) };
+    let (written, heard) = timeout(PATIENCE, upload).await.expect("all of it in time");
+    written.unwrap();
+    heard.unwrap();
+    assert!(read == said && !giving.is_finished());
+    drop(client);
+    giving.await.unwrap();
     front.stop().await;
 }

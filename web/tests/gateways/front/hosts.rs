@@ -1,19 +1,26 @@
 //! Which host leads where, and who is let in.
 
 use orrery_protocol::{access::Role, container::Phase, id::ContainerId};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 use uuid::Uuid;
 
 use super::{
     Jar, Place,
     behind::Behind,
     door::{Door, at_both_doors},
+    flow::until,
     running,
 };
-use crate::http::Ask;
+use crate::http::{Ask, PATIENCE};
 
 at_both_doors! {
     who_may_not_enter_never_reaches_a_container,
     a_host_leads_to_its_own_organization_only,
+    one_connection_may_be_for_many_hosts,
     a_container_that_does_not_run_says_so,
     a_container_that_nobody_answers_in_is_named,
     an_organization_without_a_gateway_says_how_to_start_one,
@@ -61,6 +68,39 @@ async fn who_may_not_enter_never_reaches_a_container(door: Door) {
         }
     }
     assert_eq!(behind.asked(), (hosts.len() * methods.len()) as u64);
+}
+
+/// A proxy in front sends everybody's requests over the same connections.
+async fn one_connection_may_be_for_many_hosts(door: Door) {
+    let mut place = Place::new(door).await;
+    let (one, first) = running(&mut place).await;
+    let second = Behind::listen().await;
+    let other = place.container(2, Phase::Running, Some(second.address)).await;
+    let token = place.city.access_token(&place.alice);
+    let unknown = place.host(&ContainerId::from_random(99).label());
+    let mut expect = [0, 0];
+    for address in place.doors() {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        for (host, asked, status) in [
+            (&one, [1, 0], 200),
+            (&other, [0, 1], 200),
+            (&other.to_uppercase().replace("LOCALHOST", "localhost"), [0, 1], 200),
+            (&unknown, [0, 0], 404),
+            (&one, [1, 0], 200),
+            (&one, [1, 0], 200),
+        ] {
+            let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let head = until(&mut stream, "\r\n\r\n").await;
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {head}");
+            let lower = head.to_ascii_lowercase();
+            let length = lower.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+            let mut body = vec![0; length.expect("a length").parse().unwrap()];
+            timeout(PATIENCE, stream.read_exact(&mut body)).await.expect("in time").unwrap();
+            expect = [expect[0] + asked[0], expect[1] + asked[1]];
+            assert_eq!([first.asked(), second.asked()], expect, "{host}");
+        }
+    }
 }
 
 async fn a_host_leads_to_its_own_organization_only(door: Door) {
