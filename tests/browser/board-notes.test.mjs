@@ -107,7 +107,7 @@ test('those who only look on see who writes in a note, and keep their own caret 
   await charles.page.waitForFunction(() => document.querySelectorAll('.ProseMirror').length === 1)
   await charles.page.keyboard.type('stone')
   await note(ada.page).getByText('millstone').waitFor()
-  assert.equal(await caret(ada.page, charles).count(), 1)
+  await caret(ada.page, charles).waitFor({ state: 'attached' })
   await goodbye(ada, charles)
 })
 
