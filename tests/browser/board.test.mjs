@@ -166,7 +166,10 @@ test('the board can be used by all', async () => {
   const { ada, charles } = await shared()
   await photograph(ada.page, 'board-empty')
   await accessible(ada.page)
-  await addNote(ada.page, '## Plan\n- seven by Thursday')
+  // An empty board says how to begin.
+  await ada.page.getByRole('button', { name: /^Write/ }).click()
+  await ada.page.locator('.ProseMirror-focused').waitFor()
+  await ada.page.keyboard.type('## Plan\n- seven by Thursday')
   await ada.page.getByRole('button', { name: 'Code document' }).click()
   await ada.page.locator('.cm-content').click()
   await ada.page.keyboard.type('def bernoulli(n):\n"""Exactly."""')

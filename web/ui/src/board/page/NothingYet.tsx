@@ -1,5 +1,6 @@
 import type { Org } from '../../api'
 import { Empty, Spinner } from '../../design'
+import { managesMembers } from '../../pages/roles'
 import { Link, paths } from '../../router'
 import { useAdding } from '../canvas/useAdding'
 import { useCell } from '../cell'
@@ -41,6 +42,7 @@ const BEGINNINGS: { kind: keyof ReturnType<typeof useAdding>; glyph: GlyphName; 
 
 function Beginnings({ org }: { org: Org }) {
   const add = useAdding()
+  const alone = useCell(useAround().open.people.others).length === 0
   return (
     <>
       <div className={styles.beginnings}>
@@ -54,9 +56,11 @@ function Beginnings({ org }: { org: Org }) {
           </button>
         ))}
       </div>
-      <p className={styles.people}>
-        Alone here? <Link to={paths.members(org.id)}>Add people to {org.name}</Link>
-      </p>
+      {alone && managesMembers(org.role) && (
+        <p className={styles.people}>
+          Alone here? <Link to={paths.members(org.id)}>Add people to {org.name}</Link>
+        </p>
+      )}
     </>
   )
 }
