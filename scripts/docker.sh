@@ -4,6 +4,7 @@
 #   scripts/docker.sh installed      whether its programs are there
 #   scripts/docker.sh start FOLDER   starts it if none answers; fails if it does not come. FOLDER holds its log and its number
 #   scripts/docker.sh stop FOLDER    ends it, if it was started so
+#   scripts/docker.sh labelled       names whatever bears an organization's label, one a line
 set -euo pipefail
 export PATH="$PATH:/usr/sbin:/sbin"
 
@@ -29,6 +30,12 @@ start() {
 
 stop() {
   [ -f "$1/pid" ] && kill "$(cat "$1/pid")"
+}
+
+labelled() {
+  local filter=(--filter label=orrery.org)
+  docker ps --all "${filter[@]}" --format 'container {{.Names}} {{.ID}}'
+  docker network ls "${filter[@]}" --format 'network {{.Name}} {{.ID}}'
 }
 
 "$@"

@@ -114,6 +114,13 @@ need_docker() {
   install_packages docker.io iptables iproute2 busybox-static
 }
 
+# A clock that can be set wrong for one process. Where it cannot be had, faults of clocks are skipped.
+need_faketime() {
+  compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null && return
+  have apt-get || return 0
+  install_packages libfaketime
+}
+
 # What readers of the documents are told to use.
 need_readers_tools() {
   have curl && have jq && have openssl && have ps || install_packages curl jq openssl procps
@@ -170,6 +177,7 @@ case $target in
     need_python_packages scripts/openapi/requirements.txt ganymede/tests/store/requirements.txt
     need_postgres
     need_docker
+    need_faketime
     need_powerdns
     need_nginx
     need_readers_tools

@@ -36,6 +36,11 @@ failed=0
 if ! scripts/docker.sh start "$engine"; then
   results+=('SKIPPED what needs a container engine: none answers, and none could be started')
 fi
+# What has our labels before there was a test is somebody else's.
+labelled() {
+  scripts/docker.sh labelled 2>/dev/null | sort || true
+}
+labelled >"$engine/before"
 # A name, then the command. In CI, what fails is tried once more, and told of (see .config/nextest.toml).
 part() {
   local name=$1
@@ -74,6 +79,22 @@ documents() {
   node --test --test-reporter=spec tests/docs/*.test.mjs
 }
 
+left() {
+  labelled | comm -13 "$engine/before" -
+}
+
+# Tests take their containers and networks along. What somebody else has there at this moment may go yet.
+nothing_left() {
+  local tries
+  for tries in $(seq 60); do
+    [ -n "$(left)" ] || return 0
+    sleep 1
+  done
+  echo 'left on the container engine:'
+  left
+  return 1
+}
+
 part 'client units' npm --prefix web/ui run --silent test
 part 'documentation examples' cargo test --doc --workspace "${features[@]}" --quiet
 part 'stock clients' clients
@@ -81,6 +102,7 @@ part 'documents and deployment' documents
 part 'browser' stories
 part 'generated requests' scripts/openapi/run.sh
 part 'rust tests' rust
+part 'nothing left on the engine' nothing_left
 
 printf '%s\n' "${results[@]}"
 exit "$failed"

@@ -92,12 +92,11 @@ async fn control_plane(url: &str) -> anyhow::Result<String> {
     Ok(format!("answers {}", answer.status()))
 }
 
-/// Where containers of a gateway process reach the platform, and for whom that is not enough.
+/// Where containers of a gateway process reach the platform.
 fn platform_of_containers(config: &Config) -> String {
     platform_elsewhere(config).unwrap_or_else(|| {
-        "is not set: containers reach this gateway process alone, and not the one that serves their organization next. With \
-         several on this machine, say where its containers reach the control plane"
-            .to_owned()
+        let port = config.containers.porch_port;
+        format!("is not set: containers reach whichever gateway process of this machine serves them, at port {port} of their network")
     })
 }
 

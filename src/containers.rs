@@ -20,6 +20,7 @@ pub(crate) struct Containers {
     /// Where containers reach the platform, unless that is here.
     elsewhere: Option<String>,
     listen: SocketAddr,
+    porch_port: u16,
 }
 
 impl Containers {
@@ -28,23 +29,30 @@ impl Containers {
         let porches = Arc::new(Porches::default());
         let engine =
             (config.engine.enabled != EngineUse::Off).then(|| Engine::connect(&config.engine, porches.clone()));
-        Ok(Self { rules: rules(config, listen)?, engine, porches, elsewhere: platform_elsewhere(config), listen })
+        let (elsewhere, porch_port) = (platform_elsewhere(config), porch_port(config, listen));
+        Ok(Self { rules: rules(config, listen)?, engine, porches, elsewhere, listen, porch_port })
     }
 
     /// From now on containers reach these gateways.
     pub(crate) fn open(&self, gateways: GatewayState) {
-        self.porches.open(self.listen, routes::porch(gateways), self.elsewhere.clone());
+        self.porches.open(self.listen, self.porch_port, routes::porch(gateways), self.elsewhere.clone());
     }
 
     /// Containers reach nobody here any more.
-    pub(crate) fn close(&self) {
-        self.porches.close();
+    pub(crate) async fn close(&self) {
+        self.porches.close().await;
     }
 }
 
 /// Where containers reach the platform if not at this process: only who runs it knows what its containers can reach.
 pub(crate) fn platform_elsewhere(config: &Config) -> Option<String> {
     Some(config.containers.orrery_url.clone()).filter(|url| !url.is_empty())
+}
+
+/// Any of the gateway processes of a host may serve an organization next: all have their porches at one port. A process that
+/// is all there is has them at its own.
+fn porch_port(config: &Config, listen: SocketAddr) -> u16 {
+    if config.gateway.ganymede_url.is_empty() { listen.port() } else { config.containers.porch_port }
 }
 
 fn rules(config: &Config, listen: SocketAddr) -> anyhow::Result<ContainerRules> {

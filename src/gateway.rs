@@ -101,7 +101,7 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
     drop(stop);
     serving.await.context("the server")?;
     gateways.shutdown().await;
-    containers.close();
+    containers.close().await;
     if let Some(front) = front {
         front.close().await;
     }

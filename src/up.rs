@@ -138,7 +138,7 @@ async fn serve(role: Role, config: Config, json: bool) -> anyhow::Result<()> {
     names.abort();
     if let Some(local) = &local {
         local.gateways.shutdown().await;
-        local.containers.close();
+        local.containers.close().await;
     }
     if let Some(front) = front {
         front.close().await;

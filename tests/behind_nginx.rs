@@ -8,22 +8,24 @@ use std::{
     path::Path,
 };
 
+use orrery_test_docker::Docker;
 use serde_json::{Value, json};
 
 use crate::{
-    containers::{docker, has_engine, module, remove_all},
+    containers::module,
     support::{Access, Process, Response, Server, request, wait_for},
 };
 
 const WEB: &str = "options = { command = [\"serve\", \"8080\"] }\nports = [8080]\nservices = [{ name = \"web\", port = 8080, public_paths = [\"/open/\"] }]\n";
 
-/// Both processes, each with an nginx of its own. Its containers go with it.
+/// Both processes, each with an nginx of its own.
 struct Place {
     /// Where people come to.
     door: SocketAddr,
     access: Access,
     server: Server,
     gateway: Process,
+    docker: Docker,
     _folder: tempfile::TempDir,
 }
 
@@ -32,13 +34,12 @@ impl Drop for Place {
         // Whoever is killed leaves its nginx to the next one.
         self.gateway.terminate();
         self.server.terminate();
-        remove_all(self.server.org());
     }
 }
 
 impl Place {
     fn new() -> Option<Self> {
-        let program = nginx().filter(|_| has_engine())?;
+        let (program, docker) = (nginx()?, Docker::here()?);
         let folder = tempfile::tempdir().expect("a folder");
         // Workers are somebody else if this is root.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
@@ -69,7 +70,7 @@ impl Place {
             ],
         );
         let access = server.access();
-        Some(Self { door, access, server, gateway, _folder: folder })
+        Some(Self { door, access, server, gateway, docker, _folder: folder })
     }
 
     fn bearer(&self) -> String {
@@ -147,8 +148,5 @@ fn a_container_is_at_its_url_for_members_only_until_it_is_deleted() {
     place.until_served(&host);
     place.give(json!({"type": "user-containers:delete", "user_container_id": id}));
     wait_for("its host is gone", || (place.as_member(&host).status == 404).then_some(()));
-    wait_for("nothing of it is left", || {
-        let label = format!("label=orrery.container={id}");
-        docker(&["ps", "--all", "--quiet", "--filter", &label]).trim().is_empty().then_some(())
-    });
+    wait_for("nothing of it is left", || place.docker.has_nothing_of(&format!("orrery.container={id}")).then_some(()));
 }

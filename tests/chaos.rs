@@ -1,6 +1,8 @@
 //! Everything that can happen to processes, wires and disks, one after another, while people type. Each cycle plays every
 //! fault once, in an order that the printed seed decides; `make chaos` plays as many as fit its time.
 
+mod containers;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -13,13 +15,18 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{
-    BRISK, Client, Clients, Process, Random, Relay, Server, SmallDisk, nothing_is_lost, types_on, typists, wait_for,
+    BRISK, Client, Clients, Process, Random, Relay, Server, SmallDisk, WallClock, nothing_is_lost, types_on, typists,
+    wait_for,
 };
 
 const GATEWAYS: usize = 3;
 const TYPISTS: usize = 6;
 /// Lines of one typist while something is wrong.
 const MEANWHILE: u64 = 20;
+/// What clocks that nobody looks after differ by.
+const SKEW_S: i64 = 30;
+/// What a clock that was never set differs by.
+const MISDATED_S: i64 = 600;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
@@ -38,10 +45,14 @@ enum Fault {
     Drain,
     DropConnections,
     FillDisk,
+    /// The gateway's wall clock is a little ahead, or behind.
+    SkewServing,
+    /// It is far ahead, or behind; whoever looks after the machine is told.
+    MisdateServing,
 }
 
 impl Fault {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::KillServing,
         Self::KillSpare,
         Self::TerminateServing,
@@ -54,13 +65,16 @@ impl Fault {
         Self::Drain,
         Self::DropConnections,
         Self::FillDisk,
+        Self::SkewServing,
+        Self::MisdateServing,
     ];
 }
 
-/// A gateway process, and its wire to Ganymede.
+/// A gateway process, its wire to Ganymede, and what it takes for the time.
 struct Host {
     process: Process,
     wire: Relay,
+    clock: Option<WallClock>,
 }
 
 struct Campaign<'a> {
@@ -128,6 +142,39 @@ impl Campaign<'_> {
             }
             Fault::DropConnections => self.typists.iter().for_each(Client::drop_connection),
             Fault::FillDisk => self.fill_disk(),
+            Fault::SkewServing => self.skew(),
+            Fault::MisdateServing => self.misdate(),
+        }
+    }
+
+    /// Whoever comes meanwhile is let in, and nobody who is there notices.
+    fn skew(&mut self) {
+        let serving = self.serving();
+        for ahead_s in [SKEW_S, -SKEW_S] {
+            let Some(clock) = &self.hosts[serving].clock else { return };
+            clock.set(ahead_s);
+            self.type_meanwhile();
+            self.typists[1].drop_connection();
+            types_on(&self.typists[1], 1);
+            assert_eq!(self.serving(), serving, "it serves on");
+            clock.set(0);
+        }
+    }
+
+    fn misdate(&mut self) {
+        let serving = self.serving();
+        for ahead_s in [MISDATED_S, -MISDATED_S] {
+            let Host { process, clock: Some(clock), .. } = &self.hosts[serving] else { return };
+            let told = || process.log().matches("the clock of this machine is not Ganymede's").count();
+            let before = told();
+            clock.set(ahead_s);
+            self.type_meanwhile();
+            wait_for("it is said in words", || (told() > before).then_some(()));
+            let seen_s = process.metric("orrery_clock_ahead_seconds");
+            assert!((seen_s - ahead_s as f64).abs() < 60.0, "{seen_s} for {ahead_s}");
+            clock.set(0);
+            let agrees = || process.metric("orrery_clock_ahead_seconds").abs() < 60.0;
+            wait_for("it agrees again", || agrees().then_some(()));
         }
     }
 
@@ -209,9 +256,14 @@ fn whatever_happens_what_was_acknowledged_is_there() {
     let data = disk.as_ref().map_or(folder.path(), SmallDisk::place).join("data");
     let environment = [&BRISK[..], &[("ORRERY_STORE_RETRY_DELAY_MS_MAX", "200")]].concat();
     let ganymede = Server::ganymede_within(folder, data, &environment);
-    let host = |_| {
-        let wire = Relay::to(ganymede.address);
-        Host { process: ganymede.gateway_through(wire.address, 1, &environment), wire }
+    let clocks = tempfile::tempdir().expect("a folder");
+    let host = |number| {
+        let (wire, clock) =
+            (Relay::to(ganymede.address), WallClock::new(clocks.path().join(format!("clock-{number}"))));
+        let told = clock.iter().flat_map(WallClock::environment);
+        let environment: Vec<_> = environment.iter().copied().chain(told).collect();
+        let process = ganymede.gateway_through(wire.address, 1, &environment);
+        Host { process, wire, clock }
     };
     let hosts = (0..GATEWAYS).map(host).collect();
     let clients = Clients::start();

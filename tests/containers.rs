@@ -2,16 +2,15 @@
 //! and nobody else, and neither a crash nor a move of the gateway changes that. What is deleted leaves nothing.
 
 mod deleted;
+mod moved;
 mod telling;
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{path::Path, process::Command};
 
+use orrery_test_docker::Docker;
 use serde_json::{Value, json};
 
-use crate::support::{Access, Response, Server, run, wait_for};
+use crate::support::{Access, Process, Response, Server, run, wait_for};
 
 /// Images of these tests: what the program does, and its services.
 const MODULES: [(&str, &str); 4] = [
@@ -23,67 +22,34 @@ const MODULES: [(&str, &str); 4] = [
     ("crasher", "options = { command = [\"exit\", \"7\", \"100\"] }\n"),
     ("long", "options = { command = [\"long\"] }\n"),
 ];
-/// An installation with an engine and the images of these tests. Its containers go with it.
+
+/// An installation with an engine and the images of these tests.
 pub(crate) struct Place {
     pub(crate) server: Server,
     pub(crate) access: Access,
+    docker: Docker,
     modules: tempfile::TempDir,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        remove_all(self.server.org());
-    }
-}
-
-/// Removes whatever an organization left on the engine.
-pub(crate) fn remove_all(org: &str) {
-    let label = format!("label=orrery.org={org}");
-    for (list, remove) in [
-        (["ps", "--all", "--quiet"].as_slice(), ["rm", "--force"].as_slice()),
-        (["network", "ls", "--quiet"].as_slice(), ["network", "rm"].as_slice()),
-    ] {
-        let found = docker(&[list, &["--filter", &label]].concat());
-        found.split_whitespace().for_each(|id| drop(docker(&[remove, &[id]].concat())));
-    }
-}
-
-/// What `docker` prints.
-pub(crate) fn docker(arguments: &[&str]) -> String {
-    let output = Command::new("docker").args(arguments).output().expect("docker is installed");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// Whether containers can be run here. In CI they can.
-pub(crate) fn has_engine() -> bool {
-    let mut version = Command::new("docker");
-    version.arg("version").stdout(Stdio::null()).stderr(Stdio::null());
-    let answers = version.status().is_ok_and(|status| status.success());
-    if answers {
-        let built = Command::new("tests/image/build.sh").status().expect("the script runs");
-        assert!(built.success(), "the test image cannot be built");
-    } else {
-        let is_ci = std::env::vars().any(|(name, value)| name == "CI" && !value.is_empty());
-        assert!(!is_ci, "no container engine answers");
-        eprintln!("skipped: no container engine answers; make test installs and starts one");
-    }
-    answers
 }
 
 impl Place {
     pub(crate) fn new(environment: &[(&str, &str)]) -> Option<Self> {
-        if !has_engine() {
-            return None;
-        }
-        let modules = tempfile::tempdir().expect("a folder");
-        for (name, more) in MODULES {
-            module(modules.path(), name, more);
-        }
+        let (docker, modules) = (Docker::here()?, modules());
         let folder = modules.path().to_string_lossy().into_owned();
         let own = [("ORRERY_ENGINE_ENABLED", "on"), ("ORRERY_CONTAINERS_IMAGES", folder.as_str())];
         let server = Server::with(&[&own, environment].concat());
         let access = server.access();
-        Some(Self { server, access, modules })
+        Some(Self { server, access, docker, modules })
+    }
+
+    /// The same with gateways in so many processes, of which each can serve one organization.
+    fn of_gateways(count: usize, environment: &[(&str, &str)]) -> Option<(Self, Vec<Process>)> {
+        let (docker, modules) = (Docker::here()?, modules());
+        let folder = modules.path().to_string_lossy().into_owned();
+        let own = [("ORRERY_ENGINE_ENABLED", "on"), ("ORRERY_CONTAINERS_IMAGES", folder.as_str())];
+        let server = Server::ganymede(environment);
+        let gateways = (0..count).map(|_| server.gateway(1, &[&own, environment].concat())).collect();
+        let access = server.access();
+        Some((Self { server, access, docker, modules }, gateways))
     }
 
     pub(crate) fn give(&self, event: Value) -> Value {
@@ -144,17 +110,14 @@ impl Place {
     /// A variable of what runs.
     fn variable(&self, id: &str, name: &str) -> String {
         let [object] = self.objects(id).try_into().expect("one object");
-        let inside = docker(&["exec", &object, "env"]);
+        let inside = self.docker.ask(&["exec", &object, "env"]);
         let value = inside.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         value.unwrap_or_else(|| panic!("{name} is not in {inside}")).to_owned()
     }
 
     /// Whether the engine has nothing of the organization.
     fn is_empty(&self) -> bool {
-        let label = format!("label=orrery.org={}", self.server.org());
-        let objects = docker(&["ps", "--all", "--quiet", "--filter", &label]);
-        let networks = docker(&["network", "ls", "--quiet", "--filter", &label]);
-        (objects + &networks).trim().is_empty()
+        self.docker.has_nothing_of(&format!("orrery.org={}", self.server.org()))
     }
 
     fn until_served(&self, host: &str) {
@@ -163,10 +126,16 @@ impl Place {
 
     /// What the engine has of a container, whether it runs or not.
     pub(crate) fn objects(&self, id: &str) -> Vec<String> {
-        let found =
-            docker(&["ps", "--all", "--no-trunc", "--quiet", "--filter", &format!("label=orrery.container={id}")]);
-        found.split_whitespace().map(str::to_owned).collect()
+        let label = format!("label=orrery.container={id}");
+        self.docker.words(&["ps", "--all", "--no-trunc", "--quiet", "--filter", &label])
     }
+}
+
+/// A folder with the images of these tests.
+fn modules() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    MODULES.iter().for_each(|(name, more)| module(folder.path(), name, more));
+    folder
 }
 
 /// A module with an image of the test program.
@@ -247,15 +216,15 @@ fn what_somebody_does_to_it_by_hand_is_undone() {
     let (id, host) = place.create("web", json!({}));
     place.until_served(&host);
     let [object] = place.objects(&id).try_into().expect("one object");
-    docker(&["rm", "--force", &object]);
+    place.docker.ask(&["rm", "--force", &object]);
     wait_for("it is made anew", || place.objects(&id).first().is_some_and(|now| *now != object).then_some(()));
     place.until_served(&host);
     let [object] = place.objects(&id).try_into().expect("one object");
     place.about("user-container:stop", &id);
     place.until(&id, "stopped");
-    docker(&["start", &object]);
+    place.docker.ask(&["start", &object]);
     wait_for("it rests again", || {
-        let state = docker(&["inspect", "--format", "{{.State.Running}}", &object]);
+        let state = place.docker.ask(&["inspect", "--format", "{{.State.Running}}", &object]);
         (state.trim() == "false").then_some(())
     });
     assert_eq!(place.until(&id, "stopped")["spec"]["desired"], "stopped");
@@ -320,7 +289,7 @@ fn a_secret_is_in_the_container_and_nowhere_else() {
     let (id, host) = place.create("web", env);
     place.until_served(&host);
     let [object] = place.objects(&id).try_into().expect("one object");
-    let inside = docker(&["exec", &object, "env"]);
+    let inside = place.docker.ask(&["exec", &object, "env"]);
     for variable in
         [&format!("PASSWORD={CANARY}"), "PLAIN=for all", "ORRERY_TOKEN=", "ORRERY_URL=http://", "PUBLIC_URL="]
     {

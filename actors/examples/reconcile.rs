@@ -14,7 +14,10 @@ use async_trait::async_trait;
 use nix::time::{ClockId, clock_gettime};
 use orrery_actors::{
     ControlError,
-    engine::{Blueprint, Credentials, Engine, EngineClocks, Live, Porch, Reports, Sightings, World, fake::FakeEngine},
+    engine::{
+        Blueprint, Credentials, Engine, EngineClocks, Entrance, Live, Porch, Reports, Sightings, World,
+        fake::FakeEngine,
+    },
 };
 use orrery_protocol::{
     container::{
@@ -181,7 +184,7 @@ struct Doorstep;
 
 #[async_trait]
 impl Porch for Doorstep {
-    async fn url(&self, _org: OrgId, network_gateway: IpAddr) -> io::Result<String> {
-        Ok(format!("http://{network_gateway}:7001"))
+    async fn entrance(&self, _org: OrgId, network_gateway: IpAddr) -> io::Result<Entrance> {
+        Ok(Entrance { url: format!("http://{network_gateway}:7001"), open: None })
     }
 }

@@ -40,7 +40,7 @@ pub use runtime::{
     EngineVersion, Flow, Found, Listing, LogLine, LogQuery, LogSource, Making, Network, PullProgress, Runtime,
     RuntimeError, Tenants, Usage,
 };
-pub use world::{Blueprint, Credentials, Live, Porch, Probe, Reports, Sightings, World};
+pub use world::{Blueprint, Credentials, Entrance, Live, Porch, Probe, Reports, Sightings, World};
 
 /// A reconciler that failed by a defect begins anew after this long.
 const DEFECT_REST: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 //! of the routes between the two; what the bodies are is in [`orrery_protocol::control`].
 
 mod client;
+mod difference;
 mod journal;
 mod queue;
 #[cfg(test)]

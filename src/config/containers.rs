@@ -22,6 +22,8 @@ pub(crate) struct ContainersTable {
     pub(crate) per_project_max: usize,
     /// Where containers reach the platform; empty for the address of their network on this host.
     pub(crate) orrery_url: String,
+    /// At which port of that address all gateway processes of this host are reached, each by the organizations that it serves.
+    pub(crate) porch_port: u16,
     /// How long what may last.
     pub(crate) clocks: ContainerClocks,
     /// What one of them may have.
@@ -35,6 +37,7 @@ impl Default for ContainersTable {
             images_allowed: vec!["*".to_owned()],
             per_project_max: 500,
             orrery_url: String::new(),
+            porch_port: 7099,
             clocks: ContainerClocks::default(),
             bounds: ResourceBounds::default(),
         }

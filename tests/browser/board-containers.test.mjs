@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { removeAll } from '../image/remove.mjs'
 import { accessible, browser, orrery, person, photograph } from './support.mjs'
 import { tells } from './team.mjs'
 
@@ -58,22 +59,7 @@ after(async () => {
   await chromium?.close()
   await installation?.stop()
   rmSync(modules, { recursive: true })
-  for (const org of organizations) {
-    const label = `label=orrery.org=${org}`
-    for (const [list, remove] of [
-      [
-        ['ps', '--all', '--quiet'],
-        ['rm', '--force'],
-      ],
-      [
-        ['network', 'ls', '--quiet'],
-        ['network', 'rm'],
-      ],
-    ]) {
-      const found = execFileSync('docker', [...list, '--filter', label], { encoding: 'utf8' })
-      for (const id of found.split('\n').filter(Boolean)) execFileSync('docker', [...remove, id])
-    }
-  }
+  organizations.forEach(removeAll)
 })
 
 const card = (page, name) => page.locator('[data-container]', { hasText: name })

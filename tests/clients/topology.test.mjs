@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test'
 import WebSocket from 'ws'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
+import { removeAll } from '../image/remove.mjs'
 import { Confirmations } from './confirmations.mjs'
 import { DOMAIN, Installation, root, until } from './topology/installation.mjs'
 
@@ -26,8 +27,9 @@ before(async () => {
 })
 
 after(async () => {
-  if (org) removeContainers()
   await installation?.remove()
+  // Containers outlive gateways, and would outlive the test.
+  if (org && hasEngine) removeAll(org)
 })
 
 test('an installation is set up by what its files and its own API say', async (t) => {
@@ -188,15 +190,6 @@ async function runContainer(gateway, token) {
   assert.match((await network.visit(result.url)).url, /\/sign-in\?return=/)
   network.cookies = cookies
   return { answers }
-}
-
-/** Containers outlive gateways, and would outlive the test. */
-function removeContainers() {
-  const docker = (...args) => execFileSync('docker', args, { encoding: 'utf8' }).split('\n').filter(Boolean)
-  const filter = ['--quiet', '--filter', `label=orrery.org=${org}`]
-  if (!hasEngine) return
-  for (const id of docker('ps', '--all', ...filter)) docker('rm', '--force', id)
-  for (const id of docker('network', 'ls', ...filter)) docker('network', 'rm', id)
 }
 
 const all = (what, clients, holds) =>

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Place, docker};
+use super::Place;
 use crate::support::wait_for;
 
 #[test]
@@ -28,7 +28,7 @@ fn an_organization_that_is_deleted_while_nobody_serves_it_takes_its_containers_a
     let Some(place) = Place::new(&clocks) else { return };
     let (id, _) = place.create("web", json!({}));
     let label = format!("label=orrery.container={id}");
-    let runs = || !docker(&["ps", "--quiet", "--filter", &label]).trim().is_empty();
+    let runs = || !place.docker.words(&["ps", "--quiet", "--filter", &label]).is_empty();
     wait_for("it runs", || runs().then_some(()));
     wait_for("nobody serves it", || place.server.pool().iter().all(|slot| slot["org"].is_null()).then_some(()));
     assert!(runs(), "it runs on");

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
+import { removeAll } from '../image/remove.mjs'
 import { Browser, docker, orrery, until } from './support.mjs'
 
 /** What a visitor finds, by module. */
@@ -36,7 +37,7 @@ before(async () => {
 
 after(async () => {
   await installation?.stop()
-  for (const object of objects()) docker('rm', '--force', object)
+  if (org) removeAll(org)
 })
 
 /** What the engine has of a container, or of all. */

@@ -1,8 +1,8 @@
 //! What every promise needs: a server of its own, stock clients, peers that speak raw frames, and patience.
 
+mod belongings;
 mod clients;
 mod disk;
-mod docker;
 mod http;
 mod peer;
 mod people;
@@ -12,6 +12,7 @@ mod relay;
 mod replica;
 mod server;
 mod typists;
+mod wall_clock;
 mod wire;
 
 use std::{
@@ -19,9 +20,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use belongings::Belongings;
 pub(crate) use clients::{Client, Clients, node};
 pub(crate) use disk::SmallDisk;
-pub(crate) use docker::Docker;
 pub(crate) use http::{Response, request};
 pub(crate) use peer::{Event, Peer};
 pub(crate) use people::{Access, PASSWORD, Person};
@@ -31,6 +32,7 @@ pub(crate) use relay::Relay;
 pub(crate) use replica::{Replica, document, keys_of, text_of};
 pub(crate) use server::{BRISK, Server};
 pub(crate) use typists::{nothing_is_lost, types_on, typists};
+pub(crate) use wall_clock::WallClock;
 pub(crate) use wire::{Heard, QUERY_AWARENESS, awareness, put_var_uint, saved_query, step1, step2, update};
 
 /// How long anything may take before a test gives up on it. Generous: the machine may be busy.

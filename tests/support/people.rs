@@ -1,10 +1,19 @@
 //! People as the API knows them: they sign up, make organizations and projects, and get tokens.
 
-use std::{net::SocketAddr, sync::atomic::AtomicU64, sync::atomic::Ordering};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use serde_json::{Value, json};
 
-use super::http::{self, Response};
+use super::{
+    Belongings,
+    http::{self, Response},
+};
 
 /// Of everybody.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -33,15 +42,16 @@ pub(crate) struct Person {
     pub(crate) id: String,
     pub(crate) email: String,
     cookie: String,
+    belongings: Arc<Belongings>,
 }
 
 impl Person {
-    /// Signs up with an address of its own.
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    /// Signs up with an address of its own. What is run for its organizations belongs to an installation.
+    pub(crate) fn new(address: SocketAddr, belongings: Arc<Belongings>) -> Self {
         let email = format!("person-{}@example.org", NEXT.fetch_add(1, Ordering::Relaxed));
         let body = json!({"email": email, "password": PASSWORD, "name": "A Person"});
         let answer = http::request(address, "POST", "/api/auth/signup", &[], Some(&body)).expect(201);
-        Self { address, id: text(&answer.json()["user"]["id"]), email, cookie: cookie(&answer) }
+        Self { address, id: text(&answer.json()["user"]["id"]), email, cookie: cookie(&answer), belongings }
     }
 
     /// Signs in again, as on another machine.
@@ -67,7 +77,9 @@ impl Person {
 
     /// A new organization of theirs.
     pub(crate) fn org(&self, name: &str) -> String {
-        text(&self.post("/api/orgs", json!({ "name": name })).expect(201).json()["org"]["id"])
+        let org = text(&self.post("/api/orgs", json!({ "name": name })).expect(201).json()["org"]["id"]);
+        self.belongings.has_org(&org);
+        org
     }
 
     /// A new project.

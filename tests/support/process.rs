@@ -6,12 +6,13 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::Arc,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{http, http::Response, wait_for};
+use super::{Belongings, http, http::Response, wait_for};
 
 /// How to start a process, and start it again.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub(crate) struct Process {
     child: Child,
     launch: Launch,
     pub(crate) address: SocketAddr,
+    /// Let go once it is killed.
+    _belongings: Arc<Belongings>,
 }
 
 /// Runs the binary to its end.
@@ -41,10 +44,11 @@ fn command() -> Command {
 }
 
 impl Process {
-    /// Starts on a free port and waits until it serves.
-    pub(crate) fn start(launch: Launch) -> Self {
+    /// Starts on a free port and waits until it serves. What it makes belongs to its installation.
+    pub(crate) fn start(launch: Launch, belongings: Arc<Belongings>) -> Self {
+        belongings.uses(&launch.environment);
         let (child, address) = spawn(&launch, "127.0.0.1:0");
-        Self { child, launch, address }
+        Self { child, launch, address, _belongings: belongings }
     }
 
     /// Starts again at the same address, after it ended.

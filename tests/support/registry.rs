@@ -14,12 +14,10 @@ use std::{
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
+use orrery_test_docker::{Docker, IMAGE};
 use serde_json::{Value, json};
 
-use super::{
-    Random,
-    docker::{Docker, IMAGE},
-};
+use super::Random;
 
 const NAME: &str = "orrery-test/fetched";
 const TAG: &str = "1";
@@ -62,7 +60,7 @@ struct Answer {
 
 impl Registry {
     /// With the image of the tests, changed so that no engine has it, and running a program by itself.
-    pub(crate) fn start(docker: Docker) -> Self {
+    pub(crate) fn start(docker: &Docker) -> Self {
         let (mut config, base) = saved(docker);
         let ballast = ballast();
         let layers = [base, ballast];
@@ -100,7 +98,7 @@ impl Registry {
                 thread::spawn(move || drop(shelf.answer(stream)));
             }
         });
-        Self { address, docker, digest, image_id, shelf }
+        Self { address, docker: docker.clone(), digest, image_id, shelf }
     }
 
     /// Its image, or one with a tag that it does not have.
@@ -193,7 +191,7 @@ fn asked(stream: &mut TcpStream) -> io::Result<Option<String>> {
 }
 
 /// The configuration and the one layer of the image of the tests.
-fn saved(docker: Docker) -> (Value, Vec<u8>) {
+fn saved(docker: &Docker) -> (Value, Vec<u8>) {
     let folder = tempfile::tempdir().expect("a folder");
     let archive = folder.path().join("image.tar").display().to_string();
     docker.ask(&["save", "--output", &archive, IMAGE]);

@@ -4,12 +4,13 @@ use std::{
     net::SocketAddr,
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use serde_json::{Value, json};
 
 use super::{
+    Belongings,
     people::{Access, Person},
     process::{Launch, Process, on_data, run},
     wait_for,
@@ -31,6 +32,7 @@ pub(crate) struct Server {
     folder: tempfile::TempDir,
     data: PathBuf,
     first: OnceLock<First>,
+    belongings: Arc<Belongings>,
 }
 
 impl Server {
@@ -79,7 +81,8 @@ impl Server {
         quick.extend(owned(environment));
         let environment = quick;
         let launch = Launch { arguments: on_data(role, &data), environment, log: folder.path().join("log") };
-        Self { process: Process::start(launch), folder, data, first: OnceLock::new() }
+        let belongings = Arc::<Belongings>::default();
+        Self { process: Process::start(launch, belongings.clone()), folder, data, first: OnceLock::new(), belongings }
     }
 
     /// A gateway process with this many slots, announced at this control plane.
@@ -99,7 +102,8 @@ impl Server {
         ]);
         let log = self.folder.path().join(format!("gateway-{}.log", text("gateway_id")));
         let ready = self.slots("ready");
-        let process = Process::start(Launch { arguments: vec!["gateway".to_owned()], environment, log });
+        let process =
+            Process::start(Launch { arguments: vec!["gateway".to_owned()], environment, log }, self.belongings.clone());
         wait_for("its slots are ready", || (self.slots("ready") >= ready + usize::from(slots)).then_some(()));
         process
     }
@@ -156,12 +160,12 @@ impl Server {
     /// Somebody new, who is a member of nothing.
     pub(crate) fn person(&self) -> Person {
         self.first();
-        Person::new(self.address)
+        Person::new(self.address, self.belongings.clone())
     }
 
     fn first(&self) -> &First {
         self.first.get_or_init(|| {
-            let administrator = Person::new(self.address);
+            let administrator = Person::new(self.address, self.belongings.clone());
             let org = administrator.org("First");
             let project = administrator.project(&org, "First");
             First { administrator, org, project }

@@ -19,7 +19,7 @@ use futures_util::StreamExt;
 use orrery_protocol::{
     container::{
         Observation,
-        plan::{Action, LocalImageId, Planner, Seen, WantedContainer, WantedProject},
+        plan::{Action, LocalImageId, ObjectId, Planner, Seen, WantedContainer, WantedProject},
     },
     id::{ContainerId, OrgId, ProjectId},
     image::Reference,
@@ -31,7 +31,7 @@ use tokio::{
 };
 
 use super::{
-    Credentials, Engine, Flow, Found, Listing, Reports, RuntimeError, World,
+    Credentials, Engine, Entrance, Flow, Found, Listing, Reports, RuntimeError, World,
     backoff::Backoff,
     meter::{Meter, Metered},
     probe::{AskedOf, Prober},
@@ -84,8 +84,8 @@ pub(super) struct Reconciler {
     /// Something happened since the last pass. What an engine tells of is not yet in what it lists at once: Docker says that
     /// one has ended before its list does.
     told: bool,
-    /// Whether containers of before can reach the platform again.
-    porch_open: bool,
+    /// Where containers reach the platform, those of before too.
+    entrance: Option<Entrance>,
     /// Whether there may be a network to remove.
     network_left: bool,
     /// What images expose that were asked for it.
@@ -122,7 +122,7 @@ impl Reconciler {
             pulls: Pulls::new(engine.runtime.clone(), reporter.clone(), world.clone()),
             events: None,
             told: false,
-            porch_open: false,
+            entrance: None,
             network_left: true,
             exposed: BTreeMap::new(),
             asked: watch::Sender::default(),
@@ -209,12 +209,13 @@ impl Reconciler {
             images: listing.images,
             pulling: self.pulls.running(),
         };
+        let index = seen.index(self.org);
         let world = self.world.borrow().clone();
         // What a container offers comes before what it does: once it runs, that is told.
         let mut sights = self.exposures(&world, &listing.objects).await;
-        sights.extend(self.sights(&world, |project, container, generation| {
-            seen.observation(self.org, project, container, generation)
-        }));
+        sights.extend(
+            self.sights(&world, |project, container, generation| index.observation(project, container, generation)),
+        );
         let pass = self.reporter.tell(sights, Some(addresses(&listing.objects)));
         let Ok(world) = self.world.wait_for(|world| world.pass >= pass).await.map(|world| world.clone()) else {
             return Next::Never;
@@ -227,7 +228,7 @@ impl Reconciler {
         let actions = self.planner.plan(now_ms, &world.wanted, &seen);
         self.act(&world, &seen, actions);
         let told = std::mem::take(&mut self.told);
-        Next::At(self.due(&world, &seen, now_ms, told))
+        Next::At(self.due(&world, &seen, &index, now_ms, told))
     }
 
     /// Lists the engine. One that was away is asked first which it is.
@@ -249,6 +250,10 @@ impl Reconciler {
     /// Begins what is planned, but for containers that something is being done to: what was seen of them may be over.
     fn act(&mut self, world: &Arc<World>, seen: &Seen, actions: Vec<Action>) {
         let now = Instant::now();
+        // Most passes find nothing to do.
+        let listed = seen.objects.iter().filter(|_| !actions.is_empty());
+        let owners: BTreeMap<&ObjectId, ContainerId> =
+            listed.map(|object| (&object.id, object.labels.container)).collect();
         let (mut adopted, mut plans) = (Vec::new(), BTreeMap::<ContainerId, Vec<Action>>::new());
         for action in actions {
             match &action {
@@ -259,9 +264,8 @@ impl Reconciler {
                 }
                 Action::Create { container, .. } => plans.entry(*container).or_default().push(action),
                 Action::Start(id) | Action::Resume(id) | Action::Stop { object: id, .. } | Action::Remove(id) => {
-                    let object = seen.objects.iter().find(|object| object.id == *id);
-                    let Some(object) = object else { continue };
-                    plans.entry(object.labels.container).or_default().push(action);
+                    let Some(&container) = owners.get(id) else { continue };
+                    plans.entry(container).or_default().push(action);
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::IpAddr,
+    sync::Arc,
 };
 
 use async_trait::async_trait;
@@ -133,7 +134,16 @@ pub trait Credentials: Send + Sync + 'static {
 /// Where containers reach their gateway.
 #[async_trait]
 pub trait Porch: Send + Sync + 'static {
-    /// `ORRERY_URL` for containers of an organization whose network has this address on the host, which is listened on from
-    /// then on unless they reach the platform elsewhere.
-    async fn url(&self, org: OrgId, network_gateway: IpAddr) -> io::Result<String>;
+    /// The way in for containers of an organization whose network has this address on the host. It is open for as long as it is
+    /// kept: whoever serves them next, in this process or another, listens at the same place.
+    async fn entrance(&self, org: OrgId, network_gateway: IpAddr) -> io::Result<Entrance>;
+}
+
+/// A way in for containers.
+#[derive(Clone)]
+pub struct Entrance {
+    /// `ORRERY_URL`.
+    pub url: String,
+    /// What keeps it open; nothing where it is open anyway.
+    pub open: Option<Arc<dyn Send + Sync>>,
 }

@@ -1,12 +1,16 @@
 //! One HTTP client for all that is asked of Ganymede. Owns what is shown with a request and what an answer means.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    fmt::Write as _,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use orrery_protocol::control::{EPOCH_HEADER, RECORDS_CONTENT_TYPE, Token};
 use reqwest::{RequestBuilder, Response, StatusCode, header::CONTENT_TYPE, redirect};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::difference::Difference;
 use crate::control_plane::{ControlError, Tenure};
 
 /// How long a connection may take.
@@ -29,6 +33,7 @@ pub(super) enum Shown<'a> {
 pub(super) struct Client {
     http: reqwest::Client,
     base: String,
+    difference: Difference,
 }
 
 /// The body of every refusal.
@@ -56,7 +61,7 @@ impl Client {
             .tcp_nodelay(true)
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { http, base })
+        Ok(Self { http, base, difference: Difference::default() })
     }
 
     /// Asks something and reads the answer.
@@ -66,13 +71,13 @@ impl Client {
         shown: Shown<'_>,
         body: &impl Serialize,
     ) -> Result<A, ControlError> {
-        let answer = send(self.post(path, shown).json(body)).await?;
+        let answer = self.send(self.post(path, shown).json(body)).await?;
         answer.json().await.map_err(unavailable)
     }
 
     /// Says something. That it was heard is all there is to the answer.
     pub(super) async fn tell(&self, path: &str, shown: Shown<'_>, body: &impl Serialize) -> Result<(), ControlError> {
-        send(self.post(path, shown).json(body)).await.map(drop)
+        self.send(self.post(path, shown).json(body)).await.map(drop)
     }
 
     /// Sends records and reads the answer.
@@ -83,7 +88,7 @@ impl Client {
         records: Bytes,
     ) -> Result<A, ControlError> {
         let request = self.post(path, Shown::Gateway(tenure)).header(CONTENT_TYPE, RECORDS_CONTENT_TYPE).body(records);
-        send(request).await?.json().await.map_err(unavailable)
+        self.send(request).await?.json().await.map_err(unavailable)
     }
 
     /// Asks for something whose answer is records, or JSON if there are none.
@@ -94,7 +99,7 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<Response, ControlError> {
         let request = self.post(path, Shown::Gateway(tenure)).header(reqwest::header::ACCEPT, RECORDS_CONTENT_TYPE);
-        send(request.json(body)).await
+        self.send(request.json(body)).await
     }
 
     fn post(&self, path: &str, shown: Shown<'_>) -> RequestBuilder {
@@ -106,17 +111,18 @@ impl Client {
             }
         }
     }
-}
 
-async fn send(request: RequestBuilder) -> Result<Response, ControlError> {
-    let answer = request.send().await.map_err(unavailable)?;
-    let status = answer.status();
-    if status.is_success() {
-        return Ok(answer);
+    async fn send(&self, request: RequestBuilder) -> Result<Response, ControlError> {
+        let answer = request.send().await.map_err(unavailable)?;
+        self.difference.heard(answer.headers(), SystemTime::now());
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        // Whoever answers may not be Ganymede, and may say anything.
+        let reason = answer.json::<Refusal>().await.map(|refusal| refusal.error).ok();
+        Err(refused(status, reason))
     }
-    // Whoever answers may not be Ganymede, and may say anything.
-    let reason = answer.json::<Refusal>().await.map(|refusal| refusal.error).ok();
-    Err(refused(status, reason))
 }
 
 fn refused(status: StatusCode, reason: Option<Reason>) -> ControlError {

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use orrery_actors::{
     ControlError,
     engine::{
-        Blueprint, Credentials, Engine, EngineClocks, Live, Porch, Probe, Reconciling, Reports, Runtime, Sightings,
-        WallClock, World,
+        Blueprint, Credentials, Engine, EngineClocks, Entrance, Live, Porch, Probe, Reconciling, Reports, Runtime,
+        Sightings, WallClock, World,
     },
 };
 use orrery_protocol::{
@@ -436,7 +436,7 @@ struct Doorstep;
 
 #[async_trait]
 impl Porch for Doorstep {
-    async fn url(&self, _org: OrgId, network_gateway: IpAddr) -> io::Result<String> {
-        Ok(format!("http://{network_gateway}:7001"))
+    async fn entrance(&self, _org: OrgId, network_gateway: IpAddr) -> io::Result<Entrance> {
+        Ok(Entrance { url: format!("http://{network_gateway}:7001"), open: None })
     }
 }

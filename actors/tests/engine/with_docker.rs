@@ -13,7 +13,7 @@ use tokio::{io::AsyncReadExt, net::TcpListener};
 
 use crate::{
     conformance,
-    docker::{PrivateDocker, RealDocker},
+    docker::{RealDocker, private},
     gateway::{CANARY, Gateway},
     stories::{self, Place, clean_up},
 };
@@ -290,11 +290,11 @@ async fn a_network_that_was_removed_while_its_containers_rested_is_made_anew() {
 
 #[tokio::test]
 async fn there_are_addresses_for_more_networks_than_an_engine_has_by_itself() {
-    let Some(private) = PrivateDocker::start() else { return };
-    let runtime = private.docker.runtime();
+    let Some((_engine, docker)) = private() else { return };
+    let runtime = docker.runtime();
     let mut gateways = std::collections::BTreeSet::new();
     for _ in 0..4 {
-        let org = private.docker.new_org();
+        let org = docker.new_org();
         gateways.insert(runtime.ensure_network(org).await.expect("a network").gateway);
         assert_eq!(runtime.ensure_network(org).await.map(|network| gateways.contains(&network.gateway)), Ok(true));
     }
@@ -303,22 +303,22 @@ async fn there_are_addresses_for_more_networks_than_an_engine_has_by_itself() {
 
 #[tokio::test]
 async fn an_engine_that_is_stopped_and_started_again_has_all_that_is_wanted() {
-    let Some(mut private) = PrivateDocker::start() else { return };
-    let gateway = private.docker.gateway();
+    let Some((mut engine, docker)) = private() else { return };
+    let gateway = docker.gateway();
     let ids = [gateway.create("idle"), gateway.create("idle")];
     for id in ids {
         gateway.phase(id, Phase::Running).await;
     }
-    private.stop();
+    engine.stop();
     let unknown = || {
         let status = gateway.container(ids[0]).unwrap().status;
         status.reason.is_some_and(|reason| reason.code == ReasonCode::EngineUnknown)
     };
     gateway.until("nobody knows", unknown).await;
     assert!(gateway.tell(ids[1], "stop"), "commands are taken all the same");
-    private.run();
+    engine.run();
     gateway.until("its silence is over", || !unknown()).await;
     gateway.phase(ids[0], Phase::Running).await;
     gateway.phase(ids[1], Phase::Stopped).await;
-    clean_up(&private.docker, &gateway).await;
+    clean_up(&docker, &gateway).await;
 }

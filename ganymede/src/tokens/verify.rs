@@ -18,8 +18,10 @@ use super::{
     },
 };
 
-/// Clocks of two hosts may differ by this much.
+/// What is over may still be shown for so long.
 const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
+/// The clock of whoever signed may be ahead by this much. Nothing is gained by a token of tomorrow, so this is generous.
+const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(40);
 
 /// What a valid access token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,7 +180,7 @@ impl VerifyingKeys {
         }
         let at = |seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).ok_or(TokenError::Invalid);
         let (issued_at, expires_at) = (at(iat)?, at(exp)?);
-        if issued_at > now + CLOCK_LEEWAY {
+        if issued_at > now + CLOCK_AHEAD_MAX {
             return Err(TokenError::Invalid);
         }
         if now > expires_at + CLOCK_LEEWAY {

@@ -74,7 +74,7 @@ impl World {
         let seen = self.engine.listed();
         for id in self.ids() {
             let generation = self.scene.container(id).spec.generation;
-            self.scene.see(id, &seen.observation(ORG, IO, id, generation));
+            self.scene.see(id, &seen.index(ORG).observation(IO, id, generation));
             if self.scene.container(id).status.phase.is_up() {
                 let answers = !self.engine.hostile || self.engine.roll(3) > 0;
                 self.scene.see(id, &Observation::Probed { answers });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use orrery_protocol::{
     container::{
         Observation,
-        plan::{Seen, WantedContainer, WantedState},
+        plan::{Index, Seen, WantedContainer, WantedState},
     },
     id::{ContainerId, ProjectId},
 };
@@ -16,9 +16,9 @@ use crate::engine::World;
 
 impl Reconciler {
     /// When the next pass is due if nothing happens before; soon if this one was made because something had.
-    pub(super) fn due(&self, world: &World, seen: &Seen, now_ms: u64, told: bool) -> Instant {
+    pub(super) fn due(&self, world: &World, seen: &Seen, index: &Index<'_>, now_ms: u64, told: bool) -> Instant {
         let (now, clocks) = (Instant::now(), &self.engine.clocks);
-        let busy = told || self.events.is_none() || loaded(world).any(|at| self.is_on_its_way(seen, at));
+        let busy = told || self.events.is_none() || loaded(world).any(|at| self.is_on_its_way(seen, index, at));
         let period_ms = if busy { clocks.busy_period_ms.min(clocks.period_ms) } else { clocks.period_ms };
         let orphans = self.planner.deadline_ms().map(|at_ms| now + Duration::from_millis(at_ms.saturating_sub(now_ms)));
         // One whose time has come and who is still there is not waited for more closely than anything else.
@@ -31,6 +31,7 @@ impl Reconciler {
     pub(super) fn is_on_its_way(
         &self,
         seen: &Seen,
+        index: &Index<'_>,
         (project, container, wanted): (ProjectId, ContainerId, &WantedContainer),
     ) -> bool {
         let now = Instant::now();
@@ -43,7 +44,7 @@ impl Reconciler {
         if rests || self.works.is_busy(container) {
             return false;
         }
-        match (wanted.state, seen.observation(self.org, project, container, wanted.generation)) {
+        match (wanted.state, index.observation(project, container, wanted.generation)) {
             (WantedState::Running, Observation::Runs { .. }) | (WantedState::Absent, Observation::Absent) => false,
             (WantedState::Running, Observation::Absent) => !waits || wanted.object.is_some(),
             (WantedState::AtRest, observation) => {

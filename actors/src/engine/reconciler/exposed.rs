@@ -13,7 +13,8 @@ use crate::engine::{Found, RuntimeError, World, report::Sight};
 impl Reconciler {
     /// Asks the images of such containers, each once: an image never changes.
     pub(super) async fn exposures(&mut self, world: &World, found: &[Found]) -> Vec<Sight> {
-        self.exposed.retain(|image, _| found.iter().any(|found| found.object.image == *image));
+        let used: BTreeSet<&LocalImageId> = found.iter().map(|found| &found.object.image).collect();
+        self.exposed.retain(|image, _| used.contains(image));
         let mut sights = Vec::new();
         for Found { object, .. } in found {
             let Labels { project, container, generation, .. } = object.labels;

@@ -39,7 +39,8 @@ impl Reconciler {
     }
 
     pub(super) fn worked(&mut self, worked: Worked) {
-        let Worked { project, container, key, error } = worked;
+        let Worked { project, container, key, error, entrance } = worked;
+        self.entrance = entrance.or_else(|| self.entrance.take());
         let Some(error) = error else {
             // What succeeds and has to be done again and again rests as if it failed.
             if !self.works.repeated(container) {

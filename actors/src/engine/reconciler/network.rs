@@ -12,20 +12,20 @@ impl Reconciler {
         let now = Instant::now();
         let empty = self.listed.is_empty();
         let wanted = loaded(world).any(|(_, _, wanted)| wanted.state == WantedState::Running);
-        let open = !empty && !self.porch_open;
+        let open = !empty && self.entrance.is_none();
         let remove = empty && !wanted && self.works.is_empty() && self.network_left;
         if !(open || remove) || self.backoff.rests(&Key::Network, now) {
             return;
         }
         let (engine, org) = (self.engine.clone(), self.org);
         let done = if open {
-            open_porch(&engine, org).await.map(drop)
+            open_porch(&engine, org).await.map(|(_, entrance)| Some(entrance))
         } else {
-            engine.runtime.remove_network(org).await.map_err(WorkError::from)
+            engine.runtime.remove_network(org).await.map(|()| None).map_err(WorkError::from)
         };
         match done {
-            Ok(()) => {
-                (self.porch_open, self.network_left) = (open, open);
+            Ok(entrance) => {
+                (self.entrance, self.network_left) = (entrance, open);
                 self.backoff.forget(&Key::Network);
             }
             Err(error) => {

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{Key, key};
-use crate::engine::{Credentials, Engine, Making, Network, RuntimeError, World, verdict::WorkError};
+use crate::engine::{Credentials, Engine, Entrance, Making, Network, RuntimeError, World, verdict::WorkError};
 
 /// So much is done at once.
 const WORK_MAX: usize = 8;
@@ -38,6 +38,8 @@ pub(super) struct Worked {
     pub(super) container: ContainerId,
     pub(super) key: Key,
     pub(super) error: Option<WorkError>,
+    /// Opened for it: what was made is told where it is.
+    pub(super) entrance: Option<Entrance>,
 }
 
 /// All that is being done.
@@ -135,7 +137,7 @@ impl Work {
 
     async fn perform(self, turns: &Semaphore, stops: &Semaphore) -> Worked {
         let key = key(self.container, &self.actions);
-        let (mut error, mut project) = (None, None);
+        let (mut error, mut project, mut entrance) = (None, None, None);
         for action in &self.actions {
             let waits = matches!(action, Action::Stop { .. });
             let _turn = if waits { stops } else { turns }.acquire().await;
@@ -143,7 +145,7 @@ impl Work {
             if let Action::Create { project: of, .. } = action {
                 project = Some(*of);
             }
-            match Box::pin(self.one(action)).await {
+            match Box::pin(self.one(action, &mut entrance)).await {
                 // It is gone, which the next pass sees.
                 Ok(()) | Err(WorkError::Runtime(RuntimeError::NotFound)) => {}
                 Err(failed) => {
@@ -153,18 +155,18 @@ impl Work {
             }
         }
         let known = || self.world.blueprints.get(&self.container).map(|blueprint| blueprint.project);
-        Worked { project: project.or_else(known), container: self.container, key, error }
+        Worked { project: project.or_else(known), container: self.container, key, error, entrance }
     }
 
-    async fn one(&self, action: &Action) -> Result<(), WorkError> {
+    async fn one(&self, action: &Action, entrance: &mut Option<Entrance>) -> Result<(), WorkError> {
         let runtime = &self.engine.runtime;
         match action {
             Action::Create { project, generation, image, .. } => {
-                return self.create(*project, *generation, image).await;
+                *entrance = Some(self.create(*project, *generation, image).await?);
             }
             Action::Start(object) => {
                 // The network may have been removed while nothing ran on it.
-                open_porch(&self.engine, self.world.wanted.org).await?;
+                *entrance = Some(open_porch(&self.engine, self.world.wanted.org).await?.1);
                 runtime.start(object).await?;
             }
             Action::Resume(object) => runtime.resume(object).await?,
@@ -176,7 +178,7 @@ impl Work {
         Ok(())
     }
 
-    async fn create(&self, project: ProjectId, generation: u32, image: &LocalImageId) -> Result<(), WorkError> {
+    async fn create(&self, project: ProjectId, generation: u32, image: &LocalImageId) -> Result<Entrance, WorkError> {
         let (org, container) = (self.world.wanted.org, self.container);
         let blueprint = self.world.blueprints.get(&container).filter(|blueprint| blueprint.generation == generation);
         let mut blueprint = blueprint.ok_or(WorkError::NoBlueprint)?.clone();
@@ -184,24 +186,24 @@ impl Work {
             // Where ports have to be published, they can be only now.
             blueprint.ports.extend(self.engine.runtime.exposed(image).await?);
         }
-        let (network, url) = open_porch(&self.engine, org).await?;
+        let (network, entrance) = open_porch(&self.engine, org).await?;
         let given = self.credentials.environment(project, container, generation).await?;
         if let Some(missing) = blueprint.secrets.iter().find(|name| !given.contains_key(name.as_str())) {
             return Err(WorkError::SecretMissing(missing.to_string()));
         }
         let mut environment = blueprint.env.clone();
         environment.extend(given);
-        environment.insert("ORRERY_URL".to_owned(), url);
+        environment.insert("ORRERY_URL".to_owned(), entrance.url.clone());
         let labels = Labels { org, project, container, generation };
         let making = Making { labels, image: image.clone(), blueprint, environment, network };
         self.engine.runtime.create(making).await?;
-        Ok(())
+        Ok(entrance)
     }
 }
 
 /// The network of an organization, and the platform listening there.
-pub(super) async fn open_porch(engine: &Engine, org: OrgId) -> Result<(Network, String), WorkError> {
+pub(super) async fn open_porch(engine: &Engine, org: OrgId) -> Result<(Network, Entrance), WorkError> {
     let network = engine.runtime.ensure_network(org).await?;
-    let url = engine.porch.url(org, network.gateway).await?;
-    Ok((network, url))
+    let entrance = engine.porch.entrance(org, network.gateway).await?;
+    Ok((network, entrance))
 }

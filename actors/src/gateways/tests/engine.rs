@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    engine::{Engine, EngineClocks, Porch, fake::FakeEngine},
+    engine::{Engine, EngineClocks, Entrance, Porch, fake::FakeEngine},
     fake::EUROPA,
 };
 
@@ -21,8 +21,8 @@ struct Doorstep;
 
 #[async_trait]
 impl Porch for Doorstep {
-    async fn url(&self, org: OrgId, network_gateway: IpAddr) -> std::io::Result<String> {
-        Ok(format!("http://{network_gateway}:7001/{org}"))
+    async fn entrance(&self, org: OrgId, network_gateway: IpAddr) -> std::io::Result<Entrance> {
+        Ok(Entrance { url: format!("http://{network_gateway}:7001/{org}"), open: None })
     }
 }
 

@@ -12,7 +12,7 @@ mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use seen::{Labels, LocalImage, LocalImageId, Object, ObjectId, ObjectState, Seen};
+pub use seen::{Index, Labels, LocalImage, LocalImageId, Object, ObjectId, ObjectState, Seen};
 
 use super::{Containers, Desired, Entry, Phase, Rules};
 use crate::{
@@ -162,8 +162,8 @@ impl Planner {
     /// What is to be done now. Only for a world that was listed as a whole: with an engine that does not answer, there is
     /// nothing to plan.
     pub fn plan(&mut self, now_ms: u64, wanted: &Wanted, seen: &Seen) -> Vec<Action> {
-        let mut pass =
-            Pass { clocks: self.clocks, now_ms, org: wanted.org, seen, pulls: BTreeSet::new(), actions: Vec::new() };
+        let index = seen.index(wanted.org);
+        let mut pass = Pass { clocks: self.clocks, now_ms, seen, index, pulls: BTreeSet::new(), actions: Vec::new() };
         for (&project, containers) in &wanted.projects {
             let WantedProject::Loaded(containers) = containers else { continue };
             for (&container, wanted) in containers {
@@ -186,7 +186,8 @@ impl Planner {
                 }
         };
         let orphans: Vec<&Object> = pass.seen.objects.iter().filter(is_orphan).collect();
-        self.orphans.retain(|known, _| orphans.iter().any(|object| object.id == *known));
+        let still: BTreeSet<&ObjectId> = orphans.iter().map(|object| &object.id).collect();
+        self.orphans.retain(|known, _| still.contains(known));
         for object in orphans {
             let since_ms = *self.orphans.entry(object.id.clone()).or_insert(pass.now_ms);
             if pass.now_ms >= since_ms.saturating_add(self.clocks.orphan_ms) {
@@ -205,15 +206,15 @@ impl Planner {
 struct Pass<'a> {
     clocks: PlanClocks,
     now_ms: u64,
-    org: OrgId,
     seen: &'a Seen,
+    index: Index<'a>,
     pulls: BTreeSet<Reference>,
     actions: Vec<Action>,
 }
 
 impl Pass<'_> {
     fn container(&mut self, project: ProjectId, container: ContainerId, wanted: &WantedContainer) {
-        let objects: Vec<&Object> = self.seen.of(self.org, project, container).collect();
+        let objects = self.index.of(project, container).to_vec();
         let unknown = |object: &&Object| object.state == ObjectState::Unknown;
         // Something newer than what we know of is somebody's who knows more.
         let newer = |object: &&Object| object.labels.generation > wanted.generation;

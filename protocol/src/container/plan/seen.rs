@@ -99,15 +99,30 @@ impl Seen {
         self.images.iter().find(|(_, image)| is_it(image)).map(|(id, _)| id)
     }
 
+    /// The objects of an organization by what they were made for. Sorted once: a look through all of them for each of them
+    /// would make a pass take the square of their number.
+    pub fn index(&self, org: OrgId) -> Index<'_> {
+        let mut index = Index(BTreeMap::new());
+        for object in self.objects.iter().filter(|object| object.labels.org == org) {
+            index.0.entry((object.labels.project, object.labels.container)).or_default().push(object);
+        }
+        index
+    }
+}
+
+/// The objects of one organization, by container.
+#[derive(Debug)]
+pub struct Index<'a>(BTreeMap<(ProjectId, ContainerId), Vec<&'a Object>>);
+
+impl<'a> Index<'a> {
     /// The objects that were made for a container.
-    pub(super) fn of(&self, org: OrgId, project: ProjectId, container: ContainerId) -> impl Iterator<Item = &Object> {
-        let its = (org, project, container);
-        self.objects.iter().filter(move |Object { labels, .. }| (labels.org, labels.project, labels.container) == its)
+    pub(super) fn of(&self, project: ProjectId, container: ContainerId) -> &[&'a Object] {
+        self.0.get(&(project, container)).map_or(&[], Vec::as_slice)
     }
 
-    /// What this says of a container whose `generation` is the latest: of its best object, if it has several.
-    pub fn observation(&self, org: OrgId, project: ProjectId, container: ContainerId, generation: u32) -> Observation {
-        let objects = || self.of(org, project, container);
+    /// What an engine says of a container whose `generation` is the latest: of its best object, if it has several.
+    pub fn observation(&self, project: ProjectId, container: ContainerId, generation: u32) -> Observation {
+        let objects = || self.of(project, container).iter();
         // An object of before, on its way out, is not the container; unless it is all there is.
         let latest = || objects().filter(|object| object.labels.generation >= generation);
         let best = latest().min_by_key(|object| rank(object)).or_else(|| objects().min_by_key(|object| rank(object)));
