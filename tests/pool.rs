@@ -206,7 +206,7 @@ fn what_was_not_opened_is_not_erased() {
 #[test]
 fn a_gateway_nobody_uses_frees_its_slot_unless_told_not_to() {
     let idle =
-        [("ORRERY_IDLE_PROJECT_MS", "200"), ("ORRERY_IDLE_GATEWAY_MS", "200"), ("ORRERY_CLOCKS_UNLOAD_MS", "100")];
+        [("ORRERY_IDLE_PROJECT_MS", "2000"), ("ORRERY_IDLE_GATEWAY_MS", "200"), ("ORRERY_CLOCKS_UNLOAD_MS", "100")];
     let server = Server::with(&idle);
     let (person, project) = (server.administrator(), server.project());
     server.access();

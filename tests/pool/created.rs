@@ -8,10 +8,11 @@ use std::{
     process::Command,
 };
 
+use orrery_test_docker::Docker;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::support::{Clients, Docker, Server, nothing_is_lost, run, types_on, typists, wait_for};
+use crate::support::{Clients, Server, nothing_is_lost, run, types_on, typists, wait_for};
 
 /// The machine's ports of gateways, for one test at a time.
 struct Ports(File);
@@ -131,18 +132,18 @@ fn put(root: &Path, file: &str, at: &str) {
 }
 
 /// What an organization has on the engine. Removed when this goes out of scope.
-struct OnEngine<'a>(&'a str);
+struct OnEngine<'a>(&'a Docker, &'a str);
 
 impl Drop for OnEngine<'_> {
     fn drop(&mut self) {
-        crate::containers::remove_all(self.0);
+        self.0.remove_labelled(&format!("orrery.org={}", self.1));
     }
 }
 
 /// A user container is run and reached by a gateway in a container, and reaches it.
-fn the_engine_is_theirs_too(server: &Server, docker: Docker) {
+fn the_engine_is_theirs_too(server: &Server, docker: &Docker) {
     let (access, org) = (server.access(), server.org());
-    let left = OnEngine(org);
+    let left = OnEngine(docker, org);
     let (path, bearer) = (format!("/-/gw/org-{org}/collab"), format!("Bearer {}", access.token));
     let ask = |method: &str, what: &str, body: Option<Value>| {
         let headers = [("Authorization", bearer.as_str())];
@@ -165,7 +166,7 @@ fn the_engine_is_theirs_too(server: &Server, docker: Docker) {
 #[test]
 fn gateways_in_containers_serve_and_leave_nothing_behind() {
     let Some(docker) = Docker::here() else { return };
-    let (_ports, image) = (Ports::ours(), Image::of_the_binary(docker));
+    let (_ports, image) = (Ports::ours(), Image::of_the_binary(docker.clone()));
     let server = Server::ganymede(&[]);
     let settings = [("ORRERY_POOL_IMAGE", image.name.as_str()), ("ORRERY_LOG_FORMAT", "json")];
     let created = pool(&server, &["create", "3"], &settings);
@@ -184,7 +185,7 @@ fn gateways_in_containers_serve_and_leave_nothing_behind() {
         assert_eq!(inspect("{{.State.Running}} {{.HostConfig.NetworkMode}}"), "true host");
     }
 
-    the_engine_is_theirs_too(&server, docker);
+    the_engine_is_theirs_too(&server, &docker);
 
     // Two organizations, each in a container of its own. One whose container is removed is served in the third.
     let (clients, access) = (Clients::start(), server.access());

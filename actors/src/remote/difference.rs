@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn the_date_of_an_answer_is_its_senders_clock() {
         let difference = Difference::default();
-        let at = |seconds| UNIX_EPOCH + std::time::Duration::from_secs(784_111_777 + seconds);
+        let at = |seconds: u64| UNIX_EPOCH + std::time::Duration::from_secs(784_111_777 + seconds);
         let dated = |date: &'static str| HeaderMap::from_iter([(DATE, date.parse().unwrap())]);
         difference.heard(&dated("Sun, 06 Nov 1994 08:49:37 GMT"), at(20));
         assert_eq!(difference.told_s.load(Ordering::Relaxed), 0);
