@@ -185,6 +185,8 @@ case $target in
   test-images)
     need_docker
     need_client
+    need_browser
+    need_npm_packages tests/browser
     have debootstrap || install_packages debootstrap
     ;;
   bench)
