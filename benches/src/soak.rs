@@ -53,7 +53,7 @@ struct Room {
     writer: Client,
     script: Script,
     reader: Reader,
-    _others: Vec<Client>,
+    others: Vec<Client>,
 }
 
 /// Runs the plan; prints a line for each sample and what became of everything.
@@ -89,7 +89,9 @@ pub(crate) async fn run(plan: Plan) -> Result<()> {
         }
     }
     let clock = rooms[0].script.clock();
-    let readers: Vec<Reader> = rooms.into_iter().map(|room| room.reader).collect();
+    // Writers stay: what the last of them wrote a moment ago may still be on its way.
+    let (_writers, readers): (Vec<_>, Vec<Reader>) =
+        rooms.into_iter().map(|room| ((room.writer, room.others), room.reader)).unzip();
     let fault = converge(&readers, clock, CONVERGE_DEADLINE).await;
     let (first, last) = (quarter(&samples, 1), quarter(&samples, 3));
     writeln!(
@@ -114,7 +116,7 @@ async fn open(server: &Server, number: usize) -> Result<Room> {
     while others.len() + 1 < READERS {
         others.push(Client::join(server, &name, Deaf).await?);
     }
-    Ok(Room { writer, script: Script::new(id), reader, _others: others })
+    Ok(Room { writer, script: Script::new(id), reader, others })
 }
 
 /// Medians of one quarter of the samples, 0 to 3.

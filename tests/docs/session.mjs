@@ -28,6 +28,7 @@ export class Session {
       PATH: `${programs}:${process.env.PATH}`,
       XDG_DATA_HOME: join(this.folder, '.share'),
       REPOSITORY: root,
+      POSTGRES: process.env.ORRERY_TEST_POSTGRES ?? '',
     }
     // A session of the kernel's, by which everything that it started is found.
     this.shell = spawn('bash', ['--norc', '-eo', 'pipefail'], {
