@@ -76,7 +76,7 @@ async fn a_handshake_is_for_one_gateway_and_not_for_long(scratch: Scratch) {
     let other = if gateway == first.gateway { second.gateway } else { first.gateway };
     let stolen = world.pool.handshake(other, &handshake.0).await;
     assert!(matches!(stolen, Err(ConfigError::Token(TokenError::Invalid))), "{stolen:?}");
-    world.clock.pass(Duration::from_secs(36));
+    world.clock.pass(Duration::from_secs(66));
     let late = world.pool.handshake(gateway, &handshake.0).await;
     assert!(matches!(late, Err(ConfigError::Token(TokenError::Expired))), "{late:?}");
 }
