@@ -337,6 +337,8 @@ impl Journal {
         if self.archive_thread.join().is_err() {
             tracing::error!("the archive's thread panicked");
         }
+        // Whoever waits may unmount the folder, or let another process have it.
+        drop(self.writer);
         drop(self.lock);
         for reply in closers {
             drop(reply.send(outcome.clone()));
