@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { accessible, browser, orrery, person, photograph } from './support.mjs'
-import { addNote, agree, goodbye, note, says, team } from './team.mjs'
+import { addNote, agree, goodbye, note, says, team, typesThroughAMove } from './team.mjs'
 
 let installation, chromium, admin
 
@@ -142,22 +142,14 @@ test('an organization moves to another gateway while somebody types: nothing is 
     const note = () => globalThis.said.push(status.dataset.status)
     new MutationObserver(note).observe(status, { attributes: true, attributeFilter: ['data-status'] })
   })
-  const { slots } = await admin.api('GET', '/api/pool')
-  const { slot } = slots.find((slot) => slot.org === org.id)
-  const words = Array.from({ length: 80 }, (_, at) => `${at}.`)
-  const typing = (async () => {
-    for (const word of words) await ada.page.keyboard.type(word, { delay: 20 })
-  })()
-  const { allocation } = await admin.api('POST', `/api/pool/slots/${slot}/drain`)
-  assert.notEqual(allocation.slot, slot)
-  await typing
-  await note(charles.page).getByText(words.join('')).waitFor()
+  const typed = await typesThroughAMove(admin, ada, org, 80)
+  await note(charles.page).getByText(typed).waitFor()
   await says(ada.page, 'saved')
   // On a busy machine the move may take long enough for a note that says so; never for anything worse.
   const said = new Set(await ada.page.evaluate(() => globalThis.said))
   for (const state of said) assert.ok(['saved', 'saving', 'reconnecting'].includes(state), state)
   await ada.page.reload()
-  await note(ada.page).getByText(words.join('')).waitFor()
+  await note(ada.page).getByText(typed).waitFor()
   ada.quiet()
   await goodbye(ada, charles)
 })

@@ -65,6 +65,21 @@ export async function addNote(page, text) {
   await page.keyboard.type(text)
 }
 
+/** Types while the organization goes to another gateway, and something else happens `meanwhile`. What was typed. */
+export async function typesThroughAMove(admin, { page }, org, count, meanwhile) {
+  const { slots } = await admin.api('GET', '/api/pool')
+  const { slot } = slots.find((slot) => slot.org === org.id)
+  const words = Array.from({ length: count }, (_, at) => `${at}.`)
+  const typing = (async () => {
+    for (const word of words) await page.keyboard.type(word, { delay: 20 })
+  })()
+  const { allocation } = await admin.api('POST', `/api/pool/slots/${slot}/drain`)
+  assert.notEqual(allocation.slot, slot)
+  await meanwhile?.()
+  await typing
+  return words.join('')
+}
+
 /** A wire that can be cut: what is open closes, and nothing opens until it is mended. Install it before the page opens. */
 export async function wire({ page, context }) {
   const open = new Set()

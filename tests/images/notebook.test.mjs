@@ -1,10 +1,10 @@
 // A notebook as a team uses it: made on the board, entered through the gate by its stable URL, and worked in while the
 // organization moves to another gateway. `scripts/images.sh` builds its image.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { after, before, test } from 'node:test'
 import { browser, orrery, person, photograph } from '../browser/support.mjs'
-import { addNote, note, says, somebody } from '../browser/team.mjs'
+import { removeAll } from '../image/remove.mjs'
+import { addNote, note, says, somebody, typesThroughAMove } from '../browser/team.mjs'
 
 const MODULE = 'jupyter-minimal'
 const skip = !(process.env.ORRERY_MODULES ?? MODULE).split(' ').includes(MODULE) && 'other modules are tried'
@@ -22,11 +22,7 @@ before(async () => {
 after(async () => {
   await chromium?.close()
   await installation?.stop()
-  if (org === undefined) return
-  const docker = (...words) => execFileSync('docker', words, { encoding: 'utf8' }).split('\n').filter(Boolean)
-  const ours = ['--quiet', '--filter', `label=orrery.org=${org.id}`]
-  for (const id of docker('ps', '--all', ...ours)) docker('rm', '--force', id)
-  for (const id of docker('network', 'ls', ...ours)) docker('network', 'rm', id)
+  if (org !== undefined) removeAll(org.id)
 })
 
 test('two people work in a notebook while their gateway is exchanged', { skip }, async () => {
@@ -66,17 +62,8 @@ test('two people work in a notebook while their gateway is exchanged', { skip },
   // Ada writes, and Charles goes on in the same kernel, while their organization goes elsewhere.
   await addNote(ada.page, 'typed: ')
   await says(ada.page, 'saved')
-  const { slots } = await admin.api('GET', '/api/pool')
-  const { slot } = slots.find((slot) => slot.org === org.id)
-  const words = Array.from({ length: 60 }, (_, at) => `${at}.`)
-  const typing = (async () => {
-    for (const word of words) await ada.page.keyboard.type(word, { delay: 20 })
-  })()
-  const { allocation } = await admin.api('POST', `/api/pool/slots/${slot}/drain`)
-  assert.notEqual(allocation.slot, slot)
-  await computes(1, 'answer + 1', '43')
-  await typing
-  await note(charles.page).getByText(words.join('')).waitFor()
+  const typed = await typesThroughAMove(admin, ada, org, 60, () => computes(1, 'answer + 1', '43'))
+  await note(charles.page).getByText(typed).waitFor()
   await says(ada.page, 'saved')
   assert.equal(await link.getAttribute('href'), url, 'its address is what it was')
   assert.equal(new URL(lab.url()).host, new URL(url).host)
