@@ -25,6 +25,7 @@ as_root() {
 }
 
 apt_updated=
+apt_options=()
 # The packages that bring what is missing, as arguments.
 install_packages() {
   have apt-get || stop "please install: $* (this is no Debian or Ubuntu, so it is not done for you)"
@@ -33,7 +34,7 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
     apt_updated=yes
   fi
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${apt_options[@]}" "$@" >/dev/null
 }
 
 need_rust() {
@@ -95,8 +96,10 @@ need_postgres() {
 }
 
 # A PowerDNS server's programs, and dig to ask it. The package starts a server of its own where it can; tests do not use it.
+# Its tables are among its documents, which slim images of distributions leave out of every package.
 need_powerdns() {
   scripts/pdns.sh installed && return
+  local apt_options=(--reinstall -o 'Dpkg::Options::=--path-include=/usr/share/doc/pdns-backend-sqlite3/*')
   install_packages pdns-server pdns-backend-sqlite3 bind9-dnsutils sqlite3
   scripts/pdns.sh installed || stop "please install pdns_server with its SQLite backend, sqlite3 and dig"
 }
@@ -112,6 +115,8 @@ need_docker() {
   scripts/docker.sh installed && return
   have apt-get || return 0
   install_packages docker.io iptables iproute2 busybox-static
+  # Newer distributions have its command in a package of its own.
+  have docker || install_packages docker-cli
 }
 
 # A clock that can be set wrong for one process. Where it cannot be had, faults of clocks are skipped.
