@@ -53,6 +53,14 @@ test('compose takes its file', { skip: !has('docker', 'compose', 'version') && '
   assert.equal(taken.status, 0, taken.stderr)
 })
 
+test('no service in compose is given the address that another one has', () => {
+  const text = readFileSync(join(root, 'deploy/compose.yaml'), 'utf8')
+  const [, network, first] = text.match(/ip_range: ([\d.]+)\.(\d+)\/25/)
+  const fixed = [...text.matchAll(/ipv4_address: ([\d.]+)\.(\d+)/g)]
+  assert.ok(fixed.length > 0)
+  for (const [address, its, last] of fixed) assert.ok(its === network && Number(last) < Number(first), address)
+})
+
 test('compose says nothing that the binary does not take', () => {
   const text = readFileSync(join(root, 'deploy/compose.yaml'), 'utf8')
   const said = [...text.matchAll(/^ +(ORRERY_[A-Z0-9_]+): (.+)$/gm)].map(([, name, value]) => [name, plain(value)])
