@@ -7,14 +7,9 @@ import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { removeAll } from '../image/remove.mjs'
 import { Browser, docker, orrery, until } from './support.mjs'
+import { VISITS } from './visits.mjs'
 
-/** What a visitor finds, by module. */
-const PAGES = {
-  'jupyter-minimal': { title: /<title>JupyterLab<\/title>/ },
-  'ubuntu-terminal': { title: /<title>Shell In A Box<\/title>/, use: aCommandIsTyped },
-  pgadmin: { title: /<title>\s*pgAdmin 4\s*<\/title>/ },
-}
-const modules = process.env.ORRERY_MODULES?.split(' ').filter(Boolean) ?? Object.keys(PAGES)
+const modules = process.env.ORRERY_MODULES?.split(' ').filter(Boolean) ?? Object.keys(VISITS)
 /** How long one may take until it answers, in seconds. */
 const PATIENCE = 240
 
@@ -71,27 +66,9 @@ function definition(module) {
   return { id: field('id'), reference: `${field('uri')}:${field('tag')}` }
 }
 
-/** Types into a terminal as its page does, and reads what comes back. */
-async function aCommandIsTyped(url) {
-  const headers = { origin: new URL(url).origin, 'content-type': 'application/x-www-form-urlencoded' }
-  const send = async (form) => {
-    const body = new URLSearchParams({ width: 80, height: 24, rooturl: url, ...form }).toString()
-    const { status, text } = await person.ask(new URL('?', url), { method: 'POST', headers, body })
-    assert.equal(status, 200, text)
-    return text
-  }
-  const { session } = JSON.parse(await send({}))
-  await send({ session, keys: Buffer.from('echo $((6 * 7)) $(id -u)\r').toString('hex') })
-  let screen = ''
-  await until('the shell answers', 20, async () => {
-    screen += JSON.parse(await send({ session })).data
-    return /^42 1000\r$/m.test(screen)
-  })
-}
-
 for (const module of modules) {
   test(`${module} is made, visited and deleted`, async (t) => {
-    const { title, use } = PAGES[module]
+    const { shows, use } = VISITS[module]
     const { id: image, reference } = definition(module)
     token = (await api('POST', '/api/auth/token', {})).access_token
     const begun = Date.now()
@@ -105,8 +82,8 @@ for (const module of modules) {
     })
     assert.equal(page.status, 200, page.text.slice(0, 500))
     assert.equal(new URL(page.url).host, new URL(url).host, 'the visitor is where they wanted to be')
-    assert.match(page.text, title)
-    await use?.(url)
+    assert.match(page.text, shows)
+    await use?.(person, url)
 
     const stranger = new Browser()
     assert.equal((await stranger.ask(url)).status, 401, 'nobody else gets in')

@@ -3,6 +3,7 @@
 //   ORRERY_BIN   the binary; `target/release/orrery` if unset
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { up } from '../browser/up.mjs'
@@ -35,15 +36,11 @@ export class Browser {
 
   /** One request, as it is answered. */
   ask(url, { method = 'GET', headers = {}, body } = {}) {
-    const { href, host, hostname, port, origin } = new URL(url)
-    const kept = this.#cookies.get(hostname) ?? new Map()
-    this.#cookies.set(hostname, kept)
-    const sent = { host, connection: 'close', ...headers }
-    if (kept.size) sent.cookie = [...kept].map(([name, value]) => `${name}=${value}`).join('; ')
+    const kept = this.#kept(url)
     const text = typeof body === 'object' ? JSON.stringify(body) : body
-    if (typeof body === 'object') sent['content-type'] = 'application/json'
+    const type = typeof body === 'object' && { 'content-type': 'application/json' }
     return new Promise((resolve, reject) => {
-      const asking = request({ host: '127.0.0.1', port, path: href.slice(origin.length), method, headers: sent })
+      const asking = request(this.#request(url, { method, headers: { connection: 'close', ...headers, ...type } }))
       asking.once('error', reject)
       asking.once('response', (response) => {
         for (const cookie of response.headers['set-cookie'] ?? []) {
@@ -64,6 +61,25 @@ export class Browser {
     })
   }
 
+  /** Opens a WebSocket as a page of that host does. */
+  socket(url) {
+    const key = randomBytes(16).toString('base64')
+    const upgrade = {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': 13,
+      'sec-websocket-key': key,
+    }
+    const headers = { origin: new URL(url).origin, ...upgrade }
+    return new Promise((resolve, reject) => {
+      const asking = request(this.#request(url, { headers }))
+      asking.once('error', reject)
+      asking.once('response', ({ statusCode }) => reject(new Error(`${url}: ${statusCode}`)))
+      asking.once('upgrade', (_, socket, head) => resolve(new Socket(socket, head)))
+      asking.end()
+    })
+  }
+
   /** Goes to a page as a browser does, wherever that leads. */
   async visit(url) {
     const headers = { accept: 'text/html', 'sec-fetch-mode': 'navigate' }
@@ -73,5 +89,56 @@ export class Browser {
       url = new URL(answer.headers.location, url).href
     }
     assert.fail(`${url} leads from one place to the next`)
+  }
+
+  #kept(url) {
+    const { hostname } = new URL(url)
+    const kept = this.#cookies.get(hostname) ?? new Map()
+    this.#cookies.set(hostname, kept)
+    return kept
+  }
+
+  #request(url, { method = 'GET', headers }) {
+    const { href, host, port, origin } = new URL(url)
+    const cookies = [...this.#kept(url)].map(([name, value]) => `${name}=${value}`).join('; ')
+    const sent = { host, ...headers, ...(cookies && { cookie: cookies }) }
+    return { host: '127.0.0.1', port, path: href.slice(origin.length), method, headers: sent }
+  }
+}
+
+const TEXT = 0x81
+const BINARY = 0x82
+const MASKED = 0x80
+/** What a frame's second byte says if its length follows in two bytes. */
+const LONGER = 126
+
+/** As much of a WebSocket as a visit takes. */
+class Socket {
+  #socket
+  #heard
+
+  constructor(socket, head) {
+    this.#socket = socket
+    this.#heard = head.toString('latin1')
+    socket.setEncoding('latin1').on('data', (text) => (this.#heard += text))
+    socket.on('error', () => {})
+  }
+
+  /** Sends a message in one frame, masked with zeros. */
+  send(message) {
+    const payload = Buffer.from(message)
+    assert.ok(payload.length < 1 << 16)
+    const kind = typeof message === 'string' ? TEXT : BINARY
+    const length = Buffer.from([payload.length >> 8, payload.length & 0xff])
+    this.#socket.write(Buffer.concat([Buffer.from([kind, MASKED | LONGER]), length, Buffer.alloc(4), payload]))
+  }
+
+  /** Waits until what came has this in it. */
+  hears(words) {
+    return until(`it says ${words}`, 20, () => this.#heard.includes(words))
+  }
+
+  close() {
+    this.#socket.destroy()
   }
 }
