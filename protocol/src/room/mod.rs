@@ -106,6 +106,8 @@ pub struct Room {
     watched: bool,
     held: Held<Incoming>,
     unsaved: VecDeque<Unsaved>,
+    /// What of them is not updates, in bytes.
+    unsaved_bytes: usize,
     /// Users who left with unsaved updates, and the last sequence these may have.
     departed: Vec<(UserId, u64)>,
     /// The highest sequence that any peer's answers had to wait for because of its user's other connections.
@@ -155,6 +157,7 @@ impl Room {
             held: Held::new(&config.room),
             config,
             unsaved: VecDeque::new(),
+            unsaved_bytes: 0,
             departed: Vec::new(),
             user_seq_max: 0,
             last_seq: stored.last_seq,
@@ -217,7 +220,7 @@ impl Room {
 
     /// Whether the room takes input from peers now; while it does not, let it wait where it is.
     pub fn takes_input(&self) -> bool {
-        !self.broken
+        !self.broken && self.unsaved_bytes <= self.config.room.unsaved_bytes_max
     }
 
     /// What may be observed.
@@ -293,8 +296,9 @@ impl Room {
                     self.step1(now_ms, id, state_vector, effects);
                 }
                 Received::Message(PeerMessage::Saved(payload)) => {
+                    // Should that break the document, what the peer sent before is not applied yet: the query waits too.
                     self.write(now_ms, &mut run, effects);
-                    self.saved_query(now_ms, id, payload, effects);
+                    self.saved_query(now_ms, id, &payload, effects);
                 }
                 Received::Message(PeerMessage::Awareness(body)) => self.hear(now_ms, id, &body, effects),
                 Received::Message(PeerMessage::QueryAwareness) => self.tell_who_is_here(now_ms, id, true, effects),

@@ -55,6 +55,11 @@ impl Room {
             peer.asked_ms = now_ms;
         }
         peer.asked.push(state_vector);
+        self.answer_in_time(now_ms, id, effects);
+    }
+
+    /// Answers `id` now, or when it has waited long enough.
+    fn answer_in_time(&mut self, now_ms: u64, id: PeerId, effects: &mut Vec<Effect>) {
         self.catch_up_if_settled(now_ms, id, effects);
         if let Some(at_ms) = self.peers.get(&id).and_then(Peer::overdue_ms) {
             self.appoint(at_ms);
@@ -186,7 +191,7 @@ impl Room {
             Standing::Backlogged(_) => peer.settle(),
             Standing::Behind(clocks) | Standing::Due(clocks) => peer.standing = Standing::Due(clocks),
         }
-        self.catch_up_if_settled(now_ms, id, effects);
+        self.answer_in_time(now_ms, id, effects);
     }
 }
 

@@ -32,12 +32,25 @@ enum Confirm {
     Echo(Bytes),
 }
 
+impl Unsaved {
+    /// What it costs beside updates, which are counted where they are on their way to disk.
+    fn bytes(&self) -> usize {
+        let held = match &self.what {
+            Confirm::Update { numbers, .. } => size_of_val(numbers.as_slice()),
+            Confirm::Echo(payload) => payload.len(),
+        };
+        size_of::<Self>() + held
+    }
+}
+
 /// What one run of updates came to.
 #[derive(Default)]
 struct Written {
     accepted: Vec<Incoming>,
     nothing: Vec<Incoming>,
     waiting: Vec<PeerId>,
+    /// Peers of whom something was taken up again that had waited.
+    resumed: Vec<PeerId>,
     too_deep: Vec<PeerId>,
     poison: Option<(Option<PeerId>, String)>,
 }
@@ -71,6 +84,7 @@ impl Room {
             self.deferred_updates.append(run);
             effects.push(Effect::Reload);
         }
+        written.resumed.into_iter().for_each(|peer| self.echo_later(peer));
         self.confirm(now_ms, effects);
     }
 
@@ -119,6 +133,7 @@ impl Room {
                 Some(ready) => {
                     if let Some(peer) = self.peers.get_mut(&ready.peer) {
                         peer.waiting -= 1;
+                        written.resumed.push(ready.peer);
                     }
                     Some(ready)
                 }
@@ -189,20 +204,33 @@ impl Room {
         }
     }
 
-    /// A 102 message: echoed once all that the peer sent before it is durable. After a refusal, or while something it
-    /// sent waits for what never came, that is never.
-    pub(super) fn saved_query(&mut self, now_ms: u64, id: PeerId, payload: Bytes, effects: &mut Vec<Effect>) {
-        let Some(peer) = self.peers.get(&id) else { return };
-        if peer.refusals == 0 && peer.waiting == 0 {
+    /// A 102 message: echoed once all that the peer sent before it is durable. After a refusal, or when something it sent
+    /// waited for what never came, that is never.
+    pub(super) fn saved_query(&mut self, now_ms: u64, id: PeerId, payload: &[u8], effects: &mut Vec<Effect>) {
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.refusals == 0) else { return };
+        // Copied: a slice would keep the whole frame in memory.
+        let payload = Bytes::copy_from_slice(payload);
+        if peer.waiting > 0 || self.broken {
+            return peer.queries.push(payload);
+        }
+        self.await_durable(id, Confirm::Echo(payload));
+        self.confirm(now_ms, effects);
+    }
+
+    /// Has the peer's queries echoed that had to wait, unless they still have to.
+    fn echo_later(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.waiting == 0 && !self.broken) else { return };
+        for payload in peer.queries.take() {
             self.await_durable(id, Confirm::Echo(payload));
-            self.confirm(now_ms, effects);
         }
     }
 
     fn await_durable(&mut self, id: PeerId, what: Confirm) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.unsaved += 1;
-            self.unsaved.push_back(Unsaved { seq: self.last_seq, peer: id, what });
+            let unsaved = Unsaved { seq: self.last_seq, peer: id, what };
+            self.unsaved_bytes += unsaved.bytes();
+            self.unsaved.push_back(unsaved);
         }
     }
 
@@ -221,6 +249,7 @@ impl Room {
     fn confirm(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         let mut told: BTreeMap<PeerId, Confirmed> = BTreeMap::new();
         while let Some(unsaved) = self.unsaved.pop_front_if(|unsaved| unsaved.seq <= self.durable_seq) {
+            self.unsaved_bytes -= unsaved.bytes();
             let Some(peer) = self.peers.get_mut(&unsaved.peer) else { continue };
             peer.unsaved -= 1;
             let confirmed = told.entry(unsaved.peer).or_default();
@@ -265,6 +294,9 @@ impl Room {
         self.broken = false;
         let mut updates = std::mem::take(&mut self.deferred_updates);
         self.write(now_ms, &mut updates, effects);
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        peers.into_iter().for_each(|id| self.echo_later(id));
+        self.confirm(now_ms, effects);
         let deferred = std::mem::take(&mut self.deferred);
         self.receive(now_ms, deferred, effects);
         self.resume(now_ms, effects);

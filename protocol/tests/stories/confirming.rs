@@ -1,7 +1,11 @@
 //! Saved: nothing is confirmed before it is durable, everything durable is confirmed.
 
 use bytes::Bytes;
-use orrery_protocol::id::PeerId;
+use orrery_protocol::{
+    id::{DocumentName, PeerId},
+    record::StoredDocument,
+    room::RoomConfig,
+};
 use yrs::{Map, Text, WriteTxn};
 
 use crate::scene::*;
@@ -189,19 +193,60 @@ fn a_saved_query_is_never_echoed_after_a_refusal() {
 }
 
 #[test]
-fn a_saved_query_is_not_echoed_while_an_update_waits() {
+fn a_saved_query_behind_an_update_that_waits_is_echoed_once_that_is_durable() {
     let mut scene = Scene::board();
     scene.enter(ALICE, EDITOR);
     let [first, second] = [scene.person(ALICE).types(0, "a"), scene.person(ALICE).types(1, "b")];
-    scene.forget_what_was_heard();
     scene.says(ALICE, &update(&second));
     scene.says(ALICE, &saved_query(&[1]));
+    scene.save();
+    scene.passes_ms(20_000);
+    let echoes = |scene: &mut Scene| {
+        let heard = scene.heard(ALICE).into_iter();
+        let echo = |heard| if let Heard::SavedEcho(payload) = heard { Some(payload) } else { None };
+        heard.filter_map(echo).collect::<Vec<Vec<u8>>>()
+    };
+    let none: [Vec<u8>; 0] = [];
+    assert_eq!(echoes(&mut scene), none, "what it is about is nowhere");
     scene.says(ALICE, &update(&first));
     scene.says(ALICE, &saved_query(&[2]));
+    assert_eq!(echoes(&mut scene), none, "it is on its way to disk");
+    scene.save();
+    assert_eq!(echoes(&mut scene), [vec![1], vec![2]]);
+}
+
+#[test]
+fn of_many_saved_queries_that_wait_the_latest_are_echoed() {
+    let mut scene = Scene::board();
+    scene.enter(ALICE, EDITOR);
+    let [first, second] = [scene.person(ALICE).types(0, "a"), scene.person(ALICE).types(1, "b")];
+    scene.says(ALICE, &update(&second));
+    (0..200).for_each(|number| scene.says(ALICE, &saved_query(&[number])));
+    scene.says(ALICE, &update(&first));
     scene.save();
     let heard = scene.heard(ALICE);
-    assert!(!heard.contains(&Heard::SavedEcho(vec![1])), "{heard:?}");
-    assert!(heard.contains(&Heard::SavedEcho(vec![2])), "{heard:?}");
+    assert!(heard.contains(&Heard::SavedEcho(vec![199])) && !heard.contains(&Heard::SavedEcho(vec![0])));
+}
+
+/// What adds nothing costs no disk, and what is asked costs none either: neither may cost memory without end.
+#[test]
+fn a_room_whose_store_fails_lets_wait_what_has_to_be_remembered() {
+    for repeated in [None, Some(saved_query(&[7; 1_000]))] {
+        let mut config = RoomConfig::default();
+        config.room.unsaved_bytes_max = 64 << 10;
+        let mut scene = Scene::opened(DocumentName::Board, config, StoredDocument::default());
+        scene.enter(ALICE, EXTENDED);
+        let made = scene.person(ALICE).types(0, "not on disk");
+        scene.says(ALICE, &update(&made));
+        let repeated = repeated.unwrap_or_else(|| update(&made));
+        let taken = (0..10_000).take_while(|_| {
+            scene.says(ALICE, &repeated);
+            scene.room.takes_input()
+        });
+        assert!((10..9_000).contains(&taken.count()));
+        scene.save();
+        assert!(scene.room.takes_input());
+    }
 }
 
 #[test]

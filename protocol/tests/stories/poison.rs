@@ -68,6 +68,24 @@ fn poison_costs_its_sender_and_nobody_else() {
     assert_eq!(scene.durable_text(), text);
 }
 
+/// What Alice wrote before she asked was not applied yet, let alone stored.
+#[test]
+fn a_saved_query_waits_for_what_poison_held_up() {
+    let mut scene = with_text();
+    let after = scene.person(ALICE).types(0, "after ");
+    scene.passes_ms(2_000);
+    scene.forget_what_was_heard();
+    let query = saved_query(&[1]);
+    scene.say_at_once(&[(BOB, update(&poison())), (ALICE, update(&after)), (ALICE, query)]);
+    let echo = Heard::SavedEcho(vec![1]);
+    assert!(!scene.room.takes_input() && !scene.heard(ALICE).contains(&echo));
+    scene.reload();
+    assert!(!scene.heard(ALICE).contains(&echo), "not before it is on disk");
+    scene.save();
+    assert!(scene.heard(ALICE).contains(&echo));
+    assert_eq!(scene.durable_text(), "after start");
+}
+
 #[test]
 fn a_broken_room_is_asked_nothing() {
     let mut scene = with_text();

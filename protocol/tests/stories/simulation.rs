@@ -20,7 +20,7 @@ use yrs::{
     updates::{decoder::Decode, encoder::Encode},
 };
 
-use crate::scene::{Heard, messages, replica, step1, step2, update};
+use crate::scene::{Heard, messages, replica, saved_query, step1, step2, update};
 
 const SEEDS: u64 = 100;
 const STEPS: usize = 600;
@@ -82,6 +82,8 @@ struct Client {
     /// What it was told is durable.
     saved_clock: u32,
     saved_deletes: IdSet,
+    /// Its questions whether all is saved that were answered.
+    echoes: usize,
 }
 
 impl Client {
@@ -139,15 +141,22 @@ impl Client {
                 txn.apply_update(update).expect("a sound update");
                 assert!(!self.synced || !txn.has_missing_updates(), "nothing is sent that cannot be read");
             }
-            Heard::SavedCount(count) => {
-                for sent in &self.sent[..count as usize] {
-                    self.saved_clock = self.saved_clock.max(sent.clock);
-                    self.saved_deletes.merge_with(sent.deletes.clone());
-                }
+            Heard::SavedCount(count) => self.is_saved(count as usize),
+            Heard::SavedEcho(payload) => {
+                self.is_saved(u32::from_le_bytes(payload.try_into().expect("what was asked")) as usize);
+                self.echoes += 1;
             }
-            Heard::Awareness(_) | Heard::Denied(_) | Heard::SavedEcho(_) | Heard::Ephemeral(_) => {}
+            Heard::Awareness(_) | Heard::Denied(_) | Heard::Ephemeral(_) => {}
         }
         None
+    }
+
+    /// It was told that so many of its updates are durable.
+    fn is_saved(&mut self, count: usize) {
+        for sent in &self.sent[..count] {
+            self.saved_clock = self.saved_clock.max(sent.clock);
+            self.saved_deletes.merge_with(sent.deletes.clone());
+        }
     }
 }
 
@@ -196,6 +205,7 @@ impl World {
             sent: Vec::new(),
             saved_clock: 0,
             saved_deletes: IdSet::new(),
+            echoes: 0,
         };
         Self {
             dice,
@@ -259,8 +269,12 @@ impl World {
     fn edit(&mut self, at: usize) {
         let client = &mut self.clients[at];
         let made = client.edit(&mut self.dice);
+        let sent = client.sent.len() as u32;
         if let Some(peer) = client.peer {
             self.say(peer, update(&made));
+            if self.dice.chance(20) {
+                self.say(peer, saved_query(&sent.to_le_bytes()));
+            }
         }
     }
 
@@ -513,17 +527,18 @@ impl World {
 
 #[test]
 fn nothing_confirmed_is_lost_and_everybody_converges() {
-    let (mut reloads, mut overflows) = (0, 0);
+    let (mut reloads, mut overflows, mut echoes) = (0, 0, 0);
     for seed in 0..SEEDS {
         let run = std::panic::catch_unwind(|| {
             let mut world = World::new(Dice(seed));
             (0..STEPS).for_each(|_| world.step());
             world.calm_down();
             world.check_converged();
-            (world.reloads, world.room.report().counts.overflows)
+            let echoes: usize = world.clients.iter().map(|client| client.echoes).sum();
+            (world.reloads, world.room.report().counts.overflows, echoes)
         });
         match run {
-            Ok(seen) => (reloads, overflows) = (reloads + seen.0, overflows + seen.1),
+            Ok(seen) => (reloads, overflows, echoes) = (reloads + seen.0, overflows + seen.1, echoes + seen.2),
             Err(panic) => {
                 eprintln!("seed {seed}");
                 std::panic::resume_unwind(panic);
@@ -531,5 +546,6 @@ fn nothing_confirmed_is_lost_and_everybody_converges() {
         }
     }
     // It would prove little if none of this had happened.
-    assert!(reloads > 0 && overflows > 0, "{reloads} reloads, {overflows} overflows");
+    let seen = format!("{reloads} reloads, {overflows} overflows, {echoes} echoes");
+    assert!(reloads > 0 && overflows > 0 && echoes > 0, "{seen}");
 }

@@ -163,3 +163,18 @@ fn only_who_stays_stuck_is_closed() {
     scene.types(ALICE, 0, "x");
     assert_eq!(scene.room.report().peers, 1);
 }
+
+/// Not only once the store has caught up, which may be never.
+#[test]
+fn who_asks_while_it_stalls_is_answered_in_time_once_it_reads() {
+    let mut scene = both(EDITOR);
+    scene.types(BOB, 0, "unsaved ");
+    scene.passes_ms(2_000);
+    scene.stalls(BOB);
+    scene.types(ALICE, 0, "x");
+    scene.says(BOB, &step1(&[0]));
+    scene.reads(BOB);
+    scene.forget_what_was_heard();
+    scene.passes_ms(1_500);
+    assert!(scene.heard(BOB).iter().any(|heard| matches!(heard, Heard::Step2(_))));
+}
