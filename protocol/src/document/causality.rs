@@ -2,7 +2,7 @@
 //! update is new, adds nothing, or must wait: yrs would integrate some updates with a gap that Yjs keeps pending, and
 //! keeps others pending for ever.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use smallvec::SmallVec;
 
@@ -96,6 +96,9 @@ pub(super) enum Relation {
 /// A contiguous run of blocks: `client:[start, end)`.
 pub(super) type Run = (ClientId, u32, u32);
 
+/// How many of the clients that were named last are looked through for one that is named again.
+const NEEDS_COMPARED: usize = 4;
+
 /// What one pass over an update collects. Small updates stay on the stack.
 #[derive(Debug, Default)]
 pub(super) struct Footprint {
@@ -116,9 +119,10 @@ impl UpdateVisitor for Footprint {
     }
 
     fn reference(&mut self, client: ClientId, clock: u32) {
-        match self.needs.binary_search_by_key(&client, |&(client, _)| client) {
-            Ok(at) => self.needs[at].1 = self.needs[at].1.max(clock),
-            Err(at) => self.needs.insert(at, (client, clock)),
+        // Among the latest alone: an update may name a million clients, in the order that costs most.
+        match self.needs.iter_mut().rev().take(NEEDS_COMPARED).find(|(known, _)| *known == client) {
+            Some((_, known)) => *known = clock.max(*known),
+            None => self.needs.push((client, clock)),
         }
     }
 
@@ -136,9 +140,15 @@ impl Footprint {
     pub(super) fn of(update: &[u8], limits: &WireLimits) -> Result<Self, Malformed> {
         let mut footprint = Self::default();
         walk_update(update, limits, &mut footprint)?;
-        // Sections come in any order of clients; ascending, an end is found by search.
-        footprint.runs.sort_unstable();
+        footprint.settle();
         Ok(footprint)
+    }
+
+    fn settle(&mut self) {
+        // Sections come in any order of clients; ascending, an end is found by search.
+        self.runs.sort_unstable();
+        self.needs.sort_unstable_by_key(|&(client, clock)| (client, Reverse(clock)));
+        self.needs.dedup_by_key(|&mut (client, _)| client);
     }
 
     pub(super) fn relation(&self, clocks: &Clocks) -> Relation {
@@ -218,7 +228,7 @@ mod tests {
         runs.iter().for_each(|&(id, start, len)| footprint.run(client(id), start, len));
         needs.iter().for_each(|&(id, clock)| footprint.reference(client(id), clock));
         deletes.iter().for_each(|&(id, clock, len)| footprint.delete(client(id), clock, len));
-        footprint.runs.sort_unstable();
+        footprint.settle();
         assert_eq!(footprint.relation(&clocks(&[(1, 10), (2, 5)])), expected);
     }
 
@@ -251,6 +261,21 @@ mod tests {
         check(&[(1, 10, 1), (2, 5, 1)], &[(2, 5)], &[], Relation::New);
         check(&[(1, 10, 1)], &[(9, 0)], &[], waits(9, 0));
         check(&[], &[], &[(2, 3, 3)], waits(2, 5));
+    }
+
+    #[test]
+    fn of_each_client_the_highest_clock_is_needed() {
+        // Deletions of twelve clients, the highest first.
+        let mut update = vec![0, 12];
+        (0..12).for_each(|at| update.extend([20 - at, 1, at, 1]));
+        let footprint = Footprint::of(&update, &WireLimits::default()).unwrap();
+        let needs: Vec<_> = (9..=20).map(|id| (client(id), 20 - id as u32)).collect();
+        assert_eq!(footprint.needs.as_slice(), needs);
+        let mut footprint = Footprint::default();
+        let clocks = [(1, 4), (2, 9), (3, 1), (4, 1), (5, 1), (6, 1), (1, 7), (2, 3), (1, 5)];
+        clocks.iter().for_each(|&(id, clock)| footprint.reference(client(id), clock));
+        footprint.settle();
+        assert_eq!(footprint.needs[..3], [(client(1), 7), (client(2), 9), (client(3), 1)]);
     }
 
     #[test]
