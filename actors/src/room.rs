@@ -117,6 +117,12 @@ pub(crate) struct RoomArguments {
     pub(crate) gateway: ActorRef<GatewayMessage>,
 }
 
+/// The stored snapshot of a document cannot be applied. Opened without it, its room would put what little is left in its
+/// place.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored snapshot cannot be applied: {0}")]
+struct UnreadableSnapshot(String);
+
 /// Updates on their way to disk.
 struct Unsaved {
     last_seq: u64,
@@ -179,7 +185,7 @@ impl Actor for RoomActor {
         _myself: ActorRef<RoomMessage>,
         arguments: RoomArguments,
     ) -> Result<RoomState, ActorProcessingErr> {
-        Ok(RoomState::new(arguments))
+        Ok(RoomState::new(arguments)?)
     }
 
     async fn post_start(&self, myself: ActorRef<RoomMessage>, state: &mut RoomState) -> Result<(), ActorProcessingErr> {
@@ -238,20 +244,23 @@ impl Actor for RoomActor {
 }
 
 impl RoomState {
-    fn new(arguments: RoomArguments) -> Self {
+    fn new(arguments: RoomArguments) -> Result<Self, UnreadableSnapshot> {
         let RoomArguments { key, stored, config, journal, clock, inbox, gateway } = arguments;
         let stuck_ms = config.clocks.stuck_ms;
         let unsaved_bytes_max = config.room.unsaved_bytes_max;
         let mut ground = Ground::default();
         let (core, quarantined) =
             ground.turn(stored.bytes(), || Room::open(clock.now_ms(), key.document.clone(), config, &stored));
+        if let Some(snapshot) = quarantined.iter().find(|quarantined| quarantined.position.is_none()) {
+            return Err(UnreadableSnapshot(snapshot.reason.clone()));
+        }
         for update in &quarantined {
             metrics::counter!("orrery_room_quarantined_updates_total").increment(1);
             tracing::error!(org = %key.org, project = %key.project, document = %key.document, position = ?update.position,
                 reason = update.reason, "stored update left out: it cannot be applied");
         }
         metrics::gauge!("orrery_rooms").increment(1.0);
-        Self {
+        Ok(Self {
             key,
             core,
             ground,
@@ -270,7 +279,7 @@ impl RoomState {
             draining: None,
             last_error: None,
             effects: Vec::new(),
-        }
+        })
     }
 
     fn handle(&mut self, input: Input, myself: &ActorRef<RoomMessage>) {

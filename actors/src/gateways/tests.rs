@@ -4,8 +4,10 @@ mod lease;
 mod members;
 mod slow;
 
+use bytes::Bytes;
 use orrery_protocol::{
     id::{DocumentName, PeerId},
+    record::StoredDocument,
     room::Join,
 };
 use uuid::Uuid;
@@ -100,6 +102,26 @@ async fn a_newer_epoch_replaces_an_older_one_and_never_the_reverse() {
     assert_eq!(gateways.serve(brief(ORG, 1)).await, Err(ServeError::Stale(Epoch(2))));
     gateways.release(ORG, Epoch(1), ReleaseReason::Ordered).await;
     assert_eq!(gateways.epoch(ORG), Some(Epoch(2)), "the order was for an older epoch");
+}
+
+/// What is left of it without the snapshot would soon take the snapshot's place.
+#[tokio::test]
+async fn a_document_whose_snapshot_cannot_be_read_is_not_opened_without_it() {
+    let ganymede = FakeGanymede::with(&brief(ORG, 1));
+    let snapshot = Some(Bytes::from_static(b"no update"));
+    let unreadable = StoredDocument { snapshot, updates: Vec::new(), last_seq: 3 };
+    let keys = [key(ORG, IO), DocumentKey { document: DocumentName::System, ..key(ORG, IO) }];
+    for key in &keys {
+        ganymede.world().documents.insert(key.clone(), unreadable.clone());
+    }
+    let gateways = serve(&ganymede, |_| {}).await;
+    for key in keys {
+        let refused = gateways.room(key.clone()).await;
+        assert!(matches!(refused, Err(OpenError::Resting { .. } | OpenError::Storage(_))), "{refused:?}");
+        assert_eq!(ganymede.world().documents[&key], unreadable);
+    }
+    let list = gateways.containers(ORG, IO).await;
+    assert!(matches!(list, Err(OpenError::Storage(_))), "{list:?}");
 }
 
 #[tokio::test]

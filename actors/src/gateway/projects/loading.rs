@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use orrery_protocol::{
     container::ProjectNotes,
+    document::merge,
     id::{ClientId, ProjectId},
     project::Project,
     record::StoredDocument,
@@ -34,7 +35,11 @@ impl Projects {
             tokio::spawn(async move {
                 let (stored, notes) = tokio::join!(journal.load(&key), control_plane.notes(&tenure, id));
                 let found = match (stored, notes) {
-                    (Ok(stored), Ok(notes)) => Ok((stored, notes)),
+                    // Read without its snapshot it would have no containers, and those that run would have to go.
+                    (Ok(stored), Ok(notes)) => match merge(stored.snapshot.as_deref(), &[]) {
+                        Ok(_) => Ok((stored, notes)),
+                        Err(error) => Err(error.to_string()),
+                    },
                     (Err(error), _) => Err(error.to_string()),
                     (_, Err(error)) => Err(error.to_string()),
                 };
