@@ -167,8 +167,8 @@ impl Site {
 
     fn is_too_large(&self, address: &Address, request: &Request) -> bool {
         let limits = &self.edge.limits;
-        let documents = *address == Address::Bare && request.uri().path().starts_with(internal::DATA_PREFIX);
-        let bytes_max = if documents { limits.data_bytes_max } else { limits.body_bytes_max };
+        let kept = *address == Address::Bare && internal::is_kept(request.uri().path());
+        let bytes_max = if kept { limits.data_bytes_max } else { limits.body_bytes_max };
         claimed_length(request.headers()) > bytes_max as u64
     }
 }

@@ -35,8 +35,13 @@ use crate::{
     state::GanymedeState,
 };
 
-/// Below it, bodies are documents.
-pub(crate) const DATA_PREFIX: &str = "/gateway/data/";
+/// Below these, bodies are what gateways keep: documents, and the notes of a project.
+const KEPT_PREFIXES: [&str; 2] = ["/gateway/data/", "/gateway/notes/"];
+
+/// Whether a body to this path may be as large as documents are.
+pub(crate) fn is_kept(path: &str) -> bool {
+    KEPT_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+}
 
 /// All routes for gateways.
 pub(crate) fn routes(state: &GanymedeState) -> OpenApiRouter<GanymedeState> {

@@ -171,6 +171,19 @@ async fn a_large_body_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
+async fn what_gateways_keep_may_be_larger() {
+    let site = Site::new(Router::new().fallback(async |body: String| body), Router::new(), edge());
+    let body = "0123456789a";
+    for path in ["/gateway/data/push", "/gateway/notes/push"] {
+        let kept = ask(&site, Method::POST, "localhost", path, body).await;
+        assert_eq!((kept.status, kept.body.as_str()), (200, body), "{path}");
+    }
+    for path in ["/gateway/lease", "/gateway/notes"] {
+        assert_eq!(ask(&site, Method::POST, "localhost", path, body).await.status, 413, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_by_the_framework_has_our_form_too() {
     let site = only(post(async |_: Query<Vec<(u8, u8)>>, body: String| body));
     let bad = ask(&site, Method::POST, "localhost", "/?a=b", "").await;
