@@ -13,7 +13,10 @@ use std::{future, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{body::Body, extract::Request};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, Version, header};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::{
+    body::Body as _,
+    upgrade::{OnUpgrade, Upgraded},
+};
 use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpStream, sync::OwnedSemaphorePermit};
@@ -153,6 +156,8 @@ impl Proxy {
         let upgraded = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let websocket = upgraded && is_websocket(answer.headers());
         strip_hop_by_hop(answer.headers_mut());
+        // How it was said there is no matter here: by 1.0, a body of no length would end with the connection, broken or not.
+        *answer.version_mut() = Version::HTTP_11;
         if upgraded {
             let unasked = || ProxyError::UnaskedUpgrade { address: address() };
             let client = asker.upgrade.filter(|_| websocket).ok_or_else(unasked)?;
@@ -180,6 +185,10 @@ impl Proxy {
         if !upstream.keep_host || !head.headers.contains_key(header::HOST) {
             let host = HeaderValue::try_from(upstream.address.to_string()).expect("addresses are visible ASCII");
             head.headers.insert(header::HOST, host);
+        }
+        if body.size_hint().exact().is_none() {
+            // Said for methods too that hardly ever have a body.
+            head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         let mut onward = Request::new(body);
         *onward.method_mut() = head.method;

@@ -73,11 +73,15 @@ pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
     mentions(headers, &header::CONNECTION, "upgrade") && mentions(headers, &header::UPGRADE, "websocket")
 }
 
-/// Takes off what belongs to the connection a message came on.
+/// Takes off what belongs to the connection a message came on. A length beside a coding is not the body's (RFC 9112,
+/// section 6.3).
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named = tokens(headers, &header::CONNECTION).filter(|name| !USUAL.contains(name));
     let named: Vec<HeaderName> = named.filter_map(|name| name.parse().ok()).collect();
-    remove_where(headers, |name| HOP_BY_HOP.contains(name) || named.contains(name));
+    let coded = headers.contains_key(header::TRANSFER_ENCODING);
+    remove_where(headers, |name| {
+        HOP_BY_HOP.contains(name) || named.contains(name) || coded && *name == header::CONTENT_LENGTH
+    });
 }
 
 /// Names are compared as they are; looking each up that may not be there costs more.
@@ -147,12 +151,22 @@ pub(crate) fn plain(address: IpAddr) -> HeaderValue {
 pub(crate) fn claims_more(headers: &HeaderMap) -> bool {
     let said_by_proxies =
         |name: &str| SAID_BY_PROXIES.iter().any(|said| name.strip_prefix("x-forwarded-") == Some(said));
-    let prefixed = |name: &str| OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    headers.keys().any(|name| prefixed(name.as_str()) && !said_by_proxies(name.as_str()))
+    headers.keys().any(|name| has_our_prefix(name.as_str()) && !said_by_proxies(name.as_str()))
 }
 
 fn is_of_ours(name: &HeaderName) -> bool {
-    OURS.contains(name) || OUR_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+    let name = name.as_str();
+    OURS.iter().any(|ours| ours.as_str().len() == name.len() && reads_like(name, ours.as_str())) || has_our_prefix(name)
+}
+
+fn has_our_prefix(name: &str) -> bool {
+    OUR_PREFIXES.iter().any(|prefix| reads_like(name, prefix))
+}
+
+/// Whether a name begins like `ours` to a program that has headers as variables: those do not tell `_` from `-`.
+fn reads_like(name: &str, ours: &str) -> bool {
+    let same = |(said, ours): (u8, u8)| said == ours || said == b'_' && ours == b'-';
+    name.len() >= ours.len() && name.bytes().zip(ours.bytes()).all(same)
 }
 
 fn mentions(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
@@ -195,7 +209,17 @@ mod tests {
             ("content-length", "5"),
         ]);
         strip_hop_by_hop(&mut all);
-        assert_eq!(all, headers(&[("cookie", "a=b"), ("content-length", "5")]));
+        assert_eq!(all, headers(&[("cookie", "a=b")]));
+    }
+
+    #[test]
+    fn a_length_travels_unless_the_body_is_coded() {
+        let mut plain = headers(&[("content-length", "5"), ("connection", "close")]);
+        strip_hop_by_hop(&mut plain);
+        assert_eq!(plain, headers(&[("content-length", "5")]));
+        let mut coded = headers(&[("content-length", "5"), ("transfer-encoding", "chunked")]);
+        strip_hop_by_hop(&mut coded);
+        assert_eq!(coded, HeaderMap::new());
     }
 
     #[test]
@@ -210,7 +234,12 @@ mod tests {
             ("x-forwarded-host", "evil.test"),
             ("x-forwarded-prefix", "/evil"),
             ("x-auth-user", "admin"),
+            ("x_auth_user_id", "admin"),
+            ("x-auth_user-name", "admin"),
+            ("x_forwarded_for", "1.2.3.4"),
+            ("x_real-ip", "1.2.3.4"),
             ("orrery-forward", "a.b.c"),
+            ("orrery_forward", "a.b.c"),
         ]);
         assert_eq!(Who::claimed(&all), Who { address: "1.2.3.4".parse().ok(), tls: Some(false) });
         Who { address: "5.6.7.8".parse().ok(), tls: Some(true) }.write(&mut all, None);
@@ -231,7 +260,9 @@ mod tests {
         for quiet in [&[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-host", "a")][..], &[("x-authority", "a")], &[]] {
             assert!(!claims_more(&headers(quiet)), "{quiet:?}");
         }
-        for name in ["x-auth-role", "x-auth-user-id", "x-auth-", "x-forwarded-user", "x-forwarded-for-real"] {
+        for name in
+            ["x-auth-role", "x-auth-user-id", "x-auth-", "x-forwarded-user", "x-forwarded-for-real", "x_forwarded_for"]
+        {
             assert!(claims_more(&headers(&[(name, "root")])), "{name}");
         }
     }

@@ -1,5 +1,7 @@
 //! Over real sockets: a server of ours in front, whatever the test says behind it, a raw client.
 
+mod framing;
+
 use std::net::SocketAddr;
 
 use axum::{Router, response::IntoResponse};
