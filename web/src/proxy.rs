@@ -18,7 +18,6 @@ use hyper::{
     upgrade::{OnUpgrade, Upgraded},
 };
 use hyper_util::rt::TokioIo;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpStream, sync::OwnedSemaphorePermit};
 
 pub use self::lines::Place;
@@ -37,6 +36,7 @@ use crate::{
     rate::Origin,
     server::Connection,
     state::EdgeConfig,
+    tcp::{self, KEEP_ALIVE},
 };
 
 /// A connection unused for this long is closed: before the other side does, so that no request meets a closing one.
@@ -44,12 +44,6 @@ const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// The same to containers: what runs in them may close much earlier.
 const CONTAINER_IDLE_MAX: Duration = Duration::from_secs(2);
-
-/// Silence on a connection after which the kernel asks whether the other end is still there.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
-
-/// Between two such questions without an answer; the kernel asks nine times.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -247,8 +241,7 @@ fn end(upgraded: Upgraded) -> Option<End> {
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
     let stream = parts.io.into_inner();
     // Silence is not the end of a WebSocket; an end that is gone is.
-    let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE_INTERVAL);
-    if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keep_alive) {
+    if let Err(error) = tcp::keep_alive(&stream) {
         tracing::debug!(%error, "a socket cannot be kept alive");
     }
     Some(End { stream, read: parts.read_buf })

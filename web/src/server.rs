@@ -3,6 +3,8 @@
 //! A connection that is upgraded leaves nothing of HTTP behind: its task ends, and whoever upgraded it gets the raw
 //! socket back by `Upgraded::downcast::<TokioIo<TcpStream>>()`. What stays is its [`Connection`], which counts it.
 
+mod upload;
+
 use std::{
     convert::Infallible,
     io,
@@ -23,11 +25,13 @@ use tokio::{
 };
 use uuid::Uuid;
 
+use self::upload::Upload;
 use crate::{
     address::ContainerHost,
     envelope::Site,
     error::{ApiError, ErrorCode},
     proxy::plain,
+    tcp,
 };
 
 /// Connections the kernel keeps for us while we are busy.
@@ -116,6 +120,8 @@ impl Listening {
         let bind = || {
             let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
             socket.set_reuseaddr(true)?;
+            // Whoever waits for an answer is silent, and may have gone.
+            tcp::keep_alive(&socket)?;
             socket.bind(address)?;
             let listener = socket.listen(BACKLOG)?;
             let address = listener.local_addr()?;
@@ -194,10 +200,12 @@ async fn serve(stream: TcpStream, connection: Connection, site: Site, mut stoppe
     let remote = connection.remote;
     // Every request holds it; what is in it is many parts.
     let site = Arc::new(site);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(connection.clone());
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let (mut head, body) = request.into_parts();
+        head.extensions.insert(connection.clone());
+        let body = Body::new(Upload::new(body, &head.headers));
         let site = site.clone();
-        async move { Ok::<_, Infallible>(site.answer(request.map(Body::new)).await) }
+        async move { Ok::<_, Infallible>(site.answer(hyper::Request::from_parts(head, body)).await) }
     });
     let mut served = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let ended = tokio::select! {

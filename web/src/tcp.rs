@@ -1,9 +1,16 @@
 //! Raw TCP sockets, read into a buffer that all connections of a thread share: a silent connection holds none.
 
-use std::{cell::RefCell, io};
+use std::{cell::RefCell, io, os::fd::AsFd, time::Duration};
 
 use rustix::net::{RecvFlags, Shutdown};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{io::Interest, net::TcpStream};
+
+/// Silence on a connection after which the kernel asks whether the other end is still there.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// Between two such questions without an answer; the kernel asks nine times.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 64 << 10;
@@ -35,6 +42,12 @@ pub(crate) fn read<'a>(stream: &TcpStream, buffer: &'a mut [u8]) -> Read<'a> {
         Ok(Some(read)) => Read::Bytes(&buffer[..read]),
         Ok(None) => Read::Nothing,
     }
+}
+
+/// Has the kernel notice that the other end is gone without a word. What is accepted from a listening socket has it from there.
+pub(crate) fn keep_alive<S: AsFd>(socket: &S) -> io::Result<()> {
+    let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE_INTERVAL);
+    SockRef::from(socket).set_tcp_keepalive(&keep_alive)
 }
 
 /// Tells the other end that nothing more comes, while reading goes on.

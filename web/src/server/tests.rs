@@ -156,6 +156,36 @@ async fn a_refusal_arrives_whole() {
 }
 
 #[tokio::test]
+async fn who_sends_before_listening_hears_a_refusal_too() {
+    // More than anything on the way holds.
+    const BYTES: usize = 16 << 20;
+    let running = Running::start(Router::new().route("/", get(async || "here")), HttpLimits::default());
+    let mut stream = running.connect().await;
+    let upload = format!("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {BYTES}\r\n\r\n");
+    stream.write_all(upload.as_bytes()).await.unwrap();
+    timeout(DEADLINE, stream.write_all(&vec![0; BYTES])).await.expect("taken in time").unwrap();
+    let refused = head(&mut stream).await;
+    assert!(refused.starts_with("HTTP/1.1 413 "), "{refused}");
+    let length = refused.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    stream.read_exact(&mut vec![0; length.parse().unwrap()]).await.unwrap();
+    stream.write_all(GET).await.unwrap();
+    assert!(head(&mut stream).await.starts_with("HTTP/1.1 200 "), "the connection is as good as before");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_before_sending_is_not_told_to_send_what_is_refused() {
+    let router = Router::new().fallback(async || ApiError::not_found());
+    let running = Running::start(router, HttpLimits::default());
+    let mut stream = running.connect().await;
+    let ask = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";
+    stream.write_all(ask).await.unwrap();
+    let refused = rest(&mut stream).await;
+    assert!(refused.starts_with("HTTP/1.1 404 "), "{refused}");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn an_upgraded_connection_gives_its_raw_socket_back_and_goes_on_counting() {
     async fn upgrade(mut request: Request) -> Response {
         let connection = request.extensions().get::<Connection>().unwrap().clone();
@@ -164,6 +194,7 @@ async fn an_upgraded_connection_gives_its_raw_socket_back_and_goes_on_counting()
             let parts = upgrade.await.unwrap().downcast::<TokioIo<TcpStream>>().expect("our own socket");
             let mut stream = parts.io.into_inner();
             assert!(stream.nodelay().unwrap());
+            assert!(socket2::SockRef::from(&stream).keepalive().unwrap(), "who is gone is noticed");
             stream.write_all(&parts.read_buf).await.unwrap();
             let mut byte = [0];
             stream.read_exact(&mut byte).await.unwrap();
