@@ -40,7 +40,7 @@ pub enum WebSocketError {
         /// The limit.
         max: usize,
     },
-    /// The client breaks the protocol: close 1002.
+    /// The client breaks the protocol: close 4400.
     #[error("{0}")]
     Protocol(&'static str),
 }
