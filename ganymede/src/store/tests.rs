@@ -155,6 +155,27 @@ async fn a_disk_that_fails_for_long_leaves_no_heap_of_files() {
     assert_eq!(updates_after_restart(&folder, &key(1)).await.len(), 10);
 }
 
+/// An attempt that removed a segment may have failed after that, with too many files open to sync the folder.
+#[tokio::test]
+async fn a_segment_that_is_gone_already_is_no_reason_to_keep_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options();
+    options.limits.segment_bytes = 1;
+    options.merge = Arc::new(|snapshot, _| Ok(Bytes::copy_from_slice(snapshot.unwrap_or_default())));
+    let (store, _) = Store::open(folder.path(), options).unwrap();
+    for seq in 1..=3 {
+        assert_eq!(acknowledged(acknowledgement(&store, &key(1), seq, b"update")).await, seq);
+    }
+    fs::remove_file(folder.path().join("journal/0000000000000001.log")).unwrap();
+    store.store_snapshot(&key(1), 3, Bytes::from_static(b"state")).await.unwrap();
+    let deadline = time::Instant::now() + DEADLINE;
+    while store.status().segments > 1 {
+        assert!(time::Instant::now() < deadline, "the journal grows for ever");
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    store.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn closing_while_the_disk_fails_says_what_is_lost() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,8 +3,8 @@
 
 use std::{
     collections::VecDeque,
-    fs,
-    path::PathBuf,
+    fs, io,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -111,7 +111,7 @@ impl Writer {
     pub(super) fn remove_covered(&mut self, all: bool) -> Result<(), FileError> {
         while self.held.len() > 1 && self.held[0].live == 0 {
             let path = &self.held[0].segment.path;
-            fs::remove_file(path).and_then(|()| sync_folder(&self.folder)).map_err(FileError::at(path))?;
+            remove(path).and_then(|()| sync_folder(&self.folder)).map_err(FileError::at(path))?;
             self.held.pop_front();
         }
         let filled = self.held.len() - 1;
@@ -195,6 +195,14 @@ impl Writer {
                 self.places.push((narrow(last.len + start as u64), narrow(len as u64)));
             }
         }
+    }
+}
+
+/// One that is gone already is fine: the attempt before may have failed at making that durable.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 
