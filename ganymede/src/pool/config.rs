@@ -1,10 +1,14 @@
 //! What a gateway asks of the pool: the configuration of its organization, more time, and to be let go.
 
+use std::time::Duration;
+
 use orrery_protocol::{
     allocation::Step,
     control::{GatewayBrief, Lease},
     id::{GatewayId, OrgId},
 };
+
+use tokio::time::timeout;
 
 use super::{
     ConfigError, Pool, RenewError, StaleEpoch, StopError, UnknownGateway,
@@ -18,6 +22,9 @@ use crate::{
     orgs::OrgBrief,
     tokens::{GatewayClaims, HandshakeClaims},
 };
+
+/// How long a renewal waits for the data base. Gateways wait little longer.
+const VERSION_MAX: Duration = Duration::from_secs(1);
 
 impl Pool {
     /// What `gateway` must know of the organization that it was told to serve. Uses the handshake up, and begins the lease.
@@ -76,7 +83,8 @@ impl Pool {
         })
     }
 
-    /// Lets the gateway go on. The data base is asked only for the organization's version.
+    /// Lets the gateway go on. The data base is asked only for the organization's version, and while it is away that is 0,
+    /// which no brief has: people write on, and the gateway asks for its configuration until it gets it.
     ///
     /// # Errors
     /// The gateway does not serve the organization under this epoch any more, or was too late: it stops at once.
@@ -84,7 +92,8 @@ impl Pool {
         let parts = &self.inner.parts;
         let now = self.now();
         let renewal = self.inner.leases.renew(claims, now, parts.limits.lease)?;
-        let version = parts.orgs.org(claims.org).await?.map_or(0, |org| org.version);
+        let asked = timeout(VERSION_MAX, parts.orgs.org(claims.org)).await;
+        let version = asked.ok().and_then(Result::ok).flatten().map_or(0, |org| org.version);
         let gateway_token = if renewal.token_due { Some(parts.tokens.sign_gateway(claims, now)?) } else { None };
         let ttl_ms = u64::try_from(parts.limits.lease.as_millis()).unwrap_or(u64::MAX);
         Ok(Lease { expires_at: iso8601(renewal.expires_at), ttl_ms, version, gateway_token })

@@ -113,9 +113,6 @@ pub enum RenewError {
     /// No new token could be signed.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The data base does not answer. The lease was renewed.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
 }
 
 /// Why a stop was refused.

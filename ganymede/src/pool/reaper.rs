@@ -108,8 +108,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Serves every organization that lost its gateway while it was served. What cannot be served now is tried again, with
-    /// growing pauses unless all it lacks is a slot.
+    /// Serves every organization that lost its gateway while it was served and that nobody is about to serve. What cannot be
+    /// served now is tried again, with growing pauses unless all it lacks is a slot.
     ///
     /// # Errors
     /// The data base does not answer.
@@ -119,7 +119,8 @@ impl Pool {
         }
         let mut starts = JoinSet::new();
         for org in self.inner.table.failovers().await? {
-            if !self.inner.backoffs.is_due(org, self.now()) {
+            // Were a start that takes long waited for by each pass, there would soon be no pass left for all others.
+            if self.inner.flights.is_under_way(org) || !self.inner.backoffs.is_due(org, self.now()) {
                 continue;
             }
             let pool = self.clone();

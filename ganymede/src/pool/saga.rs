@@ -63,6 +63,11 @@ impl Flights {
         });
         flight
     }
+
+    /// Whether the organization has one.
+    pub(super) fn is_under_way(&self, org: OrgId) -> bool {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&org)
+    }
 }
 
 /// Takes the flight off the table, even if it crashes.

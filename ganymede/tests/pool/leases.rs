@@ -7,6 +7,7 @@ use orrery_ganymede::{
     tokens::GatewayClaims,
 };
 use orrery_protocol::id::Epoch;
+use tokio::time::timeout;
 
 use crate::{
     support::{Scratch, on_both},
@@ -24,7 +25,11 @@ on_both!(
     a_gateway_gets_a_new_token_in_time,
     an_allocation_that_nobody_works_on_is_cleared_away,
     attempts_that_fail_are_spread,
+    a_gateway_that_is_slow_to_start_holds_up_one_pass,
+    a_lease_goes_on_while_the_data_base_is_away,
 );
+
+const DEADLINE: Duration = Duration::from_secs(30);
 
 const RENEWAL: Duration = Duration::from_secs(5);
 
@@ -196,4 +201,44 @@ async fn attempts_that_fail_are_spread(scratch: Scratch) {
     world.clock.pass(Duration::from_secs(1));
     world.pass().await;
     assert!(world.routes.get(org).is_some());
+}
+
+/// There are so many passes at once and no more: each that waits is missing for all other organizations.
+async fn a_gateway_that_is_slow_to_start_holds_up_one_pass(scratch: Scratch) {
+    let world = World::new(scratch).await;
+    let org = world.org().await;
+    world.gateway(1).await;
+    let first = world.pool.start(org).await.unwrap();
+    let slow = world.gateway(1).await.gateway;
+    world.hosts.set_mood(first.gateway, Mood::Dead);
+    world.hosts.set_mood(slow, Mood::Slow);
+    world.clock.pass(LEASE + RENEWAL);
+    world.pool.reap().await.unwrap();
+    let pool = world.pool.clone();
+    let waiting = tokio::spawn(async move { pool.failover().await });
+    let asked = async {
+        while world.hosts.handshakes.lock().unwrap().last().is_none_or(|(gateway, _)| *gateway != slow) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, asked).await.expect("the slow one is asked");
+    timeout(DEADLINE, world.pass()).await.expect("the next pass looks at all others");
+    assert!(!waiting.is_finished());
+    waiting.abort();
+}
+
+/// What people write needs no data base to be saved.
+async fn a_lease_goes_on_while_the_data_base_is_away(scratch: Scratch) {
+    let world = World::new(scratch).await;
+    let org = world.org().await;
+    world.gateway(1).await;
+    let allocation = world.pool.start(org).await.unwrap();
+    let claims = world.claims(&allocation);
+    world.scratch.database.close().await;
+    for _ in 0..5 {
+        world.clock.pass(RENEWAL);
+        let lease = world.pool.renew(&claims).await.unwrap();
+        assert_eq!((lease.ttl_ms, lease.version), (15_000, 0));
+        assert!(world.fence.admits(org, allocation.epoch));
+    }
 }

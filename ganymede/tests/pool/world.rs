@@ -37,6 +37,9 @@ const START_MS: u64 = 1_795_284_000_000;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
+/// Longer than any story waits for something.
+const START_TIMEOUT: Duration = Duration::from_secs(600);
+
 /// One process of Ganymede, and all gateways.
 pub(crate) struct World {
     pub(crate) scratch: Scratch,
@@ -110,6 +113,8 @@ pub(crate) enum Mood {
     Lazy,
     /// Does not answer when it is told to stop; lives on otherwise.
     Clinging,
+    /// Never answers when it is told to start, nor hangs up.
+    Slow,
 }
 
 /// Plays every gateway.
@@ -158,9 +163,12 @@ impl SlotHost for Hosts {
             Mood::Dead => return Err(HostError::Unreachable("dead".to_owned())),
             Mood::Stubborn => return Err(HostError::Refused("stubborn".to_owned())),
             Mood::Lazy => return Ok(()),
-            Mood::Well | Mood::Clinging => {}
+            Mood::Well | Mood::Clinging | Mood::Slow => {}
         }
         self.handshakes.lock().unwrap().push((gateway, start.handshake.clone()));
+        if self.mood(gateway) == Mood::Slow {
+            return std::future::pending().await;
+        }
         if self.holds.load(Ordering::SeqCst) {
             return Ok(());
         }
@@ -175,7 +183,7 @@ impl SlotHost for Hosts {
         match self.mood(gateway) {
             Mood::Dead | Mood::Clinging => return Err(HostError::Unreachable("no answer".to_owned())),
             Mood::Stubborn => return Err(HostError::Refused("stubborn".to_owned())),
-            Mood::Well | Mood::Lazy => {}
+            Mood::Well | Mood::Lazy | Mood::Slow => {}
         }
         let mut served = self.served.lock().unwrap();
         if served.get(&(gateway, organization_id)).is_some_and(|brief| brief.epoch == epoch) {
@@ -231,7 +239,7 @@ impl World {
             dns,
             remote: Arc::clone(&hosts) as Arc<dyn SlotHost>,
             clock: Arc::new(move || now.now()),
-            limits: PoolLimits { lease: LEASE, ..PoolLimits::default() },
+            limits: PoolLimits { lease: LEASE, start_timeout: START_TIMEOUT, ..PoolLimits::default() },
             faults: Arc::clone(&faults) as Arc<dyn Faults>,
         });
         hosts.pool.set(pool.clone()).ok().unwrap();

@@ -55,7 +55,6 @@ impl From<RenewError> for ApiError {
         match error {
             RenewError::Stale(stale) => stale.into(),
             RenewError::Token(error) => defect(&error),
-            RenewError::Database(error) => error.into(),
         }
     }
 }
@@ -86,9 +85,10 @@ impl From<AppendError> for ApiError {
         match error {
             AppendError::Stale(stale) => stale.into(),
             AppendError::Refused { .. } => Self::invalid("records", text),
-            AppendError::Gap { .. } => Self::new(ErrorCode::Conflict, text),
+            // Asked again, the store refuses again: what the gateway has is not what is stored.
+            AppendError::Gap { .. } | AppendError::Dropped(_) => Self::new(ErrorCode::Conflict, text),
             AppendError::Mixed(mixed) => mixed.into(),
-            AppendError::Load(_) | AppendError::Dropped(_) => storage_unavailable(&error),
+            AppendError::Load(_) => storage_unavailable(&error),
         }
     }
 }
