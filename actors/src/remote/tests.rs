@@ -382,7 +382,7 @@ async fn nobody_there_is_worth_another_try() {
 #[tokio::test]
 async fn an_organization_is_served_over_http_from_handshake_to_idleness() {
     let ganymede = FakeGanymede::default();
-    let lease_ms = 2_000;
+    let lease_ms = 9_000;
     ganymede.world().lease_ms = Some(lease_ms);
     for (handshake, epoch) in [("first", 1), ("second", 2)] {
         let disable_shutdown = epoch == 1;
@@ -391,7 +391,7 @@ async fn an_organization_is_served_over_http_from_handshake_to_idleness() {
     }
     let (_server, plane) = Server::start(&ganymede).await;
     let mut config = visitor::config(Arc::new(plane));
-    config.idle = IdleClocks { project_ms: 1_000, gateway_ms: 1_000 };
+    config.idle = IdleClocks { project_ms: 4_000, gateway_ms: 4_000 };
     let gateways = Gateways::new(config);
 
     assert_eq!(gateways.start(ORG, &Token("first".to_owned())).await, Ok(Epoch(1)));
