@@ -174,6 +174,17 @@ async fn who_sends_before_listening_hears_a_refusal_too() {
 }
 
 #[tokio::test]
+async fn who_is_refused_and_sends_no_more_is_not_waited_for() {
+    let router = Router::new().fallback(async || ApiError::not_found());
+    let running = Running::start(router, HttpLimits::default());
+    let mut stream = running.connect().await;
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nhalf").await.unwrap();
+    let refused = rest(&mut stream).await;
+    assert!(refused.starts_with("HTTP/1.1 404 "), "{refused}");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn who_asks_before_sending_is_not_told_to_send_what_is_refused() {
     let router = Router::new().fallback(async || ApiError::not_found());
     let running = Running::start(router, HttpLimits::default());

@@ -16,6 +16,9 @@ use tokio::{runtime::Handle, time::timeout};
 /// How long a client may go on sending what nobody wants.
 const UNWANTED_MAX: Duration = Duration::from_secs(30);
 
+/// How long it may be silent meanwhile.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
+
 /// The body of a request.
 pub(super) struct Upload {
     /// `None` once all of it was read.
@@ -64,5 +67,5 @@ impl Drop for Upload {
 }
 
 async fn discard(mut rest: Incoming) {
-    while let Some(Ok(_)) = rest.frame().await {}
+    while let Ok(Some(Ok(_))) = timeout(SILENCE_MAX, rest.frame()).await {}
 }
