@@ -1,39 +1,20 @@
 //! The real Ganymede: on the same data base and the same store, by direct calls or at the other end of a socket.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock},
-    time::{Duration, SystemTime},
-};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use orrery_actors::{Ask, ControlPlane, RemoteControlPlane, RemoteOptions};
 use orrery_ganymede::{
-    clock,
-    data::{Data, DataParts, States},
-    database::{Database, DatabaseUrl},
-    dns::Dns,
-    orgs::Orgs,
-    people::{NewUser, PasswordHashing, People, Secret, session_digest},
-    pool::{Fence, GatewayAddress, HostError, NoFaults, Pool, PoolLimits, PoolParts, Routes, SlotHost},
-    state_key::StateKey,
-    store::{Store, StoreLimits, StoreOptions},
-    tokens::TokenKeys,
+    people::{NewUser, People, Secret, session_digest},
+    pool::{GatewayAddress, HostError, Pool, SlotHost},
     visits::Visits,
 };
 use orrery_protocol::{
     control::{GatewayBrief, Ready, Start, Token, VisitRequest, VisitStanding},
     id::{Epoch, OrgId, ProjectId, UserId},
 };
-use orrery_web::{
-    health::{Part, Parts},
-    limits::RateLimits,
-    rate::Quotas,
-    routes,
-    server::Server,
-    state::{EdgeConfig, GanymedeState, ProcessState},
-};
+use orrery_test_ganymede::{Plan, now_ms};
+use orrery_web::{routes, server::Server, state::GanymedeState};
 use tempfile::TempDir;
 
 use super::{super::LocalControlPlane, Place};
@@ -48,7 +29,7 @@ pub(super) struct Real {
     org: OrgId,
     project: ProjectId,
     session: Mutex<Option<Secret>>,
-    _data: TempDir,
+    _folder: TempDir,
 }
 
 /// A gateway that does what it is ordered, and shows what it was told.
@@ -74,15 +55,6 @@ impl SlotHost for Gateway {
 
     async fn refresh(&self, _: &GatewayAddress, _: OrgId, _: Epoch) -> Result<(), HostError> {
         Ok(())
-    }
-}
-
-struct Nobody;
-
-#[async_trait]
-impl Parts for Nobody {
-    async fn parts(&self) -> BTreeMap<&'static str, Part> {
-        BTreeMap::new()
     }
 }
 
@@ -118,9 +90,10 @@ impl Real {
 
     /// One whose gateway asks it as `connect` says.
     async fn with<P: ControlPlane>(connect: impl AsyncFnOnce(GanymedeState, Arc<Gateway>) -> Arc<P>) -> Self {
-        let data = tempfile::tempdir().unwrap();
         let gateway = Arc::new(Gateway::default());
-        let state = open(&data, gateway.clone()).await;
+        let host: Arc<dyn SlotHost> = gateway.clone();
+        let plan = Plan { remote: Some(host), merge: Arc::new(super::super::merge), ..Plan::default() };
+        let (state, folder) = orrery_test_ganymede::open(plan).await;
         let GanymedeState { pool, people, orgs, visits, .. } = state.clone();
         let (email, password) = ("alice@example.org".to_owned(), "correct horse battery staple".to_owned());
         let alice = people.sign_up(now_ms(), NewUser { email, password, name: "Alice".to_owned() }).await.unwrap();
@@ -129,56 +102,8 @@ impl Real {
         let plane: Arc<dyn ControlPlane> = connect(state, gateway.clone()).await;
         assert!(gateway.plane.set(plane.clone()).is_ok(), "told once");
         let (owner, session) = (alice.id, Mutex::default());
-        Self { plane, gateway, pool, people, visits, owner, org, project, session, _data: data }
+        Self { plane, gateway, pool, people, visits, owner, org, project, session, _folder: folder }
     }
-}
-
-/// Everything that the control plane has, with a gateway that is called as `host` says wherever it is.
-async fn open(data: &TempDir, host: Arc<Gateway>) -> GanymedeState {
-    let url: DatabaseUrl = format!("sqlite:{}", data.path().join("ganymede.db").display()).parse().unwrap();
-    let database = Database::open(&url).await.unwrap();
-    let hashing = PasswordHashing { memory_kib: 8, iterations: 1, ..PasswordHashing::default() };
-    let people = People::new(database.clone(), &hashing).unwrap();
-    let orgs = Orgs::new(database.clone());
-    let tokens = Arc::new(TokenKeys::load_or_create(data.path()).unwrap());
-    let (routes, fence) = (Routes::new(), Fence::new());
-    let states = States::new(database.clone(), Arc::new(StateKey::load_or_create(data.path()).unwrap()));
-    let pool = Pool::new(PoolParts {
-        database,
-        orgs: orgs.clone(),
-        states: states.clone(),
-        tokens: tokens.clone(),
-        routes: routes.clone(),
-        fence: fence.clone(),
-        dns: Dns::none(),
-        remote: host,
-        clock: clock::system(),
-        limits: PoolLimits::default(),
-        faults: Arc::new(NoFaults),
-    });
-    let options = StoreOptions { limits: StoreLimits::default(), merge: Arc::new(super::super::merge) };
-    let (store, _) = Store::open(&data.path().join("store"), options).unwrap();
-    let edge = Arc::new(EdgeConfig::default());
-    GanymedeState {
-        process: ProcessState {
-            edge,
-            parts: Arc::new(Nobody),
-            metrics: PrometheusBuilder::new().build_recorder().handle(),
-        },
-        visits: Visits::new(tokens.clone(), people.clone(), clock::system()),
-        data: Data::new(DataParts { store, fence, orgs: orgs.clone(), states, clock: clock::system() }),
-        people,
-        orgs,
-        pool,
-        routes,
-        tokens,
-        access_ttl: Duration::from_secs(60),
-        quotas: Arc::new(Quotas::new(&RateLimits::default())),
-    }
-}
-
-fn now_ms() -> u64 {
-    clock::unix_ms(SystemTime::now())
 }
 
 #[async_trait]

@@ -1,29 +1,19 @@
 //! A Ganymede that listens, and gateways that announce themselves to it, each with everything that it has in earnest.
 
 use std::{
-    collections::BTreeMap,
     error::Error,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use orrery_actors::{Clock, ContainerRules, GatewayConfig, Gateways, RemoteControlPlane, RemoteOptions, RouteTables};
 use orrery_ganymede::{
-    clock,
-    data::{Data, DataParts, States},
-    database::{Database, DatabaseUrl},
-    dns::Dns,
     orgs::Orgs,
-    people::{NewUser, PasswordHashing, People, User},
-    pool::{Fence, NoFaults, Pool, PoolLimits, PoolParts, RemoteHost, Routes, SlotHost},
-    state_key::StateKey,
-    store::{Store, StoreLimits, StoreOptions},
+    people::{NewUser, People, User},
+    pool::{Pool, Routes, SlotHost},
     tokens::{AccessClaims, TokenKeys},
-    visits::Visits,
 };
 use orrery_protocol::{
     access::OrgRole,
@@ -34,15 +24,14 @@ use orrery_protocol::{
     limits::{GatewayLimits, WireLimits},
     room::RoomConfig,
 };
+use orrery_test_ganymede::{Plan, now_ms, process};
 use orrery_web::{
     envelope::Site,
-    health::{Part, Parts, Status},
-    limits::{HttpLimits, RateLimits},
-    rate::Quotas,
+    limits::HttpLimits,
     routes,
     server::Server,
     socket::Sockets,
-    state::{EdgeConfig, GanymedeState, GatewayState, ProcessState},
+    state::{EdgeConfig, GanymedeState, GatewayState},
 };
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -56,7 +45,7 @@ pub(crate) struct City {
     pub(crate) pool: Pool,
     pub(crate) routes: Routes,
     pub(crate) tokens: Arc<TokenKeys>,
-    _data: TempDir,
+    _folder: TempDir,
     _listening: Listening,
 }
 
@@ -110,49 +99,13 @@ impl City {
 
     /// One with this edge.
     pub(crate) async fn open(edge: EdgeConfig, host: Option<Arc<dyn SlotHost>>) -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let url: DatabaseUrl = format!("sqlite:{}", data.path().join("ganymede.db").display()).parse().unwrap();
-        let database = Database::open(&url).await.unwrap();
-        let hashing = PasswordHashing { memory_kib: 8, iterations: 1, ..PasswordHashing::default() };
-        let people = People::new(database.clone(), &hashing).unwrap();
-        let orgs = Orgs::new(database.clone());
-        let tokens = Arc::new(TokenKeys::load_or_create(data.path()).unwrap());
-        let (routes, fence) = (Routes::new(), Fence::new());
-        let states = States::new(database.clone(), Arc::new(StateKey::load_or_create(data.path()).unwrap()));
-        let remote = || Arc::new(RemoteHost::new(tokens.clone(), clock::system()).unwrap());
-        let pool = Pool::new(PoolParts {
-            database,
-            orgs: orgs.clone(),
-            states: states.clone(),
-            tokens: tokens.clone(),
-            routes: routes.clone(),
-            fence: fence.clone(),
-            dns: Dns::none(),
-            remote: host.unwrap_or_else(|| remote()),
-            clock: clock::system(),
-            limits: PoolLimits::default(),
-            faults: Arc::new(NoFaults),
-        });
-        let options = StoreOptions { limits: StoreLimits::default(), merge: Arc::new(newest) };
-        let (store, _) = Store::open(&data.path().join("store"), options).unwrap();
-        let documents = DataParts { store, fence, orgs: orgs.clone(), states, clock: clock::system() };
-        let state = GanymedeState {
-            process: process(edge),
-            people: people.clone(),
-            orgs: orgs.clone(),
-            pool: pool.clone(),
-            routes: routes.clone(),
-            data: Data::new(documents),
-            visits: Visits::new(tokens.clone(), people.clone(), clock::system()),
-            tokens: tokens.clone(),
-            access_ttl: Duration::from_secs(60),
-            quotas: Arc::new(Quotas::new(&RateLimits::default())),
-        };
+        let (state, folder) = orrery_test_ganymede::open(Plan { edge, remote: host, merge: Arc::new(newest) }).await;
+        let GanymedeState { people, orgs, pool, routes, tokens, .. } = state.clone();
         let site = routes::ganymede(state, None);
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), site.clone()).unwrap();
         let address = server.address();
         let listening = Listening::begin(server);
-        Self { address, site, people, orgs, pool, routes, tokens, _data: data, _listening: listening }
+        Self { address, site, people, orgs, pool, routes, tokens, _folder: folder, _listening: listening }
     }
 
     /// A gateway with one slot, announced.
@@ -249,29 +202,8 @@ impl Org {
     }
 }
 
-struct Well;
-
-#[async_trait]
-impl Parts for Well {
-    async fn parts(&self) -> BTreeMap<&'static str, Part> {
-        BTreeMap::from([("edge", Part { status: Status::Ok, detail: "answers".to_owned() })])
-    }
-}
-
-fn process(edge: EdgeConfig) -> ProcessState {
-    ProcessState {
-        edge: Arc::new(edge),
-        parts: Arc::new(Well),
-        metrics: PrometheusBuilder::new().build_recorder().handle(),
-    }
-}
-
 /// Takes documents as they come: what they mean is not what these tests are about.
 fn newest(snapshot: Option<&[u8]>, updates: &[Bytes]) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
     let newest = updates.last().cloned().or(snapshot.map(Bytes::copy_from_slice));
     newest.ok_or_else(|| "nothing is there".into())
-}
-
-pub(crate) fn now_ms() -> u64 {
-    clock::unix_ms(SystemTime::now())
 }

@@ -1,7 +1,6 @@
 //! A whole Ganymede in this process: real routes, a real data base, a pool whose gateway serves nobody in earnest.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
@@ -11,36 +10,23 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::BodyExt;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use orrery_ganymede::{
-    clock,
-    data::{Data, DataParts, States},
-    database::{Database, DatabaseUrl},
-    dns::Dns,
     orgs::Orgs,
-    people::{NewKey, NewUser, PasswordHashing, People, Scope, User},
-    pool::{
-        Allocation, Fence, GatewayAddress, HostError, NoFaults, Pool, PoolLimits, PoolParts, RemoteHost, Routes,
-        SlotHost,
-    },
-    state_key::StateKey,
-    store::{Store, StoreLimits, StoreOptions},
+    people::{NewKey, NewUser, People, Scope, User},
+    pool::{Allocation, GatewayAddress, HostError, Pool, Routes, SlotHost},
     tokens::{AccessClaims, ContainerClaims, GatewayClaims, TokenKeys},
-    visits::Visits,
 };
 use orrery_protocol::{
     access::OrgRole,
     control::{EPOCH_HEADER, Start},
-    document,
     id::{ContainerId, Epoch, OrgId, ProjectId, UserId},
 };
+use orrery_test_ganymede::{Plan, now_ms};
 use orrery_web::{
     envelope::Site,
-    health::{Part, Parts, Status},
     limits::RateLimits,
-    rate::Quotas,
     routes,
-    state::{EdgeConfig, GanymedeState, ProcessState},
+    state::{EdgeConfig, GanymedeState},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -73,7 +59,7 @@ pub(crate) struct Installation {
     pub(crate) routes: Routes,
     tokens: Arc<TokenKeys>,
     site: Site,
-    _data: TempDir,
+    _folder: TempDir,
 }
 
 pub(crate) struct Answer {
@@ -101,54 +87,14 @@ impl Installation {
     }
 
     async fn with(rates: RateLimits, public_url: Option<&str>) -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let url: DatabaseUrl = format!("sqlite:{}", data.path().join("ganymede.db").display()).parse().unwrap();
-        let database = Database::open(&url).await.unwrap();
-        let hashing = PasswordHashing { memory_kib: 8, iterations: 1, ..PasswordHashing::default() };
-        let people = People::new(database.clone(), &hashing).unwrap();
-        let orgs = Orgs::new(database.clone());
-        let tokens = Arc::new(TokenKeys::load_or_create(data.path()).unwrap());
-        let (routes, fence) = (Routes::new(), Fence::new());
-        let states = States::new(database.clone(), Arc::new(StateKey::load_or_create(data.path()).unwrap()));
-        let pool = Pool::new(PoolParts {
-            database,
-            orgs: orgs.clone(),
-            states: states.clone(),
-            tokens: tokens.clone(),
-            routes: routes.clone(),
-            fence: fence.clone(),
-            dns: Dns::none(),
-            remote: Arc::new(RemoteHost::new(tokens.clone(), clock::system()).unwrap()),
-            clock: clock::system(),
-            limits: PoolLimits::default(),
-            faults: Arc::new(NoFaults),
-        });
+        let edge =
+            EdgeConfig { public_url: public_url.map(|url| url.parse().unwrap()), rates, ..EdgeConfig::default() };
+        let (state, folder) = orrery_test_ganymede::open(Plan { edge, ..Plan::default() }).await;
+        let GanymedeState { people, orgs, pool, routes, tokens, .. } = state.clone();
         let here = Arc::new(Here::default());
         pool.open_local(SLOTS, here.clone()).await.unwrap();
         here.0.set(pool.clone()).ok().unwrap();
-        let merge = Arc::new(|snapshot: Option<&[u8]>, updates: &[Bytes]| Ok(document::merge(snapshot, updates)?));
-        let options = StoreOptions { limits: StoreLimits::default(), merge };
-        let (store, _) = Store::open(&data.path().join("store"), options).unwrap();
-        let parts = DataParts { store, fence, orgs: orgs.clone(), states, clock: clock::system() };
-        let edge = Arc::new(EdgeConfig {
-            public_url: public_url.map(|url| url.parse().unwrap()),
-            rates: rates.clone(),
-            ..EdgeConfig::default()
-        });
-        let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let state = GanymedeState {
-            process: ProcessState { edge, parts: Arc::new(Well), metrics },
-            people: people.clone(),
-            orgs: orgs.clone(),
-            pool: pool.clone(),
-            routes: routes.clone(),
-            data: Data::new(parts),
-            visits: Visits::new(tokens.clone(), people.clone(), clock::system()),
-            tokens: tokens.clone(),
-            access_ttl: Duration::from_secs(60),
-            quotas: Arc::new(Quotas::new(&rates)),
-        };
-        Self { people, orgs, pool, routes, tokens, site: routes::ganymede(state, None), _data: data }
+        Self { people, orgs, pool, routes, tokens, site: routes::ganymede(state, None), _folder: folder }
     }
 
     /// Somebody with an account `{name}@example.org`.
@@ -319,15 +265,6 @@ impl SlotHost for Here {
     }
 }
 
-struct Well;
-
-#[async_trait]
-impl Parts for Well {
-    async fn parts(&self) -> BTreeMap<&'static str, Part> {
-        BTreeMap::from([("edge", Part { status: Status::Ok, detail: "answers".to_owned() })])
-    }
-}
-
 /// More than any test asks.
 fn unlimited() -> RateLimits {
     let much = 1_000_000.try_into().unwrap();
@@ -346,8 +283,4 @@ fn bearer(text: &str) -> HeaderValue {
 
 fn email(name: &str) -> String {
     format!("{name}@example.org")
-}
-
-fn now_ms() -> u64 {
-    clock::unix_ms(SystemTime::now())
 }

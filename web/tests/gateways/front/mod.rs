@@ -17,6 +17,7 @@ use orrery_protocol::{
     id::{ContainerId, OrgId, ProjectId, Slug},
     route::{Lead, RouteTable},
 };
+use orrery_test_ganymede::now_ms;
 use orrery_web::{limits::HttpLimits, state::EdgeConfig};
 
 use self::{
@@ -24,7 +25,7 @@ use self::{
     door::{Door, Stage},
 };
 use crate::{
-    city::{City, Gateway, now_ms},
+    city::{City, Gateway},
     http::{Answer, Ask},
 };
 
