@@ -7,7 +7,10 @@
 
 use std::sync::Arc;
 
-use http::uri::{PathAndQuery, Uri};
+use http::{
+    HeaderValue,
+    uri::{Authority, PathAndQuery, Uri},
+};
 use orrery_protocol::{container::Target, id::OrgId};
 
 const PATH_PREFIX: &str = "/-/gw/";
@@ -81,6 +84,11 @@ impl ContainerHost {
 pub(crate) fn gateway_path(org: OrgId, uri: &Uri) -> Option<Uri> {
     let path = uri.path_and_query().filter(|path| path.as_str().starts_with('/'))?;
     format!("{PATH_PREFIX}org-{org}{path}").parse().ok()
+}
+
+/// The port that a `Host` header names.
+pub(crate) fn port_in(host: &HeaderValue) -> Option<u16> {
+    host.to_str().ok()?.parse::<Authority>().ok()?.port_u16()
 }
 
 /// `x` of `x.{domain}:{port}`; `None` for the domain itself and for every other host.

@@ -33,8 +33,9 @@ use crate::{
     address::{ContainerHost, OrgHint, gateway_path},
     error::{ApiError, ErrorCode},
     forward::Vouchers,
-    front::{Front, Notice, VERIFY_PATH, wants_page, without_session},
+    front::{Front, Notice, VERIFY_PATH, reader_home, without_session},
     proxy::{Place as Address, Proxy, ProxyError, Upstream},
+    state::EdgeConfig,
 };
 
 /// How long a request waits for an organization that is moving before it is told to come again.
@@ -108,9 +109,9 @@ impl Dispatch {
     }
 
     /// Answers a request to a container's host.
-    pub async fn answer_container(&self, host: &ContainerHost, mut request: Request) -> Response {
-        let page = wants_page(request.method(), request.headers());
-        let notice = match self.place(host.org).await {
+    pub async fn answer_container(&self, host: &ContainerHost, mut request: Request, edge: &EdgeConfig) -> Response {
+        let home = reader_home(edge, &request);
+        let refusal = match self.place(host.org).await {
             Ok(Place::Here) => match &self.front {
                 Some(front) => return front.answer(host, request).await,
                 None => not_running(),
@@ -133,8 +134,7 @@ impl Dispatch {
             }
             Err(refusal) => refusal,
         };
-        let notice = Notice::of(notice);
-        if page { notice.page() } else { notice.error() }
+        Notice::of(refusal).answer(home.as_deref())
     }
 
     async fn place(&self, org: OrgId) -> Result<Place, ApiError> {

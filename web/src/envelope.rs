@@ -26,7 +26,7 @@ use crate::{
     address::{Address, OrgHint},
     dispatch::Dispatch,
     error::{ApiError, ErrorCode},
-    front::{Notice, wants_page},
+    front::{Notice, reader_home},
     internal,
     proxy::Forwarded,
     server::Connection,
@@ -160,8 +160,8 @@ impl Site {
                 *request.uri_mut() = uri;
                 self.gateways.answer(org, request).await
             }
-            Address::Container(host) => self.gateways.answer_container(&host, request).await,
-            Address::Unknown => unknown(&request),
+            Address::Container(host) => self.gateways.answer_container(&host, request, &self.edge).await,
+            Address::Unknown => Notice::of(ApiError::not_found()).answer(reader_home(&self.edge, &request).as_deref()),
         }
     }
 
@@ -171,11 +171,6 @@ impl Site {
         let bytes_max = if kept { limits.data_bytes_max } else { limits.body_bytes_max };
         claimed_length(request.headers()) > bytes_max as u64
     }
-}
-
-fn unknown(request: &Request) -> Response {
-    let notice = Notice::of(ApiError::not_found());
-    if wants_page(request.method(), request.headers()) { notice.page() } else { notice.error() }
 }
 
 fn claimed_length(headers: &HeaderMap) -> u64 {

@@ -41,10 +41,10 @@ use self::{
 pub(crate) use self::{
     cookies::without_session,
     entrance::{ENTER_PATH, VERIFY_PATH},
-    notice::{Notice, wants_page},
+    notice::{Notice, reader_home, wants_page},
 };
 use crate::{
-    address::ContainerHost,
+    address::{ContainerHost, port_in},
     dispatch::{moving, not_running},
     error::{ApiError, ELSEWHERE, ErrorCode},
     forward::Vouching,
@@ -106,14 +106,14 @@ impl Front {
         if let Some(vouched) = self.parts.vouching.of(request.headers()).await {
             request.extensions_mut().insert(vouched);
         }
-        let page = wants_page(request.method(), request.headers());
+        let home = reader_home(&self.parts.edge, &request);
         let answer = if entrance::is_ours(request.uri().path()) {
             let (head, _) = request.into_parts();
             self.enter(host, &head).await
         } else {
             self.pass(host, request).await
         };
-        answer.unwrap_or_else(|notice| if page { notice.page() } else { notice.error() })
+        answer.unwrap_or_else(|notice| notice.answer(home.as_deref()))
     }
 
     async fn pass(&self, host: &ContainerHost, request: Request) -> Result<Response, Notice> {
@@ -138,6 +138,7 @@ impl Front {
         headers: &HeaderMap,
     ) -> Result<Admitted, Refusal> {
         let lead = self.lead(host)?;
+        let board = || self.board(&lead, headers.get(header::HOST));
         let known = self.parts.visitors.of(host, headers, &self.parts.cookies).await;
         let is_same = |asking: &ContainerHost| self.is_same(&lead, host, asking);
         let is_meant = |visitor: &Visitor| {
@@ -145,17 +146,17 @@ impl Front {
         };
         if lead.is_public(path) && lead.upstream.is_some() {
             let visitor = known.ok().flatten().filter(is_meant);
-            let visitor = visitor.and_then(|visitor| self.seated(&lead, host, visitor).ok());
+            let visitor = visitor.and_then(|visitor| self.seated(&lead, host, visitor, board).ok());
             return Ok(Admitted { lead, visitor });
         }
         let visitor = match known {
-            Ok(Some(visitor)) => self.seated(&lead, host, visitor)?,
+            Ok(Some(visitor)) => self.seated(&lead, host, visitor, board)?,
             Ok(None) if lead.upstream.is_none() => return Err(Notice::of_phase(&lead, None).into()),
             Ok(None) => return Err(Refusal::Unknown),
             Err(error) => return Err(Notice::of(error).into()),
         };
         if lead.upstream.is_none() {
-            return Err(Notice::of_phase(&lead, Some(&self.board(&lead, port_of(headers)))).into());
+            return Err(Notice::of_phase(&lead, Some(&board())).into());
         }
         if !is_meant(&visitor.0) {
             return Err(Notice::of(ApiError::forbidden("the request comes from a page of another origin")).into());
@@ -171,15 +172,22 @@ impl Front {
         table.find(&host.target).cloned().ok_or_else(|| Notice::of(ApiError::not_found()))
     }
 
-    /// The visitor as the container's project sees them.
-    fn seated(&self, lead: &Lead, host: &ContainerHost, visitor: Visitor) -> Result<(Visitor, Principal), Notice> {
+    /// The visitor as the container's project sees them. Who sees no more of it than its `board` is told where that is.
+    fn seated(
+        &self,
+        lead: &Lead,
+        host: &ContainerHost,
+        visitor: Visitor,
+        board: impl FnOnce() -> String,
+    ) -> Result<(Visitor, Principal), Notice> {
         let principal = self.parts.gateways.principal(host.org, visitor.user, lead.project);
         let principal = principal.ok_or_else(|| Notice::of(ApiError::not_found()))?;
         if principal.role.allows(ENTER) {
             Ok((visitor, principal))
         } else {
-            let why = format!("the role `{}` sees the board, and does not open containers", principal.role.as_str());
-            Err(Notice::of(ApiError::forbidden(why)))
+            let why =
+                format!("a project's {} sees its board, and does not open its containers", principal.role.as_str());
+            Err(Notice::of(ApiError::forbidden(why)).with_board(Some(&board())))
         }
     }
 
@@ -190,28 +198,19 @@ impl Front {
         asking.org == host.org && other.is_some_and(|other| other.container == lead.container)
     }
 
-    /// Where the project of a container is shown.
-    fn board(&self, lead: &Lead, port: Option<u16>) -> String {
-        format!("{}/projects/{}/board", self.platform(port), lead.project)
-    }
-
-    /// How people reach the control plane: as it is configured, or on the domain itself at the port that they used.
-    fn platform(&self, port: Option<u16>) -> String {
-        if let Some(url) = &self.parts.edge.public_url {
-            return url.to_string();
-        }
-        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-        format!("http://{}{port}", self.parts.edge.domain)
+    /// Where the project of a container is shown, to whoever `asked` that host.
+    fn board(&self, lead: &Lead, asked: Option<&HeaderValue>) -> String {
+        format!("{}/projects/{}/board", self.parts.edge.platform(asked), lead.project)
     }
 
     /// The same for whoever came from one of its pages: on the machine itself these are reached by its loopback address as
     /// well, and a browser is signed in at the one name that it used.
     fn platform_of(&self, headers: &HeaderMap) -> String {
-        let port = port_of(headers);
+        let asked = headers.get(header::HOST);
         let local = self.parts.edge.public_url.is_none() && self.parts.edge.domain == "localhost";
-        match loopback_of(headers).filter(|from| local && from.port_u16() == port) {
+        match loopback_of(headers).filter(|from| local && from.port_u16() == asked.and_then(port_in)) {
             Some(from) => format!("http://{from}"),
-            None => self.platform(port),
+            None => self.parts.edge.platform(asked),
         }
     }
 }
@@ -231,17 +230,29 @@ impl From<Notice> for Refusal {
 
 /// The container does not run, or not yet.
 fn phase_error(phase: Phase) -> ApiError {
-    let (cause, message, retry_s) = match phase {
-        Phase::Pending | Phase::Starting => ("CONTAINER_STARTING", "the container is starting", Some(2)),
-        Phase::Running | Phase::Unhealthy => ("CONTAINER_UNHEALTHY", "the container does not answer", Some(5)),
-        Phase::Stopping | Phase::Stopped => ("CONTAINER_STOPPED", "the container is stopped", None),
-        Phase::Failed => ("CONTAINER_FAILED", "the container failed", None),
+    let (cause, retry_s) = match phase {
+        Phase::Pending | Phase::Starting => ("CONTAINER_STARTING", Some(2)),
+        Phase::Running | Phase::Unhealthy => ("CONTAINER_UNHEALTHY", Some(5)),
+        Phase::Stopping | Phase::Stopped => ("CONTAINER_STOPPED", None),
+        Phase::Failed => ("CONTAINER_FAILED", None),
         Phase::Deleted => return ApiError::not_found(),
     };
-    let error = ApiError::new(ErrorCode::Unavailable(cause), message);
+    let error = ApiError::new(ErrorCode::Unavailable(cause), format!("the container {}", does(phase)));
     match retry_s {
         Some(seconds) => error.retry_after(seconds),
         None => error,
+    }
+}
+
+/// What becomes of a container in a phase that nobody can enter it in.
+fn does(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pending | Phase::Starting => "is starting",
+        Phase::Running | Phase::Unhealthy => "does not answer",
+        Phase::Stopping => "is stopping",
+        Phase::Stopped => "is stopped",
+        Phase::Failed => "has failed",
+        Phase::Deleted => "is deleted",
     }
 }
 
@@ -249,15 +260,6 @@ fn phase_error(phase: Phase) -> ApiError {
 fn is_recent(since_ms: u64) -> bool {
     let since = SystemTime::UNIX_EPOCH + Duration::from_millis(since_ms);
     SystemTime::now().duration_since(since).is_ok_and(|age| age < STARTING)
-}
-
-/// The port that a request came to.
-fn port_of(headers: &HeaderMap) -> Option<u16> {
-    port_in(headers.get(header::HOST)?)
-}
-
-fn port_in(host: &HeaderValue) -> Option<u16> {
-    host.to_str().ok()?.parse::<Authority>().ok()?.port_u16()
 }
 
 /// The loopback address that a page was at which led here, if it was at one.

@@ -19,7 +19,7 @@ use axum::{
     middleware,
     response::Response,
 };
-use http::{HeaderMap, HeaderName, Uri, header, request::Parts, uri::Authority};
+use http::{HeaderMap, HeaderName, Uri, header, request::Parts};
 use orrery_ganymede::people::session_digest;
 use orrery_protocol::control::SessionDigest;
 use serde::Deserialize;
@@ -28,7 +28,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use self::loopback::Loopback;
 pub(crate) use self::return_path::ReturnPath;
 use crate::{
-    address::{Address, ContainerHost},
+    address::{Address, ContainerHost, port_in},
     authentication::sessions,
     error::{ApiError, ErrorBody},
     front::{ENTER_PATH, Notice, redirect},
@@ -98,7 +98,7 @@ struct Asked {
 async fn authorize(State(state): State<GanymedeState>, head: Parts) -> Response {
     match ticket(&state, &head).await {
         Ok(response) => response,
-        Err(error) => Notice::of(error).page(),
+        Err(error) => Notice::of(error).page("/"),
     }
 }
 
@@ -169,10 +169,9 @@ fn is_nonce(text: &str) -> bool {
 
 /// The container's host as people reach it: under the same scheme and port as this one.
 fn place_of(host: &ContainerHost, edge: &EdgeConfig, headers: &HeaderMap) -> String {
-    let asked = || headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok()?.port_u16();
     let (scheme, port) = match &edge.public_url {
         Some(url) => (if url.is_tls() { "https" } else { "http" }, url.authority().port_u16()),
-        None => ("http", asked()),
+        None => ("http", headers.get(header::HOST).and_then(port_in)),
     };
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
     format!("{scheme}://{}{port}", host.name)

@@ -9,6 +9,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
+use http::HeaderValue;
 use metrics_exporter_prometheus::PrometheusHandle;
 use orrery_actors::{Gateways, RouteTables};
 use orrery_ganymede::{
@@ -22,6 +23,7 @@ use orrery_ganymede::{
 use orrery_protocol::id::{GatewayId, OrgId};
 
 use crate::{
+    address::port_in,
     health::Parts,
     limits::{HttpLimits, RateLimits},
     public_url::PublicUrl,
@@ -108,6 +110,18 @@ impl Default for EdgeConfig {
             rates: RateLimits::default(),
             trusted_proxies: Vec::new(),
         }
+    }
+}
+
+impl EdgeConfig {
+    /// How people reach the control plane: as it is configured, or on the domain itself at the port of the host that they
+    /// `asked`.
+    pub(crate) fn platform(&self, asked: Option<&HeaderValue>) -> String {
+        if let Some(url) = &self.public_url {
+            return url.to_string();
+        }
+        let port = asked.and_then(port_in).map(|port| format!(":{port}")).unwrap_or_default();
+        format!("http://{}{port}", self.domain)
     }
 }
 

@@ -10,7 +10,7 @@ use orrery_actors::ControlError;
 use orrery_protocol::control::{Token, VisitRequest};
 use serde::Deserialize;
 
-use super::{Admitted, Front, Notice, Refusal, cookies, passage::digest_of, port_of, redirect};
+use super::{Admitted, Front, Notice, Refusal, cookies, passage::digest_of, redirect};
 use crate::{
     address::ContainerHost,
     error::{ApiError, ErrorCode},
@@ -103,7 +103,7 @@ impl Front {
     /// Forgets the visitor on this host, and nowhere else.
     fn leave(&self, headers: &HeaderMap) -> Response {
         let names = self.parts.cookies;
-        let mut response = redirect(&format!("{}/", self.platform(port_of(headers))));
+        let mut response = redirect(&format!("{}/", self.parts.edge.platform(headers.get(header::HOST))));
         response.headers_mut().append(header::SET_COOKIE, names.set(names.visit(), "", 0));
         response
     }

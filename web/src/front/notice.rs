@@ -4,18 +4,25 @@
 use std::{fmt::Write as _, sync::LazyLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::response::{IntoResponse, Response};
+use axum::{
+    extract::Request,
+    response::{IntoResponse, Response},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Method, header};
-use orrery_protocol::{container::Phase, route::Lead};
+use orrery_protocol::route::Lead;
 
-use super::{is_recent, phase_error};
+use super::{does, is_recent, phase_error};
 use crate::{
     envelope::Page,
     error::{ApiError, ErrorCode},
+    state::EdgeConfig,
 };
 
 const STYLE: &str = include_str!("notice/notice.css");
+
+/// The browser client's.
+const MARK: &str = include_str!("../../ui/src/design/mark.svg");
 
 /// Only the page's own style sheet, named by its digest.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
@@ -50,6 +57,12 @@ pub(crate) fn wants_page(method: &Method, headers: &HeaderMap) -> bool {
             let page = b"text/html";
             accepted.as_bytes().windows(page.len()).any(|said| said.eq_ignore_ascii_case(page))
         })
+}
+
+/// Where the control plane is, for whoever looks at what a request is answered.
+pub(crate) fn reader_home(edge: &EdgeConfig, request: &Request) -> Option<String> {
+    let headers = request.headers();
+    wants_page(request.method(), headers).then(|| format!("{}/", edge.platform(headers.get(header::HOST))))
 }
 
 impl Notice {
@@ -90,28 +103,23 @@ impl Notice {
     pub(super) fn of_phase(lead: &Lead, board: Option<&str>) -> Self {
         let error = Box::new(phase_error(lead.phase));
         let reload_s = error.retry_after_s();
-        let text = sentence(error.message());
-        let Some(board) = board else {
-            return Self { title: text.clone(), text: String::new(), error, link: None, reload_s };
-        };
-        let reason = lead.reason.as_ref().map(|reason| sentence(&reason.text)).unwrap_or_default();
-        let does =
-            if lead.phase == Phase::Running { "does not answer".to_owned() } else { format!("is {}", lead.phase) };
-        let title = format!("{} {does}", lead.name);
-        let link = Some(Link { to: board.to_owned(), text: "Go to the board" });
-        Self { error, title, text: reason, link, reload_s }
+        let reason = lead.reason.as_ref().filter(|_| board.is_some());
+        let text = reason.map(|reason| sentence(&reason.text)).unwrap_or_default();
+        Self { error, title: title(lead, does(lead.phase), board), text, link: None, reload_s }.with_board(board)
     }
 
     /// The container should run, and nobody is there: it has only just begun, or something is wrong with it. Told in full to
     /// who knows where its `board` is.
     pub(super) fn unreachable(lead: &Lead, board: Option<&str>) -> Self {
         let error = ApiError::new(ErrorCode::Unavailable("UPSTREAM_UNREACHABLE"), "the container does not answer");
-        let (does, reload_s) = if is_recent(lead.since_ms) { ("is starting", 2) } else { ("does not answer", 5) };
+        let (does, text, reload_s) = if is_recent(lead.since_ms) {
+            ("is starting", "Its service does not listen yet.", 2)
+        } else {
+            ("does not answer", "Nothing listens where its service should be.", 5)
+        };
         let error = Box::new(error.retry_after(reload_s));
-        let name = if board.is_some() { lead.name.as_str() } else { "The container" };
-        let text = "Nothing listens where its service should be. This page looks again by itself.".to_owned();
-        let link = board.map(|board| Link { to: board.to_owned(), text: "Go to the board" });
-        Self { error, title: format!("{name} {does}"), text, link, reload_s: Some(reload_s) }
+        Self { error, title: title(lead, does, board), text: text.to_owned(), link: None, reload_s: Some(reload_s) }
+            .with_board(board)
     }
 
     /// The same with somewhere to go.
@@ -119,15 +127,27 @@ impl Notice {
         Self { link: Some(Link { to: to.to_owned(), text }), ..self }
     }
 
-    /// For programs.
-    pub(crate) fn error(self) -> Response {
-        (*self.error).into_response()
+    /// The same with the way to the project's board, for who may know where it is.
+    pub(super) fn with_board(self, board: Option<&str>) -> Self {
+        match board {
+            Some(board) => self.with_link(board, "Go to the board"),
+            None => self,
+        }
+    }
+
+    /// For people, who are told where the control plane is (`home`); for programs if there is nobody to tell.
+    pub(crate) fn answer(self, home: Option<&str>) -> Response {
+        match home {
+            Some(home) => self.page(home),
+            None => (*self.error).into_response(),
+        }
     }
 
     /// For people.
-    pub(crate) fn page(self) -> Response {
-        let body = self.html();
-        let mut response = (*self.error).into_response();
+    pub(crate) fn page(self, home: &str) -> Response {
+        let notice = self.leading(home);
+        let body = notice.html();
+        let mut response = (*notice.error).into_response();
         response.extensions_mut().remove::<ApiError>();
         response.extensions_mut().insert(Page);
         let headers = response.headers_mut();
@@ -135,6 +155,11 @@ impl Notice {
         headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
         *response.body_mut() = body.into();
         response
+    }
+
+    /// The same with the way `home`, if it leads nowhere else and there is nothing to wait for.
+    fn leading(self, home: &str) -> Self {
+        if self.link.is_some() || self.reload_s.is_some() { self } else { self.with_link(home, "Go to Orrery") }
     }
 
     fn html(&self) -> String {
@@ -145,10 +170,15 @@ impl Notice {
         if let Some(seconds) = self.reload_s {
             writeln!(html, "<meta http-equiv=\"refresh\" content=\"{seconds}\">").expect(IN_MEMORY);
         }
-        write!(html, "<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n").expect(IN_MEMORY);
+        write!(html, "<title>{title} – Orrery</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n")
+            .expect(IN_MEMORY);
+        writeln!(html, "<p class=\"brand\"><span aria-hidden=\"true\">{MARK}</span>Orrery</p>").expect(IN_MEMORY);
         writeln!(html, "<h1>{title}</h1>").expect(IN_MEMORY);
         if !self.text.is_empty() {
             writeln!(html, "<p>{}</p>", escaped(&self.text)).expect(IN_MEMORY);
+        }
+        if self.reload_s.is_some() {
+            html.push_str("<p class=\"again\">This page looks again by itself.</p>\n");
         }
         if let Some(Link { to, text }) = &self.link {
             writeln!(html, "<p><a href=\"{}\">{text}</a></p>", escaped(to)).expect(IN_MEMORY);
@@ -164,6 +194,12 @@ impl From<ApiError> for Notice {
     fn from(error: ApiError) -> Self {
         Self::of(error)
     }
+}
+
+/// Only who is told where the board is learns a container's name.
+fn title(lead: &Lead, does: &str, board: Option<&str>) -> String {
+    let name = if board.is_some() { lead.name.as_str() } else { "The container" };
+    format!("{name} {does}")
 }
 
 /// A message of ours as a sentence of its own.
@@ -193,7 +229,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use orrery_protocol::{
-        container::{Reason, ReasonCode},
+        container::{Phase, Reason, ReasonCode},
         id::{ContainerId, ProjectId},
     };
     use uuid::Uuid;
@@ -219,7 +255,7 @@ mod tests {
         let html = Notice::of_phase(&lead(Phase::Failed), Some("http://localhost/projects/1/board")).html();
         assert!(!html.contains("<script>") && !html.contains("<b>") && !html.contains("\"co\""), "{html}");
         assert!(
-            html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;co&quot; is failed"),
+            html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;co&quot; has failed"),
             "{html}"
         );
         assert!(html.contains("Exit code 1 &lt;b&gt;."), "{html}");
@@ -245,6 +281,23 @@ mod tests {
         assert!(html.contains("<meta http-equiv=\"refresh\" content=\"2\">"), "{html}");
         let html = Notice::of_phase(&lead(Phase::Stopped), None).html();
         assert!(!html.contains("refresh"), "{html}");
+    }
+
+    #[test]
+    fn a_page_leads_somewhere_or_looks_again() {
+        let leads_to = |notice: Notice, to: &str| {
+            let html = notice.html();
+            assert_eq!(html.matches("href=").count(), 1, "{html}");
+            assert!(html.contains(&format!("href=\"{to}\"")), "{html}");
+        };
+        let home = "https://orrery.example/";
+        let at_home = |notice: Notice| notice.leading(home);
+        leads_to(at_home(Notice::of(ApiError::not_found())), home);
+        leads_to(at_home(Notice::of_phase(&lead(Phase::Stopped), None)), home);
+        leads_to(at_home(Notice::of_phase(&lead(Phase::Stopped), Some("/board"))), "/board");
+        leads_to(at_home(Notice::of_phase(&lead(Phase::Starting), Some("/board"))), "/board");
+        let html = at_home(Notice::of_phase(&lead(Phase::Starting), None)).html();
+        assert!(!html.contains("href") && html.contains("looks again by itself"), "{html}");
     }
 
     #[test]

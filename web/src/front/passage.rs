@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::{
     Admitted, Front, Notice, Parts, cookies,
     held::{Held, Over},
-    port_in, redirect,
+    redirect,
     visitors::{Standing, Visitor},
     wants_page,
 };
@@ -62,14 +62,16 @@ impl Front {
         let answer = tokio::select! {
             biased;
             answer = self.parts.proxy.pass(&upstream, request, identity, terms) => answer,
-            () = until(stay.clone()) => return Err(ApiError::not_signed_in("you were signed out").into()),
+            () = until(stay.clone()) => {
+                return Err(Notice::of(ApiError::not_signed_in("you were signed out")).with_link("/", "Sign in"));
+            }
         };
         let mut answer = answer.map_err(|error| {
             if matches!(error, ProxyError::NoPath) {
                 return Notice::of(ApiError::not_found());
             }
             tracing::debug!(container = %lead.container, %error, "a container does not answer");
-            let board = stay.is_some().then(|| self.board(&lead, named.as_ref().and_then(port_in)));
+            let board = stay.is_some().then(|| self.board(&lead, named.as_ref()));
             Notice::unreachable(&lead, board.as_deref())
         })?;
         cookies::keep_to_host(answer.headers_mut());

@@ -135,27 +135,28 @@ async fn a_container_that_does_not_run_says_so(door: Door) {
     let (up, _behind) = running(&mut place).await;
     let visit = place.visit(&up, &session).await;
     let cases = [
-        (Phase::Pending, "CONTAINER_STARTING", true),
-        (Phase::Starting, "CONTAINER_STARTING", true),
-        (Phase::Running, "CONTAINER_UNHEALTHY", true),
-        (Phase::Unhealthy, "CONTAINER_UNHEALTHY", true),
-        (Phase::Stopping, "CONTAINER_STOPPED", false),
-        (Phase::Stopped, "CONTAINER_STOPPED", false),
-        (Phase::Failed, "CONTAINER_FAILED", false),
+        (Phase::Pending, "CONTAINER_STARTING", "is starting", true),
+        (Phase::Starting, "CONTAINER_STARTING", "is starting", true),
+        (Phase::Running, "CONTAINER_UNHEALTHY", "does not answer", true),
+        (Phase::Unhealthy, "CONTAINER_UNHEALTHY", "does not answer", true),
+        (Phase::Stopping, "CONTAINER_STOPPED", "is stopping", false),
+        (Phase::Stopped, "CONTAINER_STOPPED", "is stopped", false),
+        (Phase::Failed, "CONTAINER_FAILED", "has failed", false),
     ];
-    for (phase, code, reloads) in cases {
+    for (phase, code, does, reloads) in cases {
         let host = place.container(1, phase, None).await;
         let answer = Ask::get("/").at(&host).of(place.door).await;
         assert_eq!(answer.refusal(), (503, code.to_owned()));
         assert_eq!(answer.header("retry-after").is_some(), reloads);
         let mut nobody = Jar::default();
         let page = String::from_utf8(place.browse(&host, "/", &mut nobody).await.expect(503).body).unwrap();
-        assert!(!page.contains("notebook") && !page.contains("exit code"), "{phase}: {page}");
+        assert!(page.contains(&format!("The container {does}")), "{phase}: {page}");
+        let told = page.to_lowercase();
+        assert!(!told.contains("notebook") && !told.contains("exit code"), "{phase}: {page}");
         let shown = place.browse(&host, "/", &mut visit.clone()).await.expect(503);
         let policy = shown.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
         let page = String::from_utf8(shown.body).unwrap();
-        let does = if phase == Phase::Running { "does not answer".to_owned() } else { format!("is {phase}") };
         assert!(page.contains(&format!("Alice&#39;s &lt;notebook&gt; {does}")), "{page}");
         assert!(page.contains("Exit code 3.") && !page.contains("<script"), "{page}");
         assert!(page.contains(&format!("/projects/{}/board", place.project)), "{page}");
@@ -192,7 +193,7 @@ async fn an_organization_without_a_gateway_says_how_to_start_one(door: Door) {
     assert_eq!(answer.refusal(), (503, "GATEWAY_NOT_RUNNING".to_owned()));
     let page = Ask::get("/").at(&host).header("accept", "text/html").of(place.door).await.expect(503);
     let page = String::from_utf8(page.body).unwrap();
-    assert!(page.contains("Open one of its projects"), "{page}");
+    assert!(page.contains("Open one of its projects") && page.contains("Go to Orrery"), "{page}");
 }
 
 async fn what_is_public_is_reached_by_anybody_and_nothing_else_is(door: Door) {
