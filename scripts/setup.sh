@@ -73,9 +73,10 @@ need_node() {
   node_is "$1" || stop "node does not run here; please install node $1 or newer"
 }
 
-# A browser for stories that people live through.
+# A browser for stories that people live through. Ubuntu has it as a snap only, which not every machine takes.
 need_browser() {
-  [ -n "${CHROMIUM:-}" ] || have chromium || install_packages chromium
+  [ -n "${CHROMIUM:-}" ] || have chromium || install_packages chromium || true
+  [ -n "${CHROMIUM:-}" ] || have chromium || stop 'please install Chromium, and say in CHROMIUM where it is'
 }
 
 # A cargo command, built from the registry.
