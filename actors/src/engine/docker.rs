@@ -6,6 +6,7 @@
 mod body;
 mod fault;
 mod gateways;
+mod networks;
 mod objects;
 mod pull;
 mod usage;
@@ -50,8 +51,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 const WORK_LIMIT: Duration = Duration::from_secs(120);
 /// The same for the client itself, which knows one limit for everything.
 const CLIENT_LIMIT_SECONDS: u64 = 600;
-/// So many ranges of addresses are tried for a network before there is said to be no room.
-const SUBNETS_TRIED: u8 = 16;
 /// Label of everything of ours.
 const ORG_LABEL: &str = "orrery.org";
 /// What happens to an object that may change what it is. Health checks of images, for one, are none of it.
@@ -123,16 +122,6 @@ impl Docker {
         let ours = objects::labels(&labels) == Some(making.labels);
         Ok(found.id.filter(|_| ours).map(ObjectId))
     }
-
-    async fn network(&self, org: OrgId) -> Result<Option<Network>, RuntimeError> {
-        let name = body::network_name(org);
-        let found =
-            within(ANSWER_LIMIT, self.client()?.inspect_network(&name, None::<query::InspectNetworkOptions>)).await;
-        match found {
-            Err(RuntimeError::NotFound) => Ok(None),
-            found => body::network(org, found?).map(Some),
-        }
-    }
 }
 
 impl Docker {
@@ -155,23 +144,6 @@ impl Docker {
         let _left = within(WORK_LIMIT, client.disconnect_network(&name, leave)).await;
         let join = NetworkConnectRequest { container, endpoint_config: None };
         within(WORK_LIMIT, client.connect_network(&name, join)).await
-    }
-
-    /// An engine has addresses for some thirty networks of its own accord; then it is told which to take.
-    async fn make_network(&self, org: OrgId) -> Result<(), RuntimeError> {
-        let make = async |subnet| {
-            within(WORK_LIMIT, self.client()?.create_network(body::network_request(org, subnet))).await.map(drop)
-        };
-        let mut made = make(None).await;
-        for attempt in 0..SUBNETS_TRIED {
-            match &made {
-                Err(RuntimeError::NoCapacity(_)) => {}
-                Err(RuntimeError::Refused(text)) if text.contains("overlaps") => {}
-                Err(_) | Ok(()) => break,
-            }
-            made = make(Some(body::subnet(org, attempt))).await;
-        }
-        made
     }
 }
 
@@ -343,18 +315,10 @@ impl Runtime for Docker {
     }
 
     async fn ensure_network(&self, org: OrgId) -> Result<Network, RuntimeError> {
-        let _turn = self.networks.lock().await;
-        if let Some(network) = self.network(org).await? {
-            return Ok(network);
-        }
-        self.make_network(org).await?;
-        self.network(org).await?.ok_or_else(|| RuntimeError::Failed("a network that was made is not there".to_owned()))
+        self.one_network(org).await
     }
 
     async fn remove_network(&self, org: OrgId) -> Result<(), RuntimeError> {
-        let _turn = self.networks.lock().await;
-        let Some(network) = self.network(org).await? else { return Ok(()) };
-        let answer = within(WORK_LIMIT, self.client()?.remove_network(&network.id)).await;
-        done(answer, |error| *error == RuntimeError::NotFound)
+        self.no_network(org).await
     }
 }

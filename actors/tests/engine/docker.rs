@@ -1,6 +1,7 @@
 //! Docker engines as places of the stories. Each test has organizations of its own and removes what it made.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -46,6 +47,11 @@ impl RealDocker {
     fn of(engine: Engine, ports: Ports) -> Self {
         let config = EngineConfig { socket: engine.socket().to_owned(), ports, ..EngineConfig::default() };
         Self { runtime: Arc::new(Docker::new(&config)), engine, orgs: Mutex::default() }
+    }
+
+    /// Where the engine listens.
+    pub(crate) fn socket(&self) -> &Path {
+        self.engine.socket()
     }
 
     /// What `docker` prints.

@@ -1,6 +1,11 @@
 //! The suite and the stories with a real Docker, and what only a real one can show.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use orrery_actors::engine::{LogQuery, LogSource, Usage};
@@ -285,6 +290,36 @@ async fn a_network_that_was_removed_while_its_containers_rested_is_made_anew() {
     gateway.tell(id, "start");
     gateway.phase(id, Phase::Running).await;
     assert_eq!(stories::objects(&docker, &gateway).await[0].id, before[0].id, "it keeps what it has");
+    clean_up(&docker, &gateway).await;
+}
+
+/// Asks an engine for another network of an organization, as a process does that was killed since. An engine from 25 on
+/// refuses.
+fn ask_for_another_network(docker: &RealDocker, org: OrgId) {
+    let body = json!({"Name": format!("orrery-{org}"), "Labels": {"orrery.org": org.to_string()}}).to_string();
+    let mut stream = UnixStream::connect(docker.socket()).expect("it listens");
+    let head = "POST /v1.41/networks/create HTTP/1.0\r\nHost: docker\r\nContent-Type: application/json\r\n";
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let status = answer.split(' ').nth(1);
+    assert!(matches!(status, Some("201" | "400" | "409")), "{answer}");
+}
+
+#[tokio::test]
+async fn of_two_networks_of_one_name_the_one_in_use_stays() {
+    let docker = docker!();
+    let gateway = docker.gateway();
+    let filter = format!("label=orrery.org={}", gateway.org());
+    let networks = || docker.ask(&["network", "ls", "--quiet", "--filter", &filter]);
+    let first = gateway.create("serve");
+    gateway.phase(first, Phase::Running).await;
+    let before = networks();
+    ask_for_another_network(&docker, gateway.org());
+    let second = gateway.create("serve");
+    gateway.phase(second, Phase::Running).await;
+    assert_eq!(networks(), before);
+    ask_for_another_network(&docker, gateway.org());
     clean_up(&docker, &gateway).await;
 }
 

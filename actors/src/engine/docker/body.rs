@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect,
-    PortBinding, PortMap, RestartPolicy, RestartPolicyNameEnum,
+    self, ContainerCreateBody, HostConfig, HostConfigLogConfig, Ipam, IpamConfig, NetworkCreateRequest, PortBinding,
+    PortMap, RestartPolicy, RestartPolicyNameEnum,
 };
 use orrery_protocol::{container::plan::Labels, id::OrgId, image::Capability};
 
@@ -122,7 +122,7 @@ pub(super) fn network_request(org: OrgId, subnet: Option<String>) -> NetworkCrea
 }
 
 /// The network as the engine has it. One of the same name that somebody else made is not it.
-pub(super) fn network(org: OrgId, found: NetworkInspect) -> Result<Network, RuntimeError> {
+pub(super) fn network(org: OrgId, found: models::Network) -> Result<Network, RuntimeError> {
     let label = found.labels.as_ref().and_then(|labels| labels.get(ORG_LABEL));
     if label != Some(&org.to_string()) {
         return Err(RuntimeError::Refused(
