@@ -41,6 +41,11 @@ impl<K: Ord> Backoff<K> {
         self.rests.get(key).is_some_and(|rest| rest.until > now)
     }
 
+    /// Whether it has not worked since it failed.
+    pub(super) fn fails(&self, key: &K) -> bool {
+        self.rests.contains_key(key)
+    }
+
     /// When the next one has rested.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
         self.rests.values().map(|rest| rest.until).filter(|&until| until > now).min()
@@ -67,8 +72,9 @@ mod tests {
         }
         assert!(backoff.rests(&"a", start) && !backoff.rests(&"b", start));
         let later = start + Duration::from_secs(6);
-        assert!(!backoff.rests(&"a", later) && backoff.deadline(later).is_none());
+        assert!(!backoff.rests(&"a", later) && backoff.deadline(later).is_none() && backoff.fails(&"a"));
         backoff.forget(&"a");
+        assert!(!backoff.fails(&"a"));
         backoff.failed("a", start);
         assert!(backoff.deadline(start).unwrap() - start <= Duration::from_secs(1));
         backoff.retain(|_| false);

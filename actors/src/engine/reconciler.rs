@@ -36,12 +36,13 @@ use super::{
     meter::{Meter, Metered},
     probe::{AskedOf, Prober},
     report::Reporter,
+    verdict::unreachable_platform,
 };
 use pulls::Pulls;
 use sight::addresses;
 use work::{Work, Works};
 
-/// An engine that is away is looked for at least this often, in milliseconds: it may be back any moment.
+/// What is away is looked for at least this often, in milliseconds: it may be back any moment.
 const AWAY_MS_MAX: u64 = 10_000;
 
 /// What rests after it failed.
@@ -55,8 +56,17 @@ enum Key {
     Pull(Reference),
     /// To hear what happens.
     Events,
-    /// To look after the network.
+    /// To remove the network.
     Network,
+}
+
+/// What everything waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Away {
+    /// An engine that answers.
+    Engine,
+    /// The place where containers reach the platform: another process of this host that served the organization has it.
+    Porch,
 }
 
 /// Why a pass is made no sooner.
@@ -75,8 +85,8 @@ pub(super) struct Reconciler {
     reporter: Arc<Reporter>,
     planner: Planner,
     backoff: Backoff<Key>,
-    /// Rests while the engine does not answer.
-    away: Backoff<()>,
+    /// What is away rests until it is looked for again.
+    away: Backoff<Away>,
     is_away: bool,
     works: Works,
     pulls: Pulls,
@@ -243,7 +253,7 @@ impl Reconciler {
         }
         let listing = runtime.list(self.org).await?;
         self.is_away = false;
-        self.away.forget(&());
+        self.away.forget(&Away::Engine);
         Ok(listing)
     }
 
@@ -254,13 +264,13 @@ impl Reconciler {
         let listed = seen.objects.iter().filter(|_| !actions.is_empty());
         let owners: BTreeMap<&ObjectId, ContainerId> =
             listed.map(|object| (&object.id, object.labels.container)).collect();
-        let (mut adopted, mut plans) = (Vec::new(), BTreeMap::<ContainerId, Vec<Action>>::new());
+        let (mut told, mut plans) = (Vec::new(), BTreeMap::<ContainerId, Vec<Action>>::new());
         for action in actions {
             match &action {
                 Action::Pull(image) if self.backoff.rests(&Key::Pull(image.clone()), now) => {}
                 Action::Pull(image) => self.pulls.begin(image.clone()),
                 Action::Adopt { project, container, object } => {
-                    adopted.push((*project, *container, Observation::Adopted(object.clone())));
+                    told.push((*project, *container, Observation::Adopted(object.clone())));
                 }
                 Action::Create { container, .. } => plans.entry(*container).or_default().push(action),
                 Action::Start(id) | Action::Resume(id) | Action::Stop { object: id, .. } | Action::Remove(id) => {
@@ -269,13 +279,15 @@ impl Reconciler {
                 }
             }
         }
-        if !adopted.is_empty() {
-            self.reporter.tell(adopted, None);
-        }
         self.works.forget_all_but(&plans);
         for (container, actions) in plans {
             let key = key(container, &actions);
             if self.works.is_busy(container) || self.backoff.rests(&key, now) {
+                continue;
+            }
+            if matches!(key, Key::Make(_)) && self.away.rests(&Away::Porch, now) {
+                let project = world.blueprints.get(&container).map(|blueprint| blueprint.project);
+                told.extend(project.map(|project| (project, container, unreachable_platform())));
                 continue;
             }
             // What was done and has to be done again did not help: an engine that says so for ever is not asked for ever.
@@ -285,6 +297,9 @@ impl Reconciler {
             self.network_left |= matches!(key, Key::Make(_));
             let work = Work::new(&self.engine, &self.credentials, world, container, actions);
             self.works.begin(work);
+        }
+        if !told.is_empty() {
+            self.reporter.tell(told, None);
         }
         self.forget_rests(world);
     }

@@ -22,15 +22,21 @@ pub(super) enum WorkError {
 
 /// What a container is said to suffer from; `None` if that is nothing yet.
 pub(super) fn verdict(error: &WorkError) -> Option<Observation> {
-    use ReasonCode::{NoCapacity, Refused};
+    use ReasonCode::Refused;
     let (code, text, for_good) = match error {
         WorkError::Runtime(error) => return runtime_verdict(error),
         WorkError::Credentials(ControlError::Stale) | WorkError::NoBlueprint => return None,
         WorkError::Credentials(_) => (Refused, "its secrets cannot be had now".to_owned(), false),
         WorkError::SecretMissing(name) => (Refused, format!("the secret {name} has no value"), false),
-        WorkError::Porch(_) => (NoCapacity, "the platform cannot be reached from its network".to_owned(), false),
+        WorkError::Porch(_) => return Some(unreachable_platform()),
     };
     Some(Observation::CannotRun { reason: Reason::new(code, &text), for_good })
+}
+
+/// What a container suffers from that cannot be told where the platform is, for now.
+pub(super) fn unreachable_platform() -> Observation {
+    let reason = Reason::new(ReasonCode::NoCapacity, "the platform cannot be reached from its network");
+    Observation::CannotRun { reason, for_good: false }
 }
 
 /// The same for an image that does not come.
@@ -58,7 +64,7 @@ fn runtime_verdict(error: &RuntimeError) -> Option<Observation> {
         | RuntimeError::ImageAway(_) => return None,
         RuntimeError::NoCapacity(_) => (NoCapacity, "there is no room for it", false),
         RuntimeError::Refused(text) => (Refused, refusal(text), true),
-        RuntimeError::Failed(_) => (Refused, "the container engine failed to run it", false),
+        RuntimeError::Failed(text) => (Refused, failure(text), false),
         RuntimeError::Conflict(_) => (Refused, "its name is taken in the container engine", false),
     };
     Some(Observation::CannotRun { reason: Reason::new(code, text), for_good })
@@ -75,6 +81,17 @@ fn refusal(text: &str) -> &'static str {
         "the program that it should run may not be run"
     } else {
         "the container engine does not take it as it is"
+    }
+}
+
+/// What whoever runs the engine can do something about.
+fn failure(text: &str) -> &'static str {
+    // Its task outlived an engine that was killed while it started it. Engines before 23 never get over that.
+    let outlived = text.contains("task") && text.contains("already exists");
+    if outlived {
+        "the container engine was killed while it started it, and cannot start it before its machine is started anew"
+    } else {
+        "the container engine failed to run it"
     }
 }
 
@@ -106,6 +123,16 @@ mod tests {
             count += 1;
         }
         assert_eq!(count, 12);
+    }
+
+    #[test]
+    fn a_task_that_outlived_its_engine_is_told_from_other_failures() {
+        let text = |said: &str| match runtime_verdict(&RuntimeError::Failed(said.to_owned())) {
+            Some(Observation::CannotRun { reason, for_good: false }) => reason.text,
+            other => panic!("{other:?}"),
+        };
+        assert!(text("task 5baf74fc: already exists").contains("started anew"));
+        assert_eq!(text("oops"), "the container engine failed to run it");
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -101,6 +104,7 @@ pub(crate) struct Gateway {
     inner: Arc<Inner>,
     engine: Engine,
     pub(crate) tally: Tally,
+    pub(crate) doorstep: Arc<Doorstep>,
     reconciling: Option<Reconciling>,
     ticks: JoinHandle<()>,
     patience: Duration,
@@ -119,8 +123,8 @@ impl Gateway {
         let begin = Instant::now();
         let now_ms: WallClock =
             Arc::new(move || BEGIN_MS + u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let tally = Tally::new(runtime);
-        let engine = Engine::new(Arc::new(tally.clone()), Arc::new(Doorstep), engine_clocks, now_ms.clone());
+        let (tally, doorstep) = (Tally::new(runtime), Arc::<Doorstep>::default());
+        let engine = Engine::new(Arc::new(tally.clone()), doorstep.clone(), engine_clocks, now_ms.clone());
         let project = ProjectId(Uuid::from_u128(org.0.as_u128() ^ 1));
         let state = State {
             rules: rules(org, uri, clocks),
@@ -139,7 +143,7 @@ impl Gateway {
         let inner = Arc::new(inner);
         inner.publish(&inner.state());
         let ticks = tokio::spawn(tick(inner.clone()));
-        let mut gateway = Self { inner, engine, tally, reconciling: None, ticks, patience };
+        let mut gateway = Self { inner, engine, tally, doorstep, reconciling: None, ticks, patience };
         gateway.begin();
         gateway
     }
@@ -432,11 +436,32 @@ impl Credentials for Vault {
     }
 }
 
-struct Doorstep;
+/// Where containers reach the gateway, unless another process has the place.
+#[derive(Default)]
+pub(crate) struct Doorstep {
+    taken: AtomicBool,
+    asked: AtomicU64,
+}
+
+impl Doorstep {
+    /// Whether another process has it from now on.
+    pub(crate) fn set_taken(&self, taken: bool) {
+        self.taken.store(taken, Ordering::SeqCst);
+    }
+
+    /// How often somebody wanted to listen there.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
 
 #[async_trait]
 impl Porch for Doorstep {
     async fn entrance(&self, _org: OrgId, network_gateway: IpAddr) -> io::Result<Entrance> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.taken.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
         Ok(Entrance { url: format!("http://{network_gateway}:7001"), open: None })
     }
 }

@@ -169,6 +169,35 @@ async fn an_engine_that_always_fails_is_not_asked_for_ever() {
     stories::clean_up(&fake, &gateway).await;
 }
 
+/// A process that was stopped, not killed, keeps the place where the containers of its host reach the platform.
+#[tokio::test(start_paused = true)]
+async fn where_another_process_listens_is_waited_for_by_all_together() {
+    let fake = Fake::new();
+    let mut gateway = fake.gateway();
+    let id = gateway.create("serve");
+    gateway.phase(id, Phase::Running).await;
+    gateway.doorstep.set_taken(true);
+    gateway.end();
+    gateway.begin();
+    let ids: Vec<_> = (0..20).map(|_| gateway.create("serve")).collect();
+    let knows = |id: &_| {
+        let status = gateway.container(*id).unwrap().status;
+        status.phase == Phase::Pending && status.reason.is_some_and(|reason| reason.code == ReasonCode::NoCapacity)
+    };
+    gateway.until("everybody is told why", || ids.iter().all(knows)).await;
+    let (asked, changes) = (gateway.doorstep.asked(), gateway.tally.changes());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(gateway.doorstep.asked() - asked <= 50, "{} times in a minute", gateway.doorstep.asked() - asked);
+    assert_eq!(gateway.tally.changes(), changes, "nothing is made that could not reach it");
+    assert_eq!(gateway.container(id).unwrap().status.phase, Phase::Running, "what runs runs on");
+    gateway.doorstep.set_taken(false);
+    for id in ids {
+        gateway.phase(id, Phase::Running).await;
+    }
+    assert_eq!(gateway.changes_in_passes(2).await, 0);
+    stories::clean_up(&fake, &gateway).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_belongs_to_nothing_goes_after_a_time_of_grace_and_foreign_things_stay() {
     let fake = Fake::new();

@@ -11,7 +11,7 @@ use orrery_protocol::{
 };
 use tokio::time::Instant;
 
-use super::{Key, Reconciler, loaded};
+use super::{Away, Key, Reconciler, loaded};
 use crate::engine::World;
 
 impl Reconciler {
@@ -24,7 +24,8 @@ impl Reconciler {
         // One whose time has come and who is still there is not waited for more closely than anything else.
         let orphans = orphans.filter(|&at| at > now);
         let period = now + Duration::from_millis(period_ms);
-        [Some(period), orphans, self.backoff.deadline(now)].into_iter().flatten().min().unwrap_or(period)
+        let rested = [self.backoff.deadline(now), self.away.deadline(now)];
+        [Some(period), orphans].into_iter().chain(rested).flatten().min().unwrap_or(period)
     }
 
     /// Whether a container is not what it shall be, and nothing else will say when it is.
@@ -41,7 +42,8 @@ impl Reconciler {
                 || self.pulls.is_running(image)
                 || self.backoff.rests(&Key::Pull(image.clone()), now)
         });
-        if rests || self.works.is_busy(container) {
+        let porch = wanted.state == WantedState::Running && self.away.rests(&Away::Porch, now);
+        if rests || porch || self.works.is_busy(container) {
             return false;
         }
         match (wanted.state, index.observation(project, container, wanted.generation)) {

@@ -13,13 +13,13 @@ use orrery_protocol::{
 use tokio::time::Instant;
 
 use super::{
-    Key, Reconciler, loaded,
+    Away, Key, Reconciler, loaded,
     pulls::{self, Pulled},
     work::Worked,
 };
 use crate::engine::{
     RuntimeError, World,
-    verdict::{pull_verdict, verdict},
+    verdict::{WorkError, pull_verdict, verdict},
 };
 
 impl Reconciler {
@@ -34,13 +34,16 @@ impl Reconciler {
         let sights = self.sights(&world, |_, _, _| Observation::Unknown);
         self.reporter.tell(sights, None);
         let now = Instant::now();
-        self.away.failed((), now);
+        self.away.failed(Away::Engine, now);
         self.away.deadline(now).unwrap_or(now)
     }
 
     pub(super) fn worked(&mut self, worked: Worked) {
         let Worked { project, container, key, error, entrance } = worked;
-        self.entrance = entrance.or_else(|| self.entrance.take());
+        if entrance.is_some() {
+            self.entrance = entrance;
+            self.away.forget(&Away::Porch);
+        }
         let Some(error) = error else {
             // What succeeds and has to be done again and again rests as if it failed.
             if !self.works.repeated(container) {
@@ -51,13 +54,25 @@ impl Reconciler {
         metrics::counter!("orrery_engine_failures_total").increment(1);
         tracing::warn!(org = %self.org, %container, %error, "a container is not what it should be");
         self.works.forget(container);
-        self.backoff.failed(key.clone(), Instant::now());
+        if let WorkError::Porch(_) = error {
+            self.porch_is_taken();
+        } else {
+            self.backoff.failed(key.clone(), Instant::now());
+        }
         let told = verdict(&error).filter(|_| matches!(key, Key::Make(_)));
         let Some((observation, project)) = told.zip(project) else { return };
         if matches!(observation, Observation::CannotRun { for_good: true, .. }) {
             self.backoff.forget(&key);
         }
         self.reporter.tell(vec![(project, container, observation)], None);
+    }
+
+    /// Whatever needs the porch waits for it together, and is not held against any of them.
+    pub(super) fn porch_is_taken(&mut self) {
+        let now = Instant::now();
+        if !self.away.rests(&Away::Porch, now) {
+            self.away.failed(Away::Porch, now);
+        }
     }
 
     pub(super) fn pulled(&mut self, pulled: Pulled) {

@@ -3,8 +3,8 @@
 use orrery_protocol::container::plan::WantedState;
 use tokio::time::Instant;
 
-use super::{Key, Reconciler, loaded, work::open_porch};
-use crate::engine::{World, verdict::WorkError};
+use super::{Away, Key, Reconciler, loaded, work::open_porch};
+use crate::engine::World;
 
 impl Reconciler {
     /// Containers of before find the platform where it was; a network that nobody is on goes.
@@ -12,25 +12,38 @@ impl Reconciler {
         let now = Instant::now();
         let empty = self.listed.is_empty();
         let wanted = loaded(world).any(|(_, _, wanted)| wanted.state == WantedState::Running);
-        let open = !empty && self.entrance.is_none();
-        let remove = empty && !wanted && self.works.is_empty() && self.network_left;
-        if !(open || remove) || self.backoff.rests(&Key::Network, now) {
-            return;
+        // Who needs it and found it taken waits for this, and does not ask again each on its own.
+        let needed = !empty || wanted && self.away.fails(&Away::Porch);
+        if needed && self.entrance.is_none() && !self.away.rests(&Away::Porch, now) {
+            self.open_porch().await;
         }
-        let (engine, org) = (self.engine.clone(), self.org);
-        let done = if open {
-            open_porch(&engine, org).await.map(|(_, entrance)| Some(entrance))
-        } else {
-            engine.runtime.remove_network(org).await.map(|()| None).map_err(WorkError::from)
-        };
-        match done {
-            Ok(entrance) => {
-                (self.entrance, self.network_left) = (entrance, open);
+        if empty && !wanted && self.works.is_empty() && self.network_left && !self.backoff.rests(&Key::Network, now) {
+            self.remove_network().await;
+        }
+    }
+
+    async fn open_porch(&mut self) {
+        match open_porch(&self.engine, self.org).await {
+            Ok((_, entrance)) => {
+                (self.entrance, self.network_left) = (Some(entrance), true);
+                self.away.forget(&Away::Porch);
+            }
+            Err(error) => {
+                tracing::warn!(org = %self.org, %error, "containers cannot reach the platform");
+                self.porch_is_taken();
+            }
+        }
+    }
+
+    async fn remove_network(&mut self) {
+        match self.engine.runtime.remove_network(self.org).await {
+            Ok(()) => {
+                (self.entrance, self.network_left) = (None, false);
                 self.backoff.forget(&Key::Network);
             }
             Err(error) => {
-                tracing::warn!(org = %self.org, %error, "the network of the containers is not as it should be");
-                self.backoff.failed(Key::Network, now);
+                tracing::warn!(org = %self.org, %error, "the network of no containers is still there");
+                self.backoff.failed(Key::Network, Instant::now());
             }
         }
     }
