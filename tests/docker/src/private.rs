@@ -21,10 +21,10 @@ const POOLS: u32 = 128;
 #[derive(Debug)]
 pub struct PrivateDocker {
     docker: Docker,
+    /// Which of the engines of tests it is.
+    number: u32,
     /// Its default bridge. Told to have none, it would remove the one that the machine's own engine has.
     bridge: String,
-    /// Addresses for its bridge and one network more: for others, it has to be told which to take.
-    pool: String,
     process: Option<Child>,
     folder: TempDir,
 }
@@ -42,10 +42,10 @@ impl PrivateDocker {
         }
         let (number, bridge) =
             (0..POOLS).map(|number| (id() + number) % POOLS).find_map(bridge).expect("a bridge can be made");
+        remove_bridges(number);
         let folder = tempfile::Builder::new().prefix("orrery-docker").tempdir().expect("a folder");
         let docker = Docker::at(&folder.path().join("docker.sock"));
-        let pool = format!("base=10.213.{}.0/23,size=24", number * 2);
-        let mut private = Self { docker, bridge, pool, process: None, folder };
+        let mut private = Self { docker, number, bridge, process: None, folder };
         private.run();
         private.build_image();
         Some(private)
@@ -61,7 +61,8 @@ impl PrivateDocker {
         let mut command = Command::new("dockerd");
         command.args(["--host", &self.host(), "--bridge", &self.bridge, "--iptables=false", "--ip-masq=false"]);
         command.args(["--data-root", &at("data"), "--exec-root", &at("run"), "--pidfile", &at("pid")]);
-        command.args(["--default-address-pool", &self.pool]);
+        // Addresses for its bridge and one network more: for others, it has to be told which to take.
+        command.args(["--default-address-pool", &format!("base={}0/23,size=24", range(self.number)[0])]);
         command.stdout(Stdio::null()).stderr(log);
         self.process = Some(command.spawn().expect("dockerd starts"));
         let begun = Instant::now();
@@ -100,6 +101,20 @@ impl PrivateDocker {
         self.signal(Signal::CONT);
     }
 
+    /// Ends what looked after containers that an engine, killed while it started them, does not know of.
+    fn end_shims(&self) {
+        let ours = self.folder.path().display().to_string();
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        for process in processes {
+            let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command);
+            let pid = process.file_name().to_str().and_then(|name| Pid::from_raw(name.parse().ok()?));
+            if let Some(pid) = pid.filter(|_| command.contains("containerd-shim") && command.contains(&ours)) {
+                kill_process(pid, Signal::KILL).ok();
+            }
+        }
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = self.process.as_ref().and_then(|process| Pid::from_raw(i32::try_from(process.id()).ok()?));
         if let Some(pid) = pid {
@@ -112,6 +127,27 @@ impl PrivateDocker {
         if let Some(mut process) = self.process.take() {
             process.wait().ok();
         }
+    }
+}
+
+/// What the addresses begin with that an engine has of its own accord.
+fn range(number: u32) -> [String; 2] {
+    [number * 2, number * 2 + 1].map(|third| format!("10.213.{third}."))
+}
+
+/// Removes the bridges of networks from an engine's addresses: one that was killed leaves its own behind, and packets for the
+/// next engine with this number would be sent there.
+fn remove_bridges(number: u32) {
+    let listed = Command::new("ip").args(["-oneline", "-4", "address", "show"]).output();
+    let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let bridge = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        let (name, address) = (words.next()?.to_owned(), words.nth(1)?);
+        let is_ours = name.starts_with("br-") && range(number).iter().any(|start| address.starts_with(start));
+        is_ours.then_some(name)
+    };
+    for name in listed.lines().filter_map(bridge) {
+        let _gone = Command::new("ip").args(["link", "del", &name]).status();
     }
 }
 
@@ -138,6 +174,8 @@ impl Drop for PrivateDocker {
             self.remove_labelled("orrery.org");
         }
         self.stop();
+        self.end_shims();
+        remove_bridges(self.number);
         let _gone = Command::new("ip").args(["link", "del", &self.bridge]).status();
         // What it had mounted and did not let go of stays in the way of its folder.
         let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
