@@ -86,10 +86,10 @@ fn refusal(text: &str) -> &'static str {
 
 /// What whoever runs the engine can do something about.
 fn failure(text: &str) -> &'static str {
-    // Its task outlived an engine that was killed while it started it. Engines before 23 never get over that.
+    // Its task outlived an engine that ended while it started it. Engines before 23 never get over that.
     let outlived = text.contains("task") && text.contains("already exists");
     if outlived {
-        "the container engine was killed while it started it, and cannot start it before its machine is started anew"
+        "the container engine ended while it started it, and cannot start it before its machine is started anew"
     } else {
         "the container engine failed to run it"
     }
