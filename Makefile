@@ -17,7 +17,7 @@ help:
 	@echo 'make format  rewrite the sources in their one format'
 	@echo 'make openapi renew docs/openapi.json, the copy of what the server says of itself'
 	@echo 'make bench   our loads beside the kernel floor; make bench-peers: beside other servers; make bench-board: a browser'
-	@echo 'make soak    2,000 connections with steady edits for MINUTES; make chaos: every fault while people type'
+	@echo 'make soak    2,000 connections with steady edits for MINUTES; make chaos: every fault while people type, and containers run'
 	@echo 'make fuzz    each fuzz target for FUZZ_SECONDS (now $(FUZZ_SECONDS))'
 
 up:

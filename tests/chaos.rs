@@ -1,6 +1,8 @@
 //! Everything that can happen to processes, wires and disks, one after another, while people type. Each cycle plays every
 //! fault once, in an order that the printed seed decides; `make chaos` plays as many as fit its time.
 
+mod containers;
+
 use std::{
     collections::BTreeMap,
     fs,
