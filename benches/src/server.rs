@@ -153,7 +153,8 @@ impl Server {
         let data = tempfile::tempdir_in(&places.data).context("cannot make a data folder")?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let log = std::fs::File::create(places.data.join(format!("{}.log", kind.name())))?;
+        let told = places.data.join(format!("{}.log", kind.name()));
+        let log = std::fs::File::create(&told)?;
         let mut command = Command::new("taskset");
         command.arg("-c").arg(places.core.to_string()).arg(&program);
         arguments(&mut command, kind, &places.peers, data.path(), port);
@@ -166,7 +167,7 @@ impl Server {
         let pid = child.id().context("the server has no process id")?;
         let mut server =
             Self { kind, child, pid, address, admission: None, places: places.clone(), _remains: None, data };
-        server.wait_until_open().await?;
+        server.wait_until_open(&told).await?;
         if kind == Kind::Orrery {
             let admission = admit(address).await?;
             server._remains = (engine == Engine::Docker).then(|| Remains { org: admission.org.clone() });
@@ -175,11 +176,13 @@ impl Server {
         Ok(server)
     }
 
-    async fn wait_until_open(&mut self) -> Result<()> {
+    /// `told` is what it writes about itself.
+    async fn wait_until_open(&mut self, told: &Path) -> Result<()> {
         let deadline = Instant::now() + START_DEADLINE;
         while TcpStream::connect(self.address).await.is_err() {
             if let Some(status) = self.child.try_wait()? {
-                bail!("it ended at once: {status}");
+                let said = std::fs::read_to_string(told).unwrap_or_default();
+                bail!("it ended at once, {status}: {}", said.lines().last().unwrap_or("it says nothing"));
             }
             ensure!(Instant::now() < deadline, "it did not listen within {START_DEADLINE:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
