@@ -60,8 +60,11 @@ async function fill({ api }, project) {
   draw(writer.doc)
   await until('the reader has all', () => reader.doc.getMap('nodes').size === NOTES)
   const bytes = Y.encodeStateAsUpdate(reader.doc).length
-  writer.destroy()
-  reader.destroy()
+  for (const client of [writer, reader]) {
+    client.destroy()
+    // Else the process stays, to renew who is here.
+    client.doc.destroy()
+  }
   return bytes
 }
 
