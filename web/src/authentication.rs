@@ -43,7 +43,10 @@ enum Proof {
     /// An API key, good for its scopes.
     Key(ApiKey),
     /// A short-lived token that gateways see too.
-    AccessToken,
+    AccessToken {
+        /// Whether it manages nothing, as the API key that got it.
+        only_uses: bool,
+    },
 }
 
 /// A caller who may see and change the installation itself.
@@ -55,7 +58,9 @@ impl Caller {
     pub(crate) fn has_own_proof(&self) -> Result<(), ApiError> {
         match self.proof {
             Proof::Session | Proof::Key(_) => Ok(()),
-            Proof::AccessToken => Err(ApiError::forbidden("not with an access token; sign in or use an API key")),
+            Proof::AccessToken { .. } => {
+                Err(ApiError::forbidden("not with an access token; sign in or use an API key"))
+            }
         }
     }
 
@@ -63,18 +68,21 @@ impl Caller {
     pub(crate) fn is_in_person(&self) -> Result<(), ApiError> {
         match self.proof {
             Proof::Session => Ok(()),
-            Proof::Key(_) | Proof::AccessToken => Err(ApiError::forbidden("only signed in, not with a key or a token")),
+            Proof::Key(_) | Proof::AccessToken { .. } => {
+                Err(ApiError::forbidden("only signed in, not with a key or a token"))
+            }
         }
     }
 
-    /// Refuses an API key without `scope`. A session and an access token may do what their user may.
+    /// Refuses an API key without `scope`, and what such a key got. A session, and what it got, may do what its user may.
     pub(crate) fn needs(&self, scope: Scope) -> Result<(), ApiError> {
-        match &self.proof {
-            Proof::Key(key) if !key.allows(scope) => {
-                Err(ApiError::forbidden(format!("the API key has no scope `{scope}`")))
-            }
-            Proof::Session | Proof::Key(_) | Proof::AccessToken => Ok(()),
-        }
+        let has = match &self.proof {
+            Proof::Session => true,
+            Proof::Key(key) => key.allows(scope),
+            // It takes `write` to get one.
+            Proof::AccessToken { only_uses } => scope < Scope::Admin || !only_uses,
+        };
+        if has { Ok(()) } else { Err(ApiError::forbidden(format!("the API key has no scope `{scope}`"))) }
     }
 }
 
@@ -87,7 +95,7 @@ impl FromRequestParts<GanymedeState> for Caller {
             None => by_session(state, &parts.headers).await?,
         };
         match &caller.proof {
-            Proof::Session | Proof::AccessToken => state.quotas.user(caller.user.id)?,
+            Proof::Session | Proof::AccessToken { .. } => state.quotas.user(caller.user.id)?,
             Proof::Key(key) => state.quotas.key(&key.id)?,
         }
         caller.needs(if is_safe(&parts.method) { Scope::Read } else { Scope::Write })?;
@@ -139,7 +147,7 @@ async fn by_bearer(state: &GanymedeState, text: &str) -> Result<Caller, ApiError
     let access = state.tokens.verifying().access(text, SystemTime::now())?;
     let user = state.people.user(access.user).await?;
     let user = user.ok_or_else(|| ApiError::not_signed_in("there is no such account any more"))?;
-    Ok(Caller { user, proof: Proof::AccessToken })
+    Ok(Caller { user, proof: Proof::AccessToken { only_uses: access.only_uses } })
 }
 
 async fn by_session(state: &GanymedeState, headers: &HeaderMap) -> Result<Caller, ApiError> {
@@ -184,4 +192,31 @@ fn cookie_name(edge: &EdgeConfig) -> &'static str {
 
 fn over_tls(edge: &EdgeConfig) -> bool {
     edge.public_url.as_ref().is_some_and(PublicUrl::is_tls)
+}
+
+#[cfg(test)]
+mod tests {
+    use orrery_protocol::id::UserId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn an_access_token_manages_no_more_than_the_key_that_got_it() {
+        let caller = |only_uses| {
+            let user = User {
+                id: UserId(Uuid::nil()),
+                email: String::new(),
+                name: String::new(),
+                administrator: true,
+                created_at_ms: 0,
+            };
+            Caller { user, proof: Proof::AccessToken { only_uses } }
+        };
+        for scope in [Scope::Read, Scope::Write] {
+            assert_eq!([caller(false).needs(scope), caller(true).needs(scope)], [Ok(()), Ok(())], "{scope}");
+        }
+        assert_eq!(caller(false).needs(Scope::Admin), Ok(()));
+        assert!(caller(true).needs(Scope::Admin).is_err());
+    }
 }

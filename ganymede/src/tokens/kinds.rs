@@ -20,6 +20,9 @@ pub struct AccessClaims {
     pub user: UserId,
     /// The name shown to others. Chosen by the user: never trust it, never render it as markup.
     pub name: String,
+    /// Whether it manages nothing, as the API key that got it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_uses: bool,
 }
 
 /// `pool`: this is that gateway process. It may announce itself and answer handshakes.

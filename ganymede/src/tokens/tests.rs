@@ -51,7 +51,7 @@ fn now() -> SystemTime {
 }
 
 fn alice() -> AccessClaims {
-    AccessClaims { user: USER, name: "Alice".to_owned() }
+    AccessClaims { user: USER, name: "Alice".to_owned(), only_uses: false }
 }
 
 /// One good token of each kind, for the gateway `ME`.
@@ -98,7 +98,7 @@ fn a_token_says_what_was_signed_after_a_restart_too() {
     for keys in [first.verifying(), again.verifying(), &VerifyingKeys::from_jwks(&published)] {
         let access = keys.access(&token("access"), now()).unwrap();
         let expires_at = now() + Duration::from_secs(300);
-        assert_eq!(access, Access { user: USER, name: "Alice".to_owned(), expires_at });
+        assert_eq!(access, Access { user: USER, name: "Alice".to_owned(), only_uses: false, expires_at });
         assert_eq!(keys.pool(&token("pool"), now()), Ok(PoolClaims { gateway: ME }));
         assert_eq!(keys.gateway(&token("gateway"), now()), Ok(GATEWAY));
         assert_eq!(keys.container(&token("container"), now()), Ok(container()));

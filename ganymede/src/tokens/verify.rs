@@ -30,6 +30,8 @@ pub struct Access {
     pub user: UserId,
     /// The name shown to others. Chosen by the user: never trust it, never render it as markup.
     pub name: String,
+    /// Whether it manages nothing, as the API key that got it.
+    pub only_uses: bool,
     /// From when on it says nothing.
     pub expires_at: SystemTime,
 }
@@ -110,8 +112,8 @@ impl VerifyingKeys {
     /// It is not one of ours for both audiences, or not any more.
     pub fn access(&self, token: &str, now: SystemTime) -> Result<Access, TokenError> {
         let (claims, expires_at) = self.verify::<AccessClaims>(token, &[GATEWAY_AUDIENCE, GANYMEDE_AUDIENCE], now)?;
-        let AccessClaims { user, name } = claims;
-        Ok(Access { user, name, expires_at })
+        let AccessClaims { user, name, only_uses } = claims;
+        Ok(Access { user, name, only_uses, expires_at })
     }
 
     /// Which gateway process shows a pool token. Whether it is still registered is the pool's to say.

@@ -266,7 +266,8 @@ async fn change_password(
 )]
 async fn token(State(state): State<GanymedeState>, caller: Caller) -> Result<Json<AccessToken>, ApiError> {
     caller.has_own_proof()?;
-    let claims = AccessClaims { user: caller.user.id, name: caller.user.name };
+    let only_uses = caller.needs(Scope::Admin).is_err();
+    let claims = AccessClaims { user: caller.user.id, name: caller.user.name, only_uses };
     let token = state.tokens.sign_access(&claims, SystemTime::now(), state.access_ttl);
     let token = token.map_err(|error| unavailable("SIGNING_KEYS", &error))?;
     Ok(Json(AccessToken { access_token: token.0, expires_in: state.access_ttl.as_secs() }))

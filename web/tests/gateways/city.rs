@@ -178,7 +178,7 @@ impl City {
     }
 
     pub(crate) fn access_token(&self, user: &User) -> String {
-        let claims = AccessClaims { user: user.id, name: user.name.clone() };
+        let claims = AccessClaims { user: user.id, name: user.name.clone(), only_uses: false };
         self.tokens.sign_access(&claims, SystemTime::now(), Duration::from_secs(300)).unwrap().0
     }
 }

@@ -27,7 +27,7 @@ impl Wallet<'_> {
     fn token(&self, kind: &str) -> Option<String> {
         let &Self { city: City { tokens, .. }, gateway, org, epoch } = self;
         let now = SystemTime::now();
-        let access = AccessClaims { user: UserId(Uuid::nil()), name: String::new() };
+        let access = AccessClaims { user: UserId(Uuid::nil()), name: String::new(), only_uses: false };
         let handshake = HandshakeClaims { jti: Uuid::new_v4(), org, epoch, slot: SlotId(0) };
         let token = match kind {
             "none" => return None,

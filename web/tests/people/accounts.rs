@@ -201,6 +201,24 @@ async fn an_access_token_asks_for_its_user_but_makes_no_credentials() {
 }
 
 #[tokio::test]
+async fn an_access_token_manages_no_more_than_the_key_that_got_it() {
+    let installation = Installation::new().await;
+    // The first account is the administrator.
+    let alice = installation.sign_up("alice").await;
+    let create = json!({"name": "Moons"});
+    let org = installation.post("/api/orgs", &installation.session(alice).await, &create).await.expect(201).json();
+    let org = format!("/api/orgs/{}", org["org"]["id"].as_str().unwrap());
+    for (scopes, status) in [(vec![Scope::Write], 403), (vec![Scope::Write, Scope::Admin], 200)] {
+        let key = installation.key(alice, scopes).await;
+        let answer = installation.post("/api/auth/token", &key, &json!({})).await.expect(200).json();
+        let token = Proof::Bearer(answer["access_token"].as_str().unwrap().to_owned());
+        installation.post(&format!("{org}/projects"), &token, &json!({"name": "Io"})).await.expect(201);
+        installation.ask(Method::PATCH, &org, &token, Some(&create)).await.expect(status);
+        installation.get("/api/pool", &token).await.expect(status);
+    }
+}
+
+#[tokio::test]
 async fn what_proves_nothing_is_refused() {
     let installation = Installation::new().await;
     let alice = installation.sign_up("alice").await;

@@ -130,7 +130,7 @@ impl Installation {
     /// A token that gateways see.
     pub(crate) async fn access(&self, user: UserId) -> Proof {
         let User { id, name, .. } = self.people.user(user).await.unwrap().unwrap();
-        let claims = AccessClaims { user: id, name };
+        let claims = AccessClaims { user: id, name, only_uses: false };
         Proof::Bearer(self.tokens.sign_access(&claims, SystemTime::now(), Duration::from_secs(60)).unwrap().0)
     }
 
