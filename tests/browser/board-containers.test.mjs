@@ -1,101 +1,18 @@
 // User containers on the board: made from the catalogue, seen by everybody, reached by their URL, stopped and deleted.
-// The engine is the one of this machine, the image one that is built for the tests of the system.
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { removeAll } from '../image/remove.mjs'
-import { accessible, browser, orrery, person, photograph } from './support.mjs'
+import { test } from 'node:test'
+import { IMAGE, LINES, card, choose, containerStories, create, phase, skip } from './containers.mjs'
+import { accessible, photograph } from './support.mjs'
 import { tells } from './team.mjs'
 
-const IMAGE = 'Test program'
-const module = (id, name, command, more = '') => `id = "test:${id}"
-name = "${name}"
-uri = "orrery-test/program"
-tag = "1"
-category = "other"
-options = { command = ${JSON.stringify(command)} }
-${more}`
-const LINES = 12_000
-const MODULES = {
-  web: module('web', IMAGE, ['serve', '8080'], 'ports = [8080]\nservices = [{ name = "web", port = 8080 }]\n'),
-  slow: module('slow', 'Slow program', ['deaf'], 'ports = [8080]\nservices = [{ name = "web", port = 8080 }]\n'),
-  exit: module('exit', 'Short program', ['exit', '3', '0']),
-  chatty: module('chatty', 'Chatty program', [
-    'sh',
-    '-c',
-    `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i of many"; done; exec sleep 1000000`,
-  ]),
-}
-
-const answers = spawnSync('docker', ['version']).status === 0
-assert.ok(answers || !process.env.CI, 'no container engine answers')
-const skip = !answers && 'no container engine answers; make test installs and starts one'
-
-let installation, chromium
-const organizations = []
-const modules = mkdtempSync(join(tmpdir(), 'orrery-modules-'))
-
-before(async () => {
-  if (skip) return
-  execFileSync(new URL('../image/build.sh', import.meta.url).pathname)
-  for (const [name, text] of Object.entries(MODULES)) {
-    mkdirSync(join(modules, name))
-    writeFileSync(join(modules, name, 'image.toml'), text)
-  }
-  const environment = {
-    ORRERY_ENGINE_ENABLED: 'on',
-    ORRERY_CONTAINERS_IMAGES: modules,
-    // What fails is given up soon.
-    ORRERY_CONTAINERS_CLOCKS_RESTART_MS: '50',
-  }
-  installation = await orrery({ slots: 6, environment })
-  chromium = await browser()
-})
-
-after(async () => {
-  await chromium?.close()
-  await installation?.stop()
-  rmSync(modules, { recursive: true })
-  organizations.forEach(removeAll)
-})
-
-const card = (page, name) => page.locator('[data-container]', { hasText: name })
-const phase = (page, name, phase) =>
-  card(page, name)
-    .and(page.locator(`[data-phase=${phase}]`))
-    .waitFor()
-
-/** Chooses an image and fills in the rest. */
-async function create(page, name, image = IMAGE) {
-  await page.getByRole('button', { name: 'New container' }).click()
-  await page.getByLabel('Search the catalogue').fill(image)
-  await page.getByRole('button', { name: new RegExp(`^${image}`) }).click()
-  await page.getByLabel('Name', { exact: true }).fill(name)
-  await page.getByRole('button', { name: 'Create container' }).click()
-}
-
-/** Chooses from the menu of a card. */
-async function choose(page, name, action) {
-  await card(page, name)
-    .getByRole('button', { name: `Actions of ${name}` })
-    .click()
-  await page.getByRole('menuitem', { name: action }).click()
-}
+const here = containerStories()
 
 test('a container is made, runs on both screens, is reached, stopped and deleted', { skip }, async () => {
-  const ada = await person(chromium, installation.url, 'Ada Lovelace')
-  const charles = await person(chromium, installation.url, 'Charles Babbage')
-  const { org } = await ada.api('POST', '/api/orgs', { name: 'Analytical Engines' })
-  organizations.push(org.id)
-  const { project } = await ada.api('POST', `/api/orgs/${org.id}/projects`, { name: 'Bernoulli numbers' })
-  await ada.api('POST', `/api/orgs/${org.id}/members`, { email: charles.email, role: 'member' })
-  for (const { page } of [ada, charles]) {
-    await page.goto(`/projects/${project.id}/board`)
-    await page.getByRole('heading', { name: 'An empty board' }).waitFor()
-  }
+  const ada = await here.atBoard('Ada Lovelace', 'Analytical Engines', 'Bernoulli numbers')
+  const charles = await here.person('Charles Babbage')
+  await ada.api('POST', `/api/orgs/${ada.org.id}/members`, { email: charles.email, role: 'member' })
+  await charles.page.goto(`/projects/${ada.project.id}/board`)
+  await charles.page.getByRole('heading', { name: 'An empty board' }).waitFor()
 
   await create(ada.page, 'Research')
   for (const { page } of [ada, charles]) await phase(page, 'Research', 'running')
@@ -113,7 +30,7 @@ test('a container is made, runs on both screens, is reached, stopped and deleted
   await service.close()
 
   // Somebody else has no account here.
-  const stranger = await chromium.newContext()
+  const stranger = await here.chromium.newContext()
   const page = await stranger.newPage()
   await page.goto(url.href)
   await page.waitForURL(/\/sign-in\?return=/)
@@ -144,11 +61,7 @@ test('a container is made, runs on both screens, is reached, stopped and deleted
 })
 
 test('a long log stays usable, and keys open and leave the drawer', { skip }, async () => {
-  const { api, page, quiet } = await person(chromium, installation.url, 'Katherine Johnson')
-  const { org } = await api('POST', '/api/orgs', { name: 'Trajectories' })
-  organizations.push(org.id)
-  const { project } = await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Orbits' })
-  await page.goto(`/projects/${project.id}/board`)
+  const { page, quiet } = await here.atBoard('Katherine Johnson', 'Trajectories', 'Orbits')
   await create(page, 'Chatty', 'Chatty program')
   await phase(page, 'Chatty', 'running')
   await tells(page, 'Chatty: Running')
@@ -191,11 +104,7 @@ test('a long log stays usable, and keys open and leave the drawer', { skip }, as
 })
 
 test('a board shows every state that a container can be in', { skip }, async () => {
-  const { api, page, quiet } = await person(chromium, installation.url, 'Annie Jump Cannon')
-  const { org } = await api('POST', '/api/orgs', { name: 'Harvard Computers' })
-  organizations.push(org.id)
-  const { project } = await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Spectra' })
-  await page.goto(`/projects/${project.id}/board`)
+  const { page, quiet } = await here.atBoard('Annie Jump Cannon', 'Harvard Computers', 'Spectra')
   await page.getByRole('button', { name: 'New container' }).click()
   await page.getByLabel('Search the catalogue').waitFor()
   await accessible(page)
@@ -235,11 +144,7 @@ test('a board shows every state that a container can be in', { skip }, async () 
 })
 
 test('what is wrong with a new container stands beside its field', { skip }, async () => {
-  const { api, page } = await person(chromium, installation.url, 'Mary Somerville')
-  const { org } = await api('POST', '/api/orgs', { name: 'Connexion' })
-  organizations.push(org.id)
-  const { project } = await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Physical sciences' })
-  await page.goto(`/projects/${project.id}/board`)
+  const { page } = await here.atBoard('Mary Somerville', 'Connexion', 'Physical sciences')
   await page.getByRole('button', { name: 'New container' }).click()
   await page.getByRole('button', { name: /^Any image/ }).click()
   await page.getByLabel('Memory (MiB)').fill('1')
@@ -256,11 +161,7 @@ test(
   'any image is served at the port that the form says, and without one at the port that the image names',
   { skip },
   async () => {
-    const { api, page, context, quiet } = await person(chromium, installation.url, 'Dorothy Vaughan')
-    const { org } = await api('POST', '/api/orgs', { name: 'West Computers' })
-    organizations.push(org.id)
-    const { project } = await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Fortran' })
-    await page.goto(`/projects/${project.id}/board`)
+    const { page, context, quiet } = await here.atBoard('Dorothy Vaughan', 'West Computers', 'Fortran')
     const make = async (name, reference, port) => {
       await page.getByRole('button', { name: 'New container' }).click()
       await page.getByRole('button', { name: /^Any image/ }).click()

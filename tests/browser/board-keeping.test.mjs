@@ -1,22 +1,12 @@
 // What a browser keeps of a board, for how long, and what becomes of it when the way to the gateway is cut or ended.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { browser, heading, orrery, photograph } from './support.mjs'
+import { test } from 'node:test'
+import { heading, photograph, stories } from './support.mjs'
 import { addNote, goodbye, kept, note, reads, says, team, wire } from './team.mjs'
 
-let installation, chromium
+const here = stories({ slots: 12 })
 
-before(async () => {
-  installation = await orrery({ slots: 12 })
-  chromium = await browser()
-})
-
-after(async () => {
-  await chromium?.close()
-  await installation?.stop()
-})
-
-const shared = (role) => team(chromium, installation.url, role)
+const shared = (role) => team(here, role)
 
 /** Charles opens the board again, over a wire that can be cut. */
 async function overWire({ charles, project }) {

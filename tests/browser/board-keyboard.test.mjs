@@ -1,22 +1,12 @@
 // The board without a mouse, and without seeing it: everything on it is reached, changed and told.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { accessible, browser, orrery, photograph } from './support.mjs'
+import { test } from 'node:test'
+import { accessible, photograph, stories } from './support.mjs'
 import { addNote, goodbye, note, reads, says, team, tells } from './team.mjs'
 
-let installation, chromium
+const here = stories({ slots: 12 })
 
-before(async () => {
-  installation = await orrery({ slots: 12 })
-  chromium = await browser()
-})
-
-after(async () => {
-  await chromium?.close()
-  await installation?.stop()
-})
-
-const shared = (role) => team(chromium, installation.url, role)
+const shared = (role) => team(here, role)
 const node = (page, name) => page.getByRole('group', { name, exact: true })
 
 /** Presses Tab until this has the focus; nothing may need more than a few. */

@@ -1,22 +1,12 @@
 // Notes are text at rest and editors while somebody is in them: entered where one points, left without a trace.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { browser, orrery, photograph } from './support.mjs'
+import { test } from 'node:test'
+import { photograph, stories } from './support.mjs'
 import { addNote, goodbye, note, reads, says, team } from './team.mjs'
 
-let installation, chromium
+const here = stories({ slots: 12 })
 
-before(async () => {
-  installation = await orrery({ slots: 12 })
-  chromium = await browser()
-})
-
-after(async () => {
-  await chromium?.close()
-  await installation?.stop()
-})
-
-const shared = (role) => team(chromium, installation.url, role)
+const shared = (role) => team(here, role)
 
 const atRest = (page) => page.waitForFunction(() => document.querySelector('.ProseMirror') === null)
 const isEntered = (page) => page.locator('.ProseMirror-focused').waitFor()

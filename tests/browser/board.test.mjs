@@ -1,24 +1,15 @@
 // The live board: two people on one board, what they write together, and what becomes of it when things go away.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { accessible, browser, orrery, person, photograph } from './support.mjs'
+import { test } from 'node:test'
+import { accessible, photograph, stories } from './support.mjs'
 import { addNote, agree, goodbye, note, says, team, typesThroughAMove } from './team.mjs'
 
-let installation, chromium, admin
+let admin
+// The first account is the administrator's.
+const begin = async () => (admin = await here.person('Grace Hopper'))
+const here = stories({ slots: 12 }, { begin })
 
-before(async () => {
-  installation = await orrery({ slots: 12 })
-  chromium = await browser()
-  // The first account is the administrator's.
-  admin = await person(chromium, installation.url, 'Grace Hopper')
-})
-
-after(async () => {
-  await chromium?.close()
-  await installation?.stop()
-})
-
-const shared = (role) => team(chromium, installation.url, role)
+const shared = (role) => team(here, role)
 
 test('two people write one note and one code document, and see each other in it', async () => {
   const { ada, charles } = await shared()

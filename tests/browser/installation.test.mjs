@@ -1,20 +1,11 @@
 // Keys for programs, and what an administrator sees of the gateway pool.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { accessible, browser, heading, orrery, person, photograph, visitor } from './support.mjs'
+import { test } from 'node:test'
+import { accessible, heading, photograph, stories } from './support.mjs'
 
-let installation, chromium, administrator
-
-before(async () => {
-  installation = await orrery({ slots: 3 })
-  chromium = await browser()
-  administrator = await person(chromium, installation.url, 'Joan Clarke')
-})
-
-after(async () => {
-  await chromium?.close()
-  await installation?.stop()
-})
+let administrator
+const begin = async () => (administrator = await here.person('Joan Clarke'))
+const here = stories({ slots: 3 }, { begin })
 
 test('an API key is shown once, opens what it says, and ends', async () => {
   const { page, quiet } = administrator
@@ -31,7 +22,7 @@ test('an API key is shown once, opens what it says, and ends', async () => {
   await accessible(page)
 
   const ask = (method, path, body) =>
-    fetch(installation.url + path, {
+    fetch(here.url + path, {
       method,
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
       body: body && JSON.stringify(body),
@@ -77,7 +68,7 @@ test('an administrator watches the pool and drains a slot', async () => {
 })
 
 test('the first page of a visit is small, and so is the first one inside', async () => {
-  const { page, context } = await visitor(chromium, installation.url)
+  const { page, context } = await here.visitor()
   let bytes = 0
   page.on('requestfinished', async (request) => {
     bytes += (await request.sizes()).responseBodySize
@@ -99,7 +90,7 @@ test('the first page of a visit is small, and so is the first one inside', async
 })
 
 test('nobody else sees the pool', async () => {
-  const { page, quiet } = await person(chromium, installation.url, 'Hugh Alexander')
+  const { page, quiet } = await here.person('Hugh Alexander')
   assert.equal(await page.getByRole('link', { name: 'Gateway pool' }).count(), 0)
   await page.goto('/pool')
   await page.getByText('Only an administrator sees the gateway pool.').waitFor()
@@ -111,7 +102,7 @@ test('an unknown page says so, and refusals of the API stay JSON', async () => {
   const { page } = administrator
   const accept = 'text/html'
   for (const path of ['/api/nothing', '/orgs', '/assets/none.js']) {
-    const response = await fetch(installation.url + path, { headers: { accept } })
+    const response = await fetch(here.url + path, { headers: { accept } })
     assert.equal(response.status, 404)
     assert.equal((await response.json()).error.code, 'NOT_FOUND')
   }
@@ -122,7 +113,7 @@ test('an unknown page says so, and refusals of the API stay JSON', async () => {
   assert.equal(headers['x-content-type-options'], 'nosniff')
   assert.equal(headers['cache-control'], 'no-cache')
   const script = await page.locator('script[type=module]').getAttribute('src')
-  const asset = await fetch(installation.url + script, { headers: { 'accept-encoding': 'br' } })
+  const asset = await fetch(here.url + script, { headers: { 'accept-encoding': 'br' } })
   assert.equal(asset.headers.get('cache-control'), 'public, max-age=31536000, immutable')
   assert.equal(asset.headers.get('content-encoding'), 'br')
   await heading(page, 'Organizations')

@@ -1,21 +1,9 @@
 // People, organizations and projects: two people who have never heard of each other come to share one.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { accessible, browser, heading, orrery, password, person, photograph, visitor } from './support.mjs'
+import { test } from 'node:test'
+import { accessible, heading, password, photograph, stories } from './support.mjs'
 
-let installation, chromium
-
-before(async () => {
-  installation = await orrery()
-  chromium = await browser()
-})
-
-after(async () => {
-  await chromium?.close()
-  await installation?.stop()
-})
-
-const somebody = (name) => person(chromium, installation.url, name)
+const here = stories()
 
 /** Fills in the one name that a dialog asks for. */
 async function name(page, label, text, action) {
@@ -24,7 +12,7 @@ async function name(page, label, text, action) {
 }
 
 test('two people share an organization and its project', async () => {
-  const ada = await somebody('Ada Lovelace')
+  const ada = await here.person('Ada Lovelace')
   assert.equal(await ada.page.title(), 'Organizations – Orrery')
   await ada.page.getByText('No organization yet').waitFor()
   await ada.page.getByRole('button', { name: 'New organization' }).click()
@@ -38,7 +26,7 @@ test('two people share an organization and its project', async () => {
   await ada.page.waitForURL(/\/projects\/[0-9a-f-]{36}\/board$/)
   await ada.page.waitForFunction(() => document.title.startsWith('Bernoulli numbers'))
 
-  const bob = await somebody('Charles Babbage')
+  const bob = await here.person('Charles Babbage')
   await bob.page.getByText('No organization yet').waitFor()
   await bob.page.goto(org)
   await heading(bob.page, 'There is no such organization')
@@ -70,7 +58,7 @@ test('two people share an organization and its project', async () => {
 })
 
 test('a project is started, stopped, renamed and deleted', async () => {
-  const { page, api, quiet } = await somebody('Mary Somerville')
+  const { page, api, quiet } = await here.person('Mary Somerville')
   const { org } = await api('POST', '/api/orgs', { name: 'Mechanism of the Heavens' })
   await page.goto(`/orgs/${org.id}`)
   await page.getByText('No project yet').waitFor()
@@ -102,8 +90,8 @@ test('a project is started, stopped, renamed and deleted', async () => {
 })
 
 test('a role in one project overrides what follows from the organization', async () => {
-  const owner = await somebody('Caroline Herschel')
-  const guest = await somebody('William Herschel')
+  const owner = await here.person('Caroline Herschel')
+  const guest = await here.person('William Herschel')
   const { org } = await owner.api('POST', '/api/orgs', { name: 'Sweeps' })
   const { project } = await owner.api('POST', `/api/orgs/${org.id}/projects`, { name: 'Nebulae' })
   await owner.api('POST', `/api/orgs/${org.id}/members`, { email: guest.email, role: 'member' })
@@ -126,7 +114,7 @@ test('a role in one project overrides what follows from the organization', async
 })
 
 test('signing in says what is wrong, and comes back to where one was going', async () => {
-  const { page, email, api } = await somebody('Grace Hopper')
+  const { page, email, api } = await here.person('Grace Hopper')
   const { org } = await api('POST', '/api/orgs', { name: 'Compilers' })
   await page.getByRole('button', { name: 'Account of Grace Hopper' }).click()
   await page.getByRole('menuitem', { name: 'Sign out' }).click()
@@ -148,12 +136,12 @@ test('signing in says what is wrong, and comes back to where one was going', asy
   // Nobody is led elsewhere after signing in.
   await page.goto('/sign-in?return=//evil.example/')
   await heading(page, 'Organizations')
-  assert.equal(new URL(page.url()).origin, installation.url)
+  assert.equal(new URL(page.url()).origin, here.url)
 })
 
 test('somebody signs out a browser that they left somewhere', async () => {
-  const { page, email, quiet } = await somebody('Katherine Johnson')
-  const elsewhere = await visitor(chromium, installation.url)
+  const { page, email, quiet } = await here.person('Katherine Johnson')
+  const elsewhere = await here.visitor()
   await elsewhere.page.goto('/sign-in')
   await elsewhere.page.getByLabel('E-mail address').fill(email)
   await elsewhere.page.getByLabel('Password').fill(password)
@@ -176,7 +164,7 @@ test('somebody signs out a browser that they left somewhere', async () => {
 })
 
 test('errors of a form stand beside their field', async () => {
-  const { page, quiet } = await visitor(chromium, installation.url)
+  const { page, quiet } = await here.visitor()
   await page.goto('/sign-up')
   await page.getByLabel('Name').fill('Nobody')
   await page.getByLabel('E-mail address').fill('nobody@nowhere')
@@ -194,7 +182,7 @@ test('errors of a form stand beside their field', async () => {
 })
 
 test('everything works by keyboard alone, and the focus is never lost', async () => {
-  const { page, api, quiet } = await somebody('Emmy Noether')
+  const { page, api, quiet } = await here.person('Emmy Noether')
   const { org } = await api('POST', '/api/orgs', { name: 'Invariants' })
   await api('POST', `/api/orgs/${org.id}/projects`, { name: 'Rings' })
   await page.goto('/')
@@ -227,8 +215,8 @@ test('everything works by keyboard alone, and the focus is never lost', async ()
 })
 
 test('every page is readable for everybody', async () => {
-  const outside = await visitor(chromium, installation.url)
-  const { page, api, quiet } = await somebody('Hypatia of Alexandria')
+  const outside = await here.visitor()
+  const { page, api, quiet } = await here.person('Hypatia of Alexandria')
   const shown = async (page, name) => {
     await photograph(page, name)
     await accessible(page)

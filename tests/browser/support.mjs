@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { after, before } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { up } from './up.mjs'
@@ -24,6 +25,30 @@ export function orrery({ slots = 3, environment = {} } = {}) {
     ORRERY_PASSWORDS_MEMORY_KIB: '64',
   }
   return up({ ...common, ...environment }, ['--slots', String(slots)])
+}
+
+/** Where all stories of a file happen: an installation, and one browser. Both are there when the first one begins, and so is
+ * what `begin` makes in them; `end` comes when both are gone. One hook does it all, because several do not wait for each other. */
+export function stories(options, { begin, end } = {}) {
+  const here = {
+    url: undefined,
+    chromium: undefined,
+    visitor: () => visitor(here.chromium, here.url),
+    person: (name) => person(here.chromium, here.url, name),
+  }
+  let installation
+  before(async () => {
+    installation = await orrery(options)
+    here.url = installation.url
+    here.chromium = await browser()
+    await begin?.()
+  })
+  after(async () => {
+    await here.chromium?.close()
+    await installation?.stop()
+    end?.()
+  })
+  return here
 }
 
 /** One browser, with these flags; each person has a context of their own in it. */

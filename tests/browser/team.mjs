@@ -11,7 +11,7 @@ export async function somebody(chromium, url, name) {
 }
 
 /** A project of Ada's with Charles in it, and the board open on both screens. */
-export async function team(chromium, url, role = 'editor') {
+export async function team({ chromium, url }, role = 'editor') {
   const [ada, charles] = [
     await somebody(chromium, url, 'Ada Lovelace'),
     await somebody(chromium, url, 'Charles Babbage'),
@@ -65,19 +65,26 @@ export async function addNote(page, text) {
   await page.keyboard.type(text)
 }
 
-/** Types while the organization goes to another gateway, and something else happens `meanwhile`. What was typed. */
-export async function typesThroughAMove(admin, { page }, org, count, meanwhile) {
-  const { slots } = await admin.api('GET', '/api/pool')
-  const { slot } = slots.find((slot) => slot.org === org.id)
+/** Types so many words while something happens. What was typed. */
+export async function typesWhile({ page }, count, happens) {
   const words = Array.from({ length: count }, (_, at) => `${at}.`)
   const typing = (async () => {
     for (const word of words) await page.keyboard.type(word, { delay: 20 })
   })()
-  const { allocation } = await admin.api('POST', `/api/pool/slots/${slot}/drain`)
-  assert.notEqual(allocation.slot, slot)
-  await meanwhile?.()
+  await happens()
   await typing
   return words.join('')
+}
+
+/** Types while the organization goes to another gateway, and something else happens `meanwhile`. What was typed. */
+export async function typesThroughAMove(admin, somebody, org, count, meanwhile) {
+  const { slots } = await admin.api('GET', '/api/pool')
+  const { slot } = slots.find((slot) => slot.org === org.id)
+  return typesWhile(somebody, count, async () => {
+    const { allocation } = await admin.api('POST', `/api/pool/slots/${slot}/drain`)
+    assert.notEqual(allocation.slot, slot)
+    await meanwhile?.()
+  })
 }
 
 /** A wire that can be cut: what is open closes, and nothing opens until it is mended. Install it before the page opens. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { DOMAIN, Installation } from '../clients/topology/installation.mjs'
 import { browser, person } from './support.mjs'
+import { addNote, note, says, typesWhile } from './team.mjs'
 
 let installation, chromium
 
@@ -45,21 +46,15 @@ test('two people write on a board behind nginx while their gateway is drained', 
     await page.getByRole('heading', { name: 'An empty board' }).waitFor()
   }
 
-  await ada.page.getByRole('button', { name: 'Note', exact: true }).click()
-  await ada.page.locator('.ProseMirror-focused').waitFor()
-  const words = Array.from({ length: 60 }, (_, at) => `${at}.`)
-  const typing = (async () => {
-    for (const word of words) await ada.page.keyboard.type(word, { delay: 20 })
-  })()
-  const drained = await installation.drain(org.id, key)
-  assert.notEqual((await installation.slotOf(org.id, key)).listen, drained.listen)
-  await typing
-  for (const { page } of [ada, charles]) {
-    await page.getByRole('textbox', { name: 'Note' }).getByText(words.join('')).waitFor()
-  }
-  await ada.page.locator('[data-status=saved]').waitFor()
+  await addNote(ada.page, '')
+  const words = await typesWhile(ada, 60, async () => {
+    const drained = await installation.drain(org.id, key)
+    assert.notEqual((await installation.slotOf(org.id, key)).listen, drained.listen)
+  })
+  for (const { page } of [ada, charles]) await note(page).getByText(words).waitFor()
+  await says(ada.page, 'saved')
   await ada.page.reload()
-  await ada.page.getByRole('textbox', { name: 'Note' }).getByText(words.join('')).waitFor()
+  await note(ada.page).getByText(words).waitFor()
   ada.quiet()
   charles.quiet()
 })
