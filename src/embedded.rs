@@ -156,6 +156,23 @@ fn notes_error(error: NotesError) -> ControlError {
     }
 }
 
+/// What is dropped with an append that was not stored and never will be. Those that follow would be refused as well: the tenure
+/// ends, and whoever serves next loads what there is.
+struct Refusal(Option<Arc<Tenure>>);
+
+impl Refusal {
+    /// It was stored.
+    fn lift(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Refusal {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|tenure| tenure.fence());
+    }
+}
+
 /// The store, under one epoch.
 struct LocalJournal {
     data: Data,
@@ -166,10 +183,13 @@ struct LocalJournal {
 impl Journal for LocalJournal {
     fn append(&self, append: Append) {
         let Append { key, first_seq, updates, durable } = append;
-        let append = store::Append { key, epoch: self.tenure.epoch().0, first_seq, updates, durable };
-        if self.data.queue(append).is_err() {
-            self.tenure.fence();
-        }
+        let refusal = Refusal(Some(self.tenure.clone()));
+        let durable = Box::new(move |seq| {
+            refusal.lift();
+            durable(seq);
+        });
+        // Refused here or later by the store, it is dropped.
+        self.data.queue(store::Append { key, epoch: self.tenure.epoch().0, first_seq, updates, durable }).ok();
     }
 
     async fn load(&self, key: &DocumentKey) -> Result<StoredDocument, JournalError> {

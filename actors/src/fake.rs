@@ -318,6 +318,9 @@ impl Journal for FakeJournal {
     fn append(&self, append: Append) {
         let Append { key, first_seq, updates, durable } = append;
         if let Ok(mut world) = self.world() {
+            if first_seq > world.documents.get(&*key).map_or(0, |stored| stored.last_seq) + 1 {
+                return self.tenure.fence();
+            }
             world.append(&key, first_seq, &updates);
             drop(world);
             durable(first_seq + updates.len() as u64 - 1);

@@ -191,6 +191,19 @@ async fn nothing_is_written_under_an_epoch_that_is_over(place: &dyn Place) {
     assert!(!new.tenure.is_fenced());
 }
 
+/// Otherwise the room would take edits for ever, and none of them would be saved.
+async fn what_does_not_follow_ends_the_tenure(place: &dyn Place) {
+    let (serving, key, updates) = (Serving::begin(place).await, key(place, "gap"), updates(3));
+    serving.append(&key, 1, &updates[..1]).await;
+    let (durable, heard) = oneshot::channel();
+    let durable = Box::new(move |seq| durable.send(seq).unwrap());
+    serving.journal.append(Append { key: key.clone(), first_seq: 3, updates: updates[2..].to_vec(), durable });
+    timeout(PATIENCE, serving.tenure.until_fenced()).await.expect("it does not go on");
+    assert!(timeout(PATIENCE, heard).await.expect("given up").is_err(), "never confirmed");
+    let stored = StoredDocument { snapshot: None, updates: updates[..1].to_vec(), last_seq: 1 };
+    assert_eq!(Serving::begin(place).await.load(&key).await, stored);
+}
+
 async fn each_generation_of_a_container_has_a_token_of_its_own(place: &dyn Place) {
     let serving = Serving::begin(place).await;
     let (one, two) = (ContainerId::from_random(1), ContainerId::from_random(2));
@@ -296,6 +309,7 @@ suite!(
     what_is_appended_is_there_for_the_next,
     a_snapshot_stands_for_what_it_covers,
     nothing_is_written_under_an_epoch_that_is_over,
+    what_does_not_follow_ends_the_tenure,
     each_generation_of_a_container_has_a_token_of_its_own,
     notes_outlast_the_gateway,
     who_is_to_stay_up_stays_up_elsewhere,
