@@ -164,8 +164,10 @@ mod tests {
         let one = PasswordHashing { concurrent_max: Some(NonZeroUsize::MIN), waiting_max: 1, ..quick() };
         let passwords = Passwords::new(&one).unwrap();
         let nobody = || passwords.verify("correct horse".to_owned(), None);
-        // Polled in this order on one thread: one runs, one waits, one is too many.
-        assert_eq!(tokio::join!(nobody(), nobody(), nobody()), (Ok(false), Ok(false), Err(Busy)));
+        // Polled in this order on one thread: none is over before the third, one too many, has come.
+        let turn = passwords.0.running.acquire().await.unwrap();
+        let all = tokio::join!(nobody(), nobody(), nobody(), async { drop(turn) });
+        assert_eq!(all, (Ok(false), Ok(false), Err(Busy), ()));
         assert_eq!(nobody().await, Ok(false), "later there is room again");
     }
 }
