@@ -1,5 +1,5 @@
 // The images that Orrery brings along, each as a member uses it: made by a command, waited for, visited through the sign-in
-// gate, and deleted. They have to be in the engine: `scripts/images.sh` builds them.
+// gate, restarted, and deleted. They have to be in the engine: `scripts/images.sh` builds them.
 //
 //   ORRERY_MODULES   the modules to try, by their folders; all if unset
 import assert from 'node:assert/strict'
@@ -60,6 +60,17 @@ async function running(id) {
   return container
 }
 
+/** The page that somebody finds at a container's URL, once it is there. */
+async function found(url, shows) {
+  const page = await until('its page is there', PATIENCE, async () => {
+    const answer = await person.visit(url)
+    return answer.status !== 503 && answer
+  })
+  assert.equal(page.status, 200, page.text.slice(0, 500))
+  assert.equal(new URL(page.url).host, new URL(url).host, 'the visitor is where they wanted to be')
+  assert.match(page.text, shows)
+}
+
 function definition(module) {
   const text = readFileSync(new URL(`../../images/${module}/image.toml`, import.meta.url), 'utf8')
   const field = (name) => text.match(new RegExp(`^${name} = "(.*)"$`, 'm'))[1]
@@ -67,8 +78,8 @@ function definition(module) {
 }
 
 for (const module of modules) {
-  test(`${module} is made, visited and deleted`, async (t) => {
-    const { shows, use } = VISITS[module]
+  test(`${module} is made, visited, restarted and deleted`, async (t) => {
+    const { shows, use, again } = VISITS[module]
     const { id: image, reference } = definition(module)
     token = (await api('POST', '/api/auth/token', {})).access_token
     const begun = Date.now()
@@ -76,14 +87,12 @@ for (const module of modules) {
     await running(id)
     const seconds = (Date.now() - begun) / 1000
 
-    const page = await until('its page is there', PATIENCE, async () => {
-      const answer = await person.visit(url)
-      return answer.status !== 503 && answer
-    })
-    assert.equal(page.status, 200, page.text.slice(0, 500))
-    assert.equal(new URL(page.url).host, new URL(url).host, 'the visitor is where they wanted to be')
-    assert.match(page.text, shows)
+    await found(url, shows)
     await use?.(person, url)
+    await give({ type: 'user-container:restart', user_container_id: id })
+    await running(id)
+    await found(url, shows)
+    await again?.(person, url)
 
     const stranger = new Browser()
     assert.equal((await stranger.ask(url)).status, 401, 'nobody else gets in')
