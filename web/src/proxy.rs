@@ -39,7 +39,7 @@ use crate::{
     tcp::{self, KEEP_ALIVE},
 };
 
-/// A connection unused for this long is closed: before the other side does, so that no request meets a closing one.
+/// A connection unused for this long is closed: before the other side does, so that hardly any request meets a closing one.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// The same to containers: what runs in them may close much earlier.

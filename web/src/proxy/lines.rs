@@ -98,14 +98,17 @@ impl Lines {
         Self { connector, kept: Arc::new(Kept { idle_max, idle: Mutex::default() }) }
     }
 
-    /// Asks the process at `place`. What was not sent because a kept connection had ended goes over another one.
+    /// Asks the process at `place`. What was not sent because a kept connection had ended goes over another one. What was sent
+    /// on one that was just being closed goes over a new one, once, if asking twice is as good as asking once.
     ///
     /// # Errors
     /// There is no answer. What was sent of the request may have been acted on.
     pub(super) async fn ask(&self, place: &Place, mut request: Request) -> Result<Response<Answer>, AskError> {
+        let mut was_swallowed = false;
         loop {
-            let kept = self.kept.take(place);
+            let kept = if was_swallowed { None } else { self.kept.take(place) };
             let was_kept = kept.is_some();
+            let twin = if was_kept { twin_of(&request) } else { None };
             let mut line = match kept {
                 Some(line) => line,
                 None => self.open(place).await?,
@@ -117,7 +120,12 @@ impl Lines {
                 Ok(answer) => return Ok(self.lend(answer, line, place)),
                 Err(mut error) => match error.take_message().filter(|_| was_kept) {
                     Some(unsent) => request = unsent,
-                    None => return Err(error.into_error().into()),
+                    None => {
+                        let error = error.into_error();
+                        // What is no HTTP was an answer, and would be one again.
+                        let Some(twin) = twin.filter(|_| !error.is_parse()) else { return Err(error.into()) };
+                        (request, was_swallowed) = (twin, true);
+                    }
                 },
             }
         }
@@ -147,6 +155,19 @@ impl Lines {
             answer
         })
     }
+}
+
+/// The same request, if it may be made twice: it has no body, and its method promises so (RFC 9110, section 9.2.2).
+fn twin_of(request: &Request) -> Option<Request> {
+    if !request.method().is_idempotent() || !request.body().is_end_stream() {
+        return None;
+    }
+    let mut twin = Request::new(Body::empty());
+    request.method().clone_into(twin.method_mut());
+    request.uri().clone_into(twin.uri_mut());
+    request.headers().clone_into(twin.headers_mut());
+    *twin.version_mut() = request.version();
+    Some(twin)
 }
 
 impl Line {

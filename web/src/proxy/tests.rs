@@ -391,6 +391,57 @@ async fn what_was_kept_and_has_ended_is_not_asked() {
     front.stop().await;
 }
 
+/// A connection behind `front` that was used once, and is kept; and the client's.
+async fn kept_connection(front: &Front, behind: &Behind) -> (TcpStream, TcpStream) {
+    let mut client = front.connect().await;
+    client.write_all(ASK).await.unwrap();
+    let (mut upstream, _) = behind.accept().await;
+    upstream.write_all(NOTHING).await.unwrap();
+    head(&mut client).await;
+    (client, upstream)
+}
+
+#[tokio::test]
+async fn what_a_closing_connection_swallowed_is_asked_again_if_that_does_no_harm() {
+    for (request, harmless) in [
+        ("GET /x HTTP/1.1\r\nhost: localhost\r\nx-mine: 1\r\n\r\n", true),
+        ("DELETE /x HTTP/1.1\r\nhost: localhost\r\nx-mine: 1\r\n\r\n", true),
+        ("POST /x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n", false),
+        ("PUT /x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\nx", false),
+    ] {
+        let (behind, address) = Behind::listen().await;
+        let front = Front::before(address);
+        let (mut client, mut upstream) = kept_connection(&front, &behind).await;
+        client.write_all(request.as_bytes()).await.unwrap();
+        let swallowed = head(&mut upstream).await;
+        drop(upstream);
+        let expect = if harmless {
+            let (mut upstream, asked) = behind.accept().await;
+            assert_eq!(asked, swallowed);
+            upstream.write_all(NOTHING).await.unwrap();
+            "HTTP/1.1 200 "
+        } else {
+            "HTTP/1.1 503 "
+        };
+        let answered = head(&mut client).await;
+        assert!(answered.starts_with(expect), "{request}: {answered}");
+        front.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_swallowed_twice_is_not_asked_a_third_time() {
+    let (behind, address) = Behind::listen().await;
+    let front = Front::before(address);
+    let (mut client, mut upstream) = kept_connection(&front, &behind).await;
+    client.write_all(ASK).await.unwrap();
+    head(&mut upstream).await;
+    drop(upstream);
+    drop(behind.accept().await);
+    assert!(head(&mut client).await.starts_with("HTTP/1.1 503 "));
+    front.stop().await;
+}
+
 #[tokio::test]
 async fn what_nobody_uses_is_closed() {
     let (behind, address) = Behind::listen().await;
