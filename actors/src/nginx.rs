@@ -79,6 +79,8 @@ pub struct Nginx {
     renderer: Renderer,
     program: Program,
     trees: Trees,
+    /// Whether the nginx that runs was told of what is live. Of one that was there before nobody knows.
+    told: bool,
     /// Whether nginx does what was wanted last.
     follows: watch::Sender<bool>,
 }
@@ -91,7 +93,7 @@ impl Nginx {
     pub fn open(settings: NginxSettings) -> Result<Self, NginxError> {
         let (renderer, trees) = (Renderer::new()?, Trees::open(&settings)?);
         let (program, (follows, _)) = (Program::new(settings.clone()), watch::channel(true));
-        Ok(Self { program, settings, renderer, trees, follows })
+        Ok(Self { program, settings, renderer, trees, told: false, follows })
     }
 
     /// Whether nginx does what was wanted last, as far as somebody [`follow`](Self::follow)s. If not, the log says why.
@@ -99,7 +101,7 @@ impl Nginx {
         self.follows.subscribe()
     }
 
-    /// Makes nginx do what is wanted. A second time does nothing at all.
+    /// Makes nginx do what is wanted. A second time does nothing at all; but one that ran before is told once.
     ///
     /// # Errors
     /// nginx does not take it, or cannot be started or told. The live configuration is then what it was, or sound.
@@ -113,13 +115,14 @@ impl Nginx {
                 return Ok(if changed { Applied::Written } else { Applied::Unchanged });
             }
             self.program.start().await?;
+            self.told = true;
             metrics::counter!("orrery_nginx_starts_total").increment(1);
             return Ok(Applied::Started);
         }
-        if !changed {
+        if self.told {
             return Ok(Applied::Unchanged);
         }
-        self.program.reload()?;
+        self.told = self.program.reload()?;
         metrics::counter!("orrery_nginx_reloads_total").increment(1);
         Ok(Applied::Reloaded)
     }
@@ -213,6 +216,8 @@ impl Nginx {
             self.trees.discard().ok();
             return Err(error);
         }
+        // Whatever becomes of what follows, there is something new to be told.
+        self.told = false;
         Ok(self.trees.promote(tree)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, os::unix::fs::symlink, path::PathBuf};
 
-use orrery_actors::nginx::{Applied, ConfigPath, NginxError, Stage1Tls, Stage1Wanted, Wanted};
+use orrery_actors::nginx::{Applied, ConfigPath, Nginx, NginxError, NginxSettings, Stage1Tls, Stage1Wanted, Wanted};
 
 use crate::{
     peers::{get, named},
@@ -95,11 +95,31 @@ async fn an_nginx_that_runs_already_is_taken_over() {
     place.nginx().apply(&stage2(gateway, [])).await.unwrap();
     let master = place.master();
     let mut nginx = place.nginx();
-    assert_eq!(nginx.apply(&stage2(gateway, [])).await.unwrap(), Applied::Unchanged);
+    let same = stage2(gateway, []);
+    assert_eq!(nginx.apply(&same).await.unwrap(), Applied::Reloaded, "nobody knows what it was told");
+    assert_eq!(nginx.apply(&same).await.unwrap(), Applied::Unchanged);
     assert_eq!(nginx.apply(&stage2(gateway, [(&name, service)])).await.unwrap(), Applied::Reloaded);
     assert_eq!(place.master(), master);
     nginx.stop().await.unwrap();
     assert_eq!(place.master(), None);
+}
+
+/// Somebody wrote what is live, and ended before nginx was told.
+#[tokio::test]
+async fn what_an_nginx_was_not_told_the_next_process_tells_it() {
+    let Some(place) = Place::new() else { return };
+    let (gateway, service, name) = (named("gateway").await, named("container").await, container(1));
+    place.nginx().apply(&stage2(gateway, [])).await.unwrap();
+    let (pid, hidden) = (place.path("run/nginx.pid"), place.path("run/hidden.pid"));
+    fs::rename(&pid, &hidden).unwrap();
+    let wanted = stage2(gateway, [(&name, service)]);
+    let untold = NginxSettings { manage: false, ..place.settings.clone() };
+    assert_eq!(Nginx::open(untold).unwrap().apply(&wanted).await.unwrap(), Applied::Written);
+    fs::rename(&hidden, &pid).unwrap();
+    let mut nginx = place.nginx();
+    assert_eq!(nginx.apply(&wanted).await.unwrap(), Applied::Reloaded);
+    while !get(place.settings.listen, &host(&name), "/", &[]).await.ends_with("container: GET / HTTP/1.1") {}
+    assert_eq!(nginx.apply(&wanted).await.unwrap(), Applied::Unchanged);
 }
 
 #[tokio::test]
