@@ -143,7 +143,7 @@ impl ApiError {
             return Some(Self::new(ErrorCode::TooLarge, "the request body is too large"));
         }
         if status.is_client_error() {
-            return Some(Self::new(ErrorCode::InvalidInput, "the request is not valid"));
+            return Some(Self::invalid("request", "cannot be read"));
         }
         status.is_server_error().then(|| Self::new(ErrorCode::Internal, "something went wrong on our side"))
     }
@@ -229,6 +229,8 @@ mod tests {
             serde_json::json!({"error": {"code": "NOT_FOUND", "message": "there is nothing here", "request_id": id}})
         );
         assert_eq!(body(ApiError::invalid("name", "too long"))["error"]["details"]["fields"]["name"], "too long");
+        let foreign = body(ApiError::foreign(StatusCode::BAD_REQUEST).unwrap());
+        assert!(foreign["error"]["details"]["fields"].is_object(), "{foreign}");
     }
 
     #[test]

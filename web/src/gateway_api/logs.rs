@@ -45,7 +45,7 @@ pub(super) struct Place {
 /// `?tail=N&follow=1`.
 #[derive(Deserialize)]
 pub(super) struct Params {
-    tail: Option<u32>,
+    tail: Option<String>,
     follow: Option<String>,
 }
 
@@ -77,8 +77,8 @@ pub(super) async fn show(
     let project = project.parse().map_err(|_| ApiError::not_found())?;
     let principal = admit(&state.gateways, &access, named.map(|Extension(hint)| hint), project)?;
     let id = id.parse().map_err(|error: InvalidId| ApiError::invalid("id", error.to_string()))?;
-    let last = last_event(&headers)?;
-    let tail = if last.is_some() { None } else { Some(params.tail.unwrap_or(TAIL).min(TAIL_MAX)) };
+    let (last, tail) = (last_event(&headers)?, tail_of(params.tail.as_deref())?);
+    let tail = if last.is_some() { None } else { Some(tail) };
     // The lines of the same time come again: only by all of them is it known which one was the last.
     let after_ns = last.map(|last| last.at_ns.saturating_sub(1));
     let query = LogQuery { tail, follow: params.follow.as_deref() == Some("1"), after_ns };
@@ -87,6 +87,12 @@ pub(super) async fn show(
     // Whoever may not read any more is not read to: looked at with each line.
     let lines = lines.take_while(move |_| ready(gateways.admits(&principal)));
     Ok(Sse::new(events(lines, last)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+/// How many of the last lines are shown.
+fn tail_of(said: Option<&str>) -> Result<u32, ApiError> {
+    let tail = said.map_or(Ok(TAIL), |said| said.parse::<u32>());
+    tail.map(|tail| tail.min(TAIL_MAX)).map_err(|_| ApiError::invalid("tail", "must be a whole number"))
 }
 
 /// The last line that the reader has.
@@ -204,6 +210,15 @@ mod tests {
         assert_eq!(ids, ["5", "7", "7-1", "7-2", "8", "9", "9-1"]);
         for (at, (id, _)) in whole.iter().enumerate() {
             assert_eq!(read(&all, Some(id.parse().unwrap())), whole[at + 1..], "after {id}");
+        }
+    }
+
+    #[test]
+    fn a_tail_that_is_no_number_is_named() {
+        let tails = [None, Some("0"), Some("7"), Some("4294967295")].map(|said| tail_of(said).unwrap());
+        assert_eq!(tails, [TAIL, 0, 7, TAIL_MAX]);
+        for bad in ["", "x", "-1", "1.5", "4294967296"] {
+            assert_eq!(tail_of(Some(bad)), Err(ApiError::invalid("tail", "must be a whole number")), "{bad:?}");
         }
     }
 
