@@ -157,6 +157,11 @@ impl<T> Project<T> {
         effects.push(Effect::Snapshot(self.last_seq, state));
     }
 
+    /// What waits for something of it to be durable, once it is given up.
+    pub fn into_waiting(self) -> impl Iterator<Item = T> {
+        self.pending.into_iter().flat_map(|pending| pending.then)
+    }
+
     /// From now on host names of containers are known to the world, or are not; to be written with the next commit.
     pub fn rename(&mut self, named: bool) {
         let change = self.containers.rename(named);

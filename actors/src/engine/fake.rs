@@ -122,6 +122,11 @@ impl FakeEngine {
         self.state().actions
     }
 
+    /// How often it was asked what it has.
+    pub fn lists(&self) -> u64 {
+        self.state().lists
+    }
+
     /// Somebody does something by hand, past everything.
     pub fn by_hand(&self, hand: Hand, object: &ObjectId) {
         self.state().by_hand(hand, object);
@@ -203,7 +208,11 @@ impl Runtime for FakeEngine {
         if lock(&self.inner.hostility).0.away {
             return Err(RuntimeError::Unavailable("it is away".to_owned()));
         }
-        let mut listing = self.state().list(org);
+        let mut listing = {
+            let mut state = self.state();
+            state.lists += 1;
+            state.list(org)
+        };
         let mut hostility = lock(&self.inner.hostility);
         let (how, dice) = &mut *hostility;
         listing.objects.retain(|_| !dice.random_bool(how.omits));

@@ -21,7 +21,7 @@ use orrery_protocol::{
     container::{ProjectNotes, Rules, SecretId, SecretText, json_of},
     control::GatewayBrief,
     id::{ContainerId, DocumentKey, DocumentName, ProjectId},
-    project::Project,
+    project::{Effect, Project},
     route::{Address, RouteTable},
 };
 use ractor::{ActorRef, RpcReplyPort};
@@ -114,7 +114,7 @@ struct Notes {
     stored_revision: u64,
     storing: bool,
     /// What must not happen before notes are stored: the revision, and what it is.
-    gated: VecDeque<(u64, orrery_protocol::project::Effect<Then>)>,
+    gated: VecDeque<(u64, Effect<Then>)>,
 }
 
 /// All of them.
@@ -252,9 +252,8 @@ impl Projects {
     /// The projects that there are now: new ones are loaded, what is no project any more is forgotten.
     pub(super) fn follow(&mut self, brief: &GatewayBrief, outcomes: &mut Vec<Outcome>) {
         let is_one = |id: ProjectId| brief.projects.iter().any(|project| project.id == id);
-        for (id, slot) in self.slots.extract_if(.., |id, _| !is_one(*id)) {
-            slot.waiting.into_iter().for_each(|order| order.fail(id, &gone(), outcomes));
-        }
+        let given_up: Vec<(ProjectId, Slot)> = self.slots.extract_if(.., |id, _| !is_one(*id)).collect();
+        given_up.into_iter().for_each(|(id, slot)| self.give_up(id, slot, outcomes));
         for project in &brief.projects {
             if !self.slots.contains_key(&project.id) {
                 let (org, document) = (self.tenure.org(), DocumentName::System);
@@ -266,6 +265,26 @@ impl Projects {
         self.name(brief.named, outcomes);
         self.dirty = true;
         self.load_next();
+    }
+
+    /// Nothing of it becomes durable any more: whoever waits for that is told, and the reconciler, which goes on for all other
+    /// projects, does not wait.
+    fn give_up(&mut self, id: ProjectId, slot: Slot, outcomes: &mut Vec<Outcome>) {
+        slot.waiting.into_iter().for_each(|order| order.fail(id, &gone(), outcomes));
+        slot.readers.into_iter().for_each(|reader| drop(reader.send(Err(OpenError::UnknownProject))));
+        outcomes.extend(slot.wanted.then_some(Outcome::Ready(slot.key)));
+        let State::Loaded(project) = slot.state else { return };
+        let gated = slot.notes.gated.into_iter().filter_map(|(_, effect)| match effect {
+            Effect::Settled(then) => Some(then),
+            Effect::Append(..) | Effect::Publish(_) | Effect::Snapshot(..) | Effect::Outgrown => None,
+        });
+        for then in gated.chain(project.into_waiting()) {
+            match then {
+                Then::Member(ticket, _) => outcomes.push(Outcome::Settled(id, ticket, Err(gone()))),
+                Then::Container(reply, _) => drop(reply.send(Err(gone()))),
+                Then::Pass(pass) => self.passed(pass),
+            }
+        }
     }
 
     /// Tells the containers of a project as everybody may see them, once it is loaded.

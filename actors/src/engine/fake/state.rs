@@ -67,6 +67,7 @@ pub(super) struct State {
     networks: BTreeSet<OrgId>,
     counter: u64,
     pub(super) actions: u64,
+    pub(super) lists: u64,
 }
 
 impl State {

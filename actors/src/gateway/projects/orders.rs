@@ -62,7 +62,12 @@ impl Projects {
         if self.stopping {
             return order.fail(id, &moving(), outcomes);
         }
-        let Some(slot) = self.slots.get_mut(&id) else { return order.fail(id, &gone(), outcomes) };
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return match order.sender {
+                Sender::Member(..) => order.fail(id, &gone(), outcomes),
+                Sender::Container(..) => order.refuse(id, Refusal::Gone, outcomes),
+            };
+        };
         match &slot.state {
             State::Loaded(project) if project.is_open() => self.decide(id, order, outcomes),
             State::Failed(error) => order.fail(id, &ControlError::Unavailable(error.clone()), outcomes),

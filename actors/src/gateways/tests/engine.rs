@@ -125,6 +125,31 @@ async fn containers_of_a_deleted_project_go_and_those_of_others_stay() {
     assert!(table.find(&Target::Container(europa, None)).is_some());
 }
 
+/// A pass of the reconciler is over once every project has stored what it saw. One that is gone stores nothing any more.
+#[tokio::test]
+async fn a_project_that_is_deleted_while_it_waits_for_storage_holds_up_no_other() {
+    let city = City::new().await;
+    let io = city.create(ORG, IO, 8080).await;
+    city.until_state(IO, io, "up").await;
+    // Deleted, and the gateway does not know yet: what belongs to its containers is not kept any more.
+    let mut newer = brief(ORG, 1);
+    newer.projects.retain(|project| project.id == EUROPA);
+    city.ganymede.allocate(&newer);
+    let says = json!({"type": "user-container:map-http-service", "name": "web", "port": 9090});
+    let bearer = ContainerBearer { org: ORG, project: IO, container: io, generation: 1 };
+    let lists = city.fake.lists();
+    let meanwhile = async {
+        until("a pass waits behind it", async || city.fake.lists() > lists).await;
+        city.gateways.refresh(GatewayBrief { version: 2, ..newer });
+    };
+    let (heard, ()) = tokio::join!(city.gateways.hear(&bearer, &says), meanwhile);
+    let gone = ControlError::Unavailable("the project is not there any more".to_owned());
+    assert_eq!(heard, Err(gone.into()), "and nobody waits in vain");
+    let europa = city.create(ORG, EUROPA, 8080).await;
+    city.until_state(EUROPA, europa, "up").await;
+    until("its containers go", async || city.owners() == [(ORG, EUROPA)].into()).await;
+}
+
 #[tokio::test]
 async fn what_an_organization_had_goes_once_ganymede_says_that_it_was_deleted() {
     let city = City::new().await;
