@@ -55,6 +55,8 @@ pub struct Lead {
 pub struct RouteTable {
     /// The tenant.
     pub org: OrgId,
+    /// Whether all of its projects are known: otherwise a host name that is not in here may lead somewhere all the same.
+    pub whole: bool,
     leaves: [Arc<Leaf>; LEAVES],
 }
 
@@ -81,9 +83,9 @@ impl Lead {
 }
 
 impl RouteTable {
-    /// No containers.
+    /// No containers, and nothing else to be known of.
     pub fn new(org: OrgId) -> Self {
-        Self { org, leaves: std::array::from_fn(|_| Arc::default()) }
+        Self { org, whole: true, leaves: std::array::from_fn(|_| Arc::default()) }
     }
 
     /// Adds the containers of a project. Those that are not listed in `addresses` are known and not reached.

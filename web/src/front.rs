@@ -169,7 +169,9 @@ impl Front {
             let served = self.parts.gateways.epoch(host.org).is_some();
             Notice::of(if served { moving() } else { not_running() })
         })?;
-        table.find(&host.target).cloned().ok_or_else(|| Notice::of(ApiError::not_found()))
+        // What its gateway has not loaded yet is not gone.
+        let unknown = || Notice::of(if table.whole { ApiError::not_found() } else { moving() });
+        table.find(&host.target).cloned().ok_or_else(unknown)
     }
 
     /// The visitor as the container's project sees them. Who sees no more of it than its `board` is told where that is.

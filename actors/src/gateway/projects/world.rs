@@ -114,6 +114,7 @@ impl Projects {
                 now.iter().for_each(|entry| self.table.put(news.project, entry, &self.rules, address));
             }
         }
+        self.table.whole = self.slots.values().all(|slot| slot.loaded().is_some());
         self.tables.publish(self.table.clone());
         let known = self.world.borrow().clone();
         if let Some(world) = self.to_be(&known, &news) {

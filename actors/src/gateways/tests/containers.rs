@@ -2,7 +2,7 @@
 
 use orrery_protocol::{
     command::Refusal,
-    container::{Rejection, ServiceState},
+    container::{Rejection, ServiceState, Target},
     document::system::SystemDocument,
     id::{ContainerId, DocumentKey},
     record::StoredDocument,
@@ -172,7 +172,21 @@ async fn a_deleted_project_takes_its_containers_along() {
     newer.projects.retain(|project| project.id == EUROPA);
     gateways.refresh(newer);
     until("it is gone", async || gateways.containers(ORG, IO).await == Err(OpenError::UnknownProject)).await;
-    assert!(hear(&gateways, id, 1, &watchdog()).await.is_err());
+    assert_eq!(hear(&gateways, id, 1, &watchdog()).await, Err(Refusal::Gone.into()));
+}
+
+/// Its containers have hosts that are not in the table yet, and are not to be taken for gone.
+#[tokio::test]
+async fn a_table_says_whether_all_projects_are_in_it() {
+    let ganymede = FakeGanymede::with(&brief(ORG, 1));
+    let unreadable = StoredDocument { snapshot: Some(Bytes::from_static(b"no update")), ..StoredDocument::default() };
+    ganymede.world().documents.insert(system(EUROPA), unreadable);
+    let gateways = serve(&ganymede, |_| {}).await;
+    let id = create(&gateways, &new("jupyter:minimal")).await;
+    let table = || gateways.route_tables().of(ORG).unwrap();
+    assert!(table().find(&Target::Container(id, None)).is_some() && !table().whole);
+    ganymede.world().documents.remove(&system(EUROPA));
+    until("all are loaded", async || table().whole).await;
 }
 
 #[tokio::test]

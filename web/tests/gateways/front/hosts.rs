@@ -20,6 +20,7 @@ use crate::http::{Ask, PATIENCE};
 at_both_doors! {
     who_may_not_enter_never_reaches_a_container,
     a_host_leads_to_its_own_organization_only,
+    what_is_not_known_yet_is_not_said_to_be_nothing,
     one_connection_may_be_for_many_hosts,
     a_container_that_does_not_run_says_so,
     a_container_that_nobody_answers_in_is_named,
@@ -127,6 +128,22 @@ async fn a_host_leads_to_its_own_organization_only(door: Door) {
         }
     }
     assert_eq!(behind.asked(), 0);
+}
+
+/// A gateway that took over a moment ago has not loaded every project.
+async fn what_is_not_known_yet_is_not_said_to_be_nothing(door: Door) {
+    let mut place = Place::new(door).await;
+    place.table.whole = false;
+    let stopped = place.container(1, Phase::Stopped, None).await;
+    let unknown = place.host(&ContainerId::from_random(99).label());
+    let answer = Ask::get("/").at(&unknown).of(place.door).await;
+    assert_eq!(answer.refusal(), (503, "GATEWAY_MOVING".to_owned()));
+    let page = Ask::get("/").at(&unknown).header("accept", "text/html").of(place.door).await.expect(503);
+    assert!(String::from_utf8(page.body).unwrap().contains("http-equiv=\"refresh\""));
+    assert_eq!(Ask::get("/").at(&stopped).of(place.door).await.refusal(), (503, "CONTAINER_STOPPED".to_owned()));
+    place.table.whole = true;
+    place.publish().await;
+    assert_eq!(Ask::get("/").at(&unknown).of(place.door).await.status, 404);
 }
 
 async fn a_container_that_does_not_run_says_so(door: Door) {
