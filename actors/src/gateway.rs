@@ -229,7 +229,7 @@ impl Actor for GatewayActor {
                 }
             }
             GatewayMessage::Hear(project, container, generation, command, reply) => {
-                let order = Order { command, sender: Sender::Container(container, generation, reply) };
+                let order = Order { command, draw: None, sender: Sender::Container(container, generation, reply) };
                 state.projects.give(project, order, &mut outcomes);
             }
             GatewayMessage::List(project, reader) => state.projects.list(project, reader),

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use orrery_protocol::{
     access::Principal,
     command::{Admission, Answer, Command, Desk, IdempotencyKey, Refusal, Ticket},
@@ -20,6 +21,9 @@ use crate::{
     control_plane::{ControlError, ControlPlane, Tenure},
     keeper::KeeperMessage,
 };
+
+/// What is made of a key is for nothing else.
+const DRAW: &[u8] = b"orrery command";
 
 /// Commands whose answers are kept, of each project.
 const ANSWERS_KEPT: usize = 256;
@@ -88,6 +92,7 @@ impl Commands {
         myself: &ActorRef<GatewayMessage>,
     ) -> Option<ForProject> {
         self.activity.of(principal.project).touch(self.clock.now_ms());
+        let draw = key.as_ref().map(|key| draw_of(principal, key));
         match self.desk.admit(principal, &command, key) {
             Admission::Answered(answer) => drop(sender.send(Ok(answer))),
             Admission::Join(ticket) => self.senders.entry(ticket).or_default().push(sender),
@@ -100,7 +105,7 @@ impl Commands {
                         self.keep(principal.project, disabled, ticket, myself.clone());
                     }
                     Command::Container(command) => {
-                        let order = Order { command, sender: orders::Sender::Member(principal.user, ticket) };
+                        let order = Order { command, draw, sender: orders::Sender::Member(principal.user, ticket) };
                         return Some(ForProject { project: principal.project, order });
                     }
                 }
@@ -133,4 +138,13 @@ impl Commands {
             drop(sender.send(answer.clone()));
         }
     }
+}
+
+/// A number that looks random and is the same on every gateway: an answer that was kept ends with its gateway, and whoever never
+/// got it asks the next one.
+fn draw_of(principal: &Principal, key: &IdempotencyKey) -> u128 {
+    let (project, user) = (principal.project.0.as_bytes(), principal.user.0.as_bytes());
+    let text = [DRAW, &project[..], &user[..], key.as_str().as_bytes()].concat();
+    let digest = digest(&SHA256, &text);
+    digest.as_ref().iter().take(16).fold(0, |draw, &byte| draw << 8 | u128::from(byte))
 }

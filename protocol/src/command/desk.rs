@@ -26,6 +26,13 @@ pub struct IdempotencyKey(String);
 #[error("must be 1 to {KEY_BYTES_MAX} visible ASCII characters")]
 pub struct InvalidIdempotencyKey;
 
+impl IdempotencyKey {
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for IdempotencyKey {
     type Err = InvalidIdempotencyKey;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Change, Container, ContainerName, Containers, Desired, Entry, Listening, Phase, Reason, ReasonCode, Resources,
@@ -79,7 +79,7 @@ impl Rejection {
 }
 
 impl Containers {
-    /// Decides what a command changes. `random` gives numbers with all their bits random.
+    /// Decides what a command changes. `random` gives numbers with all their bits random; an id comes of the first.
     ///
     /// # Errors
     /// The command is rejected, and nothing changes.
@@ -131,6 +131,15 @@ impl Containers {
         }
     }
 
+    /// The answer of a command that was carried out before, under another gateway: its container is here, as `user` asked for
+    /// it, under the first id that is drawn for it. `None` if it is not.
+    pub fn made_before(&self, rules: &Rules, user: UserId, new: &NewContainer, id: ContainerId) -> Option<Change> {
+        let spec = &self.get(id)?.container.spec;
+        let (image, _) = rules.images.resolve(&new.image).ok()?;
+        let same = spec.created_by == user && spec.image == new.image && spec.name == name_of(image, new);
+        same.then(|| Change::answering(made(rules, id, spec)))
+    }
+
     fn create(
         &self,
         rules: &Rules,
@@ -147,12 +156,12 @@ impl Containers {
         if new.port.is_some() && !image.leaves_services_open() {
             return Err(Rejection::invalid("port", "is for images of your own: this one says itself where it listens"));
         }
-        let (env, secrets) = sealed_environment(new, random);
         let limits = limits(image, new);
         limits.check(&rules.bounds).map_err(|out| Rejection::invalid(format!("limits.{}", out.field), out.problem))?;
         let mut draws = (0..DRAWS_MAX).map(|_| ContainerId::from_random(random()));
         let id = draws.find(|id| self.get(*id).is_none()).ok_or(Rejection::NoId)?;
-        let name = if new.name.as_str().trim().is_empty() { named_after(image) } else { new.name.clone() };
+        let (env, secrets) = sealed_environment(new, random);
+        let name = name_of(image, new);
         let taken = |slug: &Slug| self.iter().any(|entry| entry.container.spec.slug == *slug);
         let services_declared: Vec<ServiceName> = image.services.iter().map(|service| service.name.clone()).collect();
         let service = |name: &ServiceName| {
@@ -181,9 +190,7 @@ impl Containers {
             services,
             stop_at_ms: None,
         };
-        let result =
-            json!({"user_container_id": id.to_string(), "slug": spec.slug.as_str(), "url": rules.site.url(id, None)});
-        let mut change = Change::answering(result);
+        let mut change = Change::answering(made(rules, id, &spec));
         let vitals = Vitals { unnamed: self.unnamed, ..Vitals::default() };
         let mut entry = Entry { container: Container { id, spec, status }, vitals };
         if let Some(port) = new.port {
@@ -266,9 +273,19 @@ fn limits(image: &ContainerImage, new: &NewContainer) -> Resources {
     }
 }
 
+/// A container without a name is called like its image.
 #[expect(clippy::expect_used, reason = "a definition's name is shorter than a container's may be")]
-fn named_after(image: &ContainerImage) -> ContainerName {
-    image.name.parse().expect("the names of definitions are names of containers")
+fn name_of(image: &ContainerImage, new: &NewContainer) -> ContainerName {
+    if new.name.as_str().trim().is_empty() {
+        image.name.parse().expect("the names of definitions are names of containers")
+    } else {
+        new.name.clone()
+    }
+}
+
+/// What who asked for a container is answered.
+fn made(rules: &Rules, id: ContainerId, spec: &Spec) -> Value {
+    json!({"user_container_id": id.to_string(), "slug": spec.slug.as_str(), "url": rules.site.url(id, None)})
 }
 
 fn manual() -> Option<Reason> {

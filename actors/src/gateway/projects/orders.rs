@@ -3,7 +3,7 @@
 
 use orrery_protocol::{
     command::{ContainerCommand, NewContainer, Refusal, Ticket},
-    container::{Caller, Change, Desired, Entry},
+    container::{Caller, Change, Containers, Desired, Entry, Rules},
     id::{ContainerId, ProjectId, UserId},
 };
 use rand::Rng as _;
@@ -15,6 +15,8 @@ use crate::control_plane::ControlError;
 /// Something that is asked of a project.
 pub(in crate::gateway) struct Order {
     pub(in crate::gateway) command: ContainerCommand,
+    /// What the first random number is, wherever it is carried out.
+    pub(in crate::gateway) draw: Option<u128>,
     pub(in crate::gateway) sender: Sender,
 }
 
@@ -39,6 +41,12 @@ impl Order {
             Sender::Member(_, ticket) => outcomes.push(Outcome::Settled(project, ticket, Ok(Err(refusal)))),
             Sender::Container(.., reply) => drop(reply.send(Ok(Err(refusal)))),
         }
+    }
+
+    /// Its answer, if a gateway of before carried it out.
+    fn done_before(&self, containers: &Containers, rules: &Rules) -> Option<Change> {
+        let (Sender::Member(user, _), ContainerCommand::New(new)) = (&self.sender, &self.command) else { return None };
+        containers.made_before(rules, *user, new, ContainerId::from_random(self.draw?))
     }
 
     fn caller(&self) -> Caller {
@@ -95,8 +103,11 @@ impl Projects {
         {
             return order.refuse(id, Refusal::Gone, outcomes);
         }
-        let mut random = || rand::rng().random::<u128>();
-        match containers.reduce(&self.rules, order.caller(), &order.command, now_ms, &mut random) {
+        let mut draw = order.draw;
+        let mut random = || draw.take().unwrap_or_else(|| rand::rng().random());
+        let done = order.done_before(containers, &self.rules).map(Ok);
+        let reduce = || containers.reduce(&self.rules, order.caller(), &order.command, now_ms, &mut random);
+        match done.unwrap_or_else(reduce) {
             Err(rejection) => order.refuse(id, rejection.into(), outcomes),
             Ok(change) => {
                 self.touch(id, &order.command, now_ms);

@@ -114,6 +114,30 @@ async fn a_key_given_twice_makes_one_container() {
     assert_eq!(list(&gateways).await.len(), 1);
 }
 
+/// Whoever did not hear the answer, because its gateway ended, asks the next one.
+#[tokio::test]
+async fn a_key_given_to_the_next_gateway_too_makes_one_container() {
+    let ganymede = FakeGanymede::with(&brief(ORG, 1));
+    let gateways = serve(&ganymede, |_| {}).await;
+    let key = |text: &str| Some(text.parse::<IdempotencyKey>().unwrap());
+    let (alice, bob) = (gateways.principal(ORG, ALICE, IO).unwrap(), gateways.principal(ORG, BOB, IO).unwrap());
+    let mut event = new("generic/busybox");
+    event["env"] = serde_json::json!({"TOKEN": {"value": "hunter2", "secret": true}});
+    let first = gateways.command(alice.clone(), &event, key("once")).await.unwrap();
+    ganymede.allocate(&brief(ORG, 2));
+    gateways.serve(brief(ORG, 2)).await.unwrap();
+    assert_eq!(gateways.command(alice.clone(), &event, key("once")).await.unwrap(), first);
+    assert_eq!(list(&gateways).await.len(), 1);
+    for (who, name) in [(&bob, "once"), (&alice, "twice")] {
+        assert_ne!(gateways.command(who.clone(), &event, key(name)).await.unwrap(), first, "a key is its user's");
+    }
+    ganymede.allocate(&brief(ORG, 3));
+    gateways.serve(brief(ORG, 3)).await.unwrap();
+    let other = gateways.command(alice, &new("jupyter:minimal"), key("once")).await.unwrap();
+    assert_ne!(other, first, "what is asked for is something else");
+    assert_eq!(list(&gateways).await.len(), 4);
+}
+
 #[tokio::test]
 async fn the_next_gateway_has_the_same_list_and_older_replicas_are_stale() {
     let ganymede = FakeGanymede::with(&brief(ORG, 1));
