@@ -175,7 +175,7 @@ impl Gateway {
             let mut notes = ProjectNotes::default();
             notes.follow(&state.containers);
             state.containers = containers;
-            let change = state.containers.recall(&notes);
+            let change = state.containers.recall(&notes, (self.inner.now_ms)());
             state.apply(change);
             self.inner.publish(&state);
         }

@@ -26,6 +26,7 @@ fn notes(secret: &str) -> ProjectNotes {
     let secrets = BTreeMap::from([(SecretId::from_random(1), SecretText::new(secret).unwrap())]);
     ProjectNotes {
         ports: BTreeMap::from([(id, BTreeMap::from([("web".parse().unwrap(), 8080)]))]),
+        reporting: [id].into(),
         listening: BTreeMap::from([(id, Listening::Said(8080))]),
         secrets: BTreeMap::from([(id, secrets)]),
     }

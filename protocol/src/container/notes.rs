@@ -1,6 +1,6 @@
 //! What a gateway knows of a project's containers beside the document, and must not lose with itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,9 @@ pub struct ProjectNotes {
     /// Where services listen that containers named.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ports: BTreeMap<ContainerId, BTreeMap<ServiceName, u16>>,
+    /// Those that report.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub reporting: BTreeSet<ContainerId>,
     /// Where containers listen of whose image there is no definition that says so.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub listening: BTreeMap<ContainerId, Listening>,
@@ -23,10 +26,12 @@ pub struct ProjectNotes {
 }
 
 impl ProjectNotes {
-    /// Takes over where services listen now, and forgets what belongs to no container that shall be.
+    /// Takes over where services listen now and who reports, and forgets what belongs to no container that shall be.
     pub fn follow(&mut self, containers: &Containers) {
         let named = containers.iter().filter(|entry| !entry.vitals.ports.is_empty());
         self.ports = named.map(|entry| (entry.container.id, entry.vitals.ports.clone())).collect();
+        let reports = containers.iter().filter(|entry| entry.vitals.watchdog_at_ms.is_some());
+        self.reporting = reports.map(|entry| entry.container.id).collect();
         let listening = |entry: &Entry| Some((entry.container.id, entry.vitals.listening.clone()?));
         self.listening = containers.iter().filter_map(listening).collect();
         let shall_be =

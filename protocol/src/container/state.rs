@@ -87,14 +87,15 @@ impl Containers {
         &self.entries
     }
 
-    /// Takes up again where services listen, as far as a gateway of before has left that behind. What it does not say is
-    /// withdrawn until its container does.
-    pub fn recall(&self, notes: &ProjectNotes) -> Change {
+    /// Takes up again where services listen and who reports, as far as a gateway of before has left that behind. What it does
+    /// not say is withdrawn until its container does; who reported has as long again to do so.
+    pub fn recall(&self, notes: &ProjectNotes, now_ms: u64) -> Change {
         let mut change = Change::default();
         for (id, known) in &self.entries {
             let mut entry = Entry::clone(known);
             if entry.container.status.phase.is_up() {
                 entry.vitals.ports = notes.ports.get(id).cloned().unwrap_or_default();
+                entry.vitals.watchdog_at_ms = notes.reporting.contains(id).then_some(now_ms);
             }
             entry.vitals.listening = notes.listening.get(id).cloned();
             entry.route();

@@ -99,6 +99,28 @@ fn silence_withdraws_its_services_after_30_s() {
 }
 
 #[test]
+fn one_that_reported_is_missed_by_the_next_gateway_too() {
+    let mut scene = Scene::new();
+    let id = scene.running("generic/busybox");
+    map(&mut scene, id, "web", 8080);
+    scene.report(id).unwrap();
+    let mut notes = ProjectNotes::default();
+    notes.follow(&scene.containers);
+    scene.pass(20_000);
+    scene.containers = Containers::read(scene.document.values()).0;
+    let change = scene.containers.recall(&notes, scene.now_ms);
+    scene.apply(change);
+    scene.pass(29_999);
+    assert_eq!(state(&scene, id, "web"), ServiceState::Up, "it has as long again");
+    scene.pass(1);
+    scene.expect(id, Phase::Unhealthy);
+    assert_eq!(code(&scene, id), Some(ReasonCode::WatchdogSilent));
+    scene.tell(id, "user-container:stop").unwrap();
+    notes.follow(&scene.containers);
+    assert!(notes.reporting.is_empty(), "what does not run does not report");
+}
+
+#[test]
 fn one_that_never_reported_is_not_missed() {
     let mut scene = Scene::new();
     let id = scene.running("generic/busybox");
@@ -151,8 +173,8 @@ fn after_a_restart_of_the_gateway_only_what_it_left_behind_is_routed() {
     map(&mut scene, id, "web", 9001);
     scene.containers = Containers::read(scene.document.values()).0;
     let api = BTreeMap::from([("api".parse().unwrap(), 9000)]);
-    let change =
-        scene.containers.recall(&ProjectNotes { ports: BTreeMap::from([(id, api)]), ..ProjectNotes::default() });
+    let notes = ProjectNotes { ports: BTreeMap::from([(id, api)]), ..ProjectNotes::default() };
+    let change = scene.containers.recall(&notes, scene.now_ms);
     scene.apply(change);
     use ServiceState::{Up, Withdrawn};
     assert_eq!(["lab", "api", "web"].map(|service| state(&scene, id, service)), [Up, Up, Withdrawn]);

@@ -44,7 +44,7 @@ fn move_on(scene: &mut Scene) {
     notes.follow(&scene.containers);
     let kept = serde_json::to_string(&notes).expect("notes are JSON");
     scene.containers = Containers::read(scene.document.values()).0;
-    let change = scene.containers.recall(&serde_json::from_str(&kept).expect("what was kept"));
+    let change = scene.containers.recall(&serde_json::from_str(&kept).expect("what was kept"), scene.now_ms);
     scene.apply(change);
 }
 

@@ -64,7 +64,7 @@ impl World {
         let (containers, unreadable) = Containers::read(self.scene.document.values());
         assert_eq!(unreadable, []);
         self.scene.containers = containers;
-        let change = self.scene.containers.recall(&ProjectNotes::default());
+        let change = self.scene.containers.recall(&ProjectNotes::default(), self.scene.now_ms);
         self.scene.apply(change);
         self.planner = Planner::default();
     }

@@ -125,6 +125,9 @@ pub(super) struct NotesShape {
     /// Where services listen, by name.
     #[schema(required = false)]
     ports: BTreeMap<String, BTreeMap<String, u16>>,
+    /// Containers that report.
+    #[schema(required = false)]
+    reporting: Vec<String>,
     /// Where containers listen that no definition describes: `{"said": port}` or `{"exposed": [port]}`.
     #[schema(required = false)]
     listening: BTreeMap<String, Value>,

@@ -107,7 +107,7 @@ impl Projects {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         let State::Loaded(project) = &mut slot.state else { return };
         if !std::mem::replace(&mut slot.recalled, true) {
-            let change = project.containers().recall(&slot.notes.now);
+            let change = project.containers().recall(&slot.notes.now, self.config.clock.unix_ms());
             project.stage(change);
         }
         project.rename(self.named);

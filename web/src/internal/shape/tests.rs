@@ -85,6 +85,7 @@ fn what_is_said_of_containers_has_the_form_that_is_described() {
     check::<NotesPushForm>(&push, &push);
     let notes = json!({
         "ports": {container.to_string(): {"web": 8080}},
+        "reporting": [container],
         "listening": {container.to_string(): {"said": 8080}},
         "secrets": {container.to_string(): {}},
     });
