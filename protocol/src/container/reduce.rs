@@ -401,7 +401,7 @@ fn sign_of_life(entry: &mut Entry, now_ms: u64) {
 }
 
 fn map_http_service(entry: &mut Entry, rules: &Rules, name: &ServiceName, port: u16) -> Result<(), Rejection> {
-    let Container { id, status, .. } = &mut entry.container;
+    let Entry { container: Container { id, spec, status }, vitals } = entry;
     match status.phase {
         Phase::Pending | Phase::Starting | Phase::Running | Phase::Unhealthy => {}
         phase @ (Phase::Stopping | Phase::Stopped | Phase::Failed | Phase::Deleted) => {
@@ -409,12 +409,16 @@ fn map_http_service(entry: &mut Entry, rules: &Rules, name: &ServiceName, port: 
         }
     }
     if !status.services.contains_key(name) && status.services.len() >= SERVICES_MAX {
-        return Err(Rejection::TooManyServices);
+        // One of an earlier run, which this run has not named, makes room.
+        let of_before =
+            |known: &&ServiceName| !spec.services_declared.contains(known) && !vitals.ports.contains_key(known);
+        let of_before = status.services.keys().find(of_before).cloned().ok_or(Rejection::TooManyServices)?;
+        status.services.remove(&of_before);
     }
     let url = rules.site.url(*id, Some(name));
     status.services.entry(name.clone()).or_insert(Service { url, state: ServiceState::Withdrawn });
     status.reason.take_if(|reason| reason.code == ReasonCode::NoPort);
-    entry.vitals.ports.insert(name.clone(), port);
+    vitals.ports.insert(name.clone(), port);
     entry.route();
     Ok(())
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use orrery_protocol::{
     container::{
-        Caller, Containers, Observation, Phase, ProjectNotes, Reason, ReasonCode, Run, ServiceState, plan::WantedState,
+        Caller, Containers, Observation, Phase, ProjectNotes, Reason, ReasonCode, Rejection, Run, ServiceState,
+        plan::WantedState,
     },
     id::ContainerId,
 };
 use serde_json::json;
 
-use crate::scene::{RUNS, Scene, ends};
+use crate::scene::{No, RUNS, Scene, ends};
 
 const ANSWERS: Observation = Observation::Probed { answers: true };
 const FAILS: Observation = Observation::Probed { answers: false };
@@ -147,6 +148,23 @@ fn a_service_that_moves_to_another_port_keeps_its_url_and_writes_nothing() {
     assert_eq!(state(&scene, id, "web"), ServiceState::Up);
     let text = format!("{:?}", scene.document.values());
     assert!(!text.contains("8080") && !text.contains("9090"), "ports stay out of the document");
+}
+
+/// A container may name its services differently each time that it runs.
+#[test]
+fn services_of_earlier_runs_make_room_and_those_of_this_one_do_not() {
+    let mut scene = Scene::new();
+    let id = scene.running("jupyter:minimal");
+    (1..16).for_each(|at| map(&mut scene, id, &format!("old-{at}"), 9000 + at));
+    let say = |name: &str| json!({"type": "user-container:map-http-service", "name": name, "port": 8080});
+    assert_eq!(scene.give(Caller::Container(id), &say("new")), Err(No::Rejected(Rejection::TooManyServices)));
+    scene.tell(id, "user-container:restart").unwrap();
+    scene.see(id, &ends(1, 0));
+    scene.see(id, &RUNS);
+    (1..16).for_each(|at| map(&mut scene, id, &format!("new-{at}"), 9000 + at));
+    assert_eq!(scene.give(Caller::Container(id), &say("new")), Err(No::Rejected(Rejection::TooManyServices)));
+    let names = scene.container(id).status.services.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+    assert!(names.len() == 16 && names[0] == "lab" && !names.iter().any(|name| name.starts_with("old")), "{names:?}");
 }
 
 #[test]
