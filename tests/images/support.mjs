@@ -133,9 +133,14 @@ class Socket {
     this.#socket.write(Buffer.concat([Buffer.from([kind, MASKED | LONGER]), length, Buffer.alloc(4), payload]))
   }
 
-  /** Waits until what came has this in it. */
+  /** Whether what came has this in it. */
+  heard(words) {
+    return this.#heard.includes(words)
+  }
+
+  /** Waits until it has. */
   hears(words) {
-    return until(`it says ${words}`, 20, () => this.#heard.includes(words))
+    return until(`it says ${words}`, 20, () => this.heard(words))
   }
 
   close() {

@@ -1,10 +1,11 @@
-// What a visitor finds at each module, and does there as its page does.
+// What a visitor finds at each module, does there as its page does, and does again once it has been restarted.
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { until } from './support.mjs'
+import { Browser, until } from './support.mjs'
 
 export const VISITS = {
   'jupyter-minimal': { shows: /<title>JupyterLab<\/title>/ },
+  n8n: { shows: /<title>n8n\.io - Workflow Automation<\/title>/, use: aWorkflowIsMade, again: aWorkflowAnswers },
   pgadmin: { shows: /<title>\s*pgAdmin 4\s*<\/title>/ },
   'ubuntu-terminal': { shows: /<title>Shell In A Box<\/title>/, use: aCommandIsTyped },
   vscode: { shows: /<meta id="vscode-workbench-web-configuration"/, use: anEditorConnects },
@@ -42,4 +43,70 @@ async function anEditorConnects(person, url) {
   socket.send(Buffer.concat([head, words]))
   await socket.hears('"type":"sign"')
   socket.close()
+}
+
+/** What a webhook is asked is computed, and answered to whoever asks. */
+const WORKFLOW = {
+  name: 'The answer',
+  active: false,
+  settings: {},
+  nodes: [
+    {
+      id: randomUUID(),
+      name: 'Asked',
+      type: 'n8n-nodes-base.webhook',
+      typeVersion: 2,
+      position: [0, 0],
+      webhookId: randomUUID(),
+      parameters: { path: 'answer', responseMode: 'lastNode', options: {} },
+    },
+    {
+      id: randomUUID(),
+      name: 'Computed',
+      type: 'n8n-nodes-base.code',
+      typeVersion: 2,
+      position: [200, 0],
+      parameters: { jsCode: 'return [{ json: { answer: 6 * 7 } }]' },
+    },
+  ],
+  connections: { Asked: { main: [[{ node: 'Computed', type: 'main', index: 0 }]] } },
+}
+
+async function askN8n(person, url, method, path, body) {
+  const headers = { origin: new URL(url).origin }
+  const { status, text } = await person.ask(new URL(path, url), { method, headers, body })
+  assert.equal(status, 200, `${method} ${path}: ${text}`)
+  return JSON.parse(text).data
+}
+
+/** Makes a workflow without signing in to n8n, and lets a stranger use it. */
+async function aWorkflowIsMade(person, url) {
+  const ask = (...words) => askN8n(person, url, ...words)
+  const { id, versionId } = await ask('POST', 'rest/workflows', WORKFLOW)
+
+  const socket = await person.socket(new URL('rest/push?pushRef=visit', url))
+  // What comes while n8n still looks at who this is, it does not hear.
+  await until('n8n says who is there', 20, () => {
+    socket.send(JSON.stringify({ type: 'workflowOpened', workflowId: id }))
+    return socket.heard('collaboratorsChanged')
+  })
+  socket.close()
+
+  await ask('POST', `rest/workflows/${id}/activate`, { versionId })
+  await aWorkflowAnswers(person, url)
+  await ask('POST', 'rest/logout')
+  await ask('GET', 'rest/login') // refused where the session has ended
+}
+
+/** Asks it as a stranger, at the address that n8n shows for that. */
+async function aWorkflowAnswers(person, url) {
+  const { urlBaseWebhook, endpointWebhook } = await askN8n(person, url, 'GET', 'rest/settings')
+  const stranger = new Browser()
+  // What computes is a program of its own, which n8n starts last, and anew for as long as it comes too late.
+  const answer = await until('the workflow answers', 240, async () => {
+    const { status, text } = await stranger.ask(new URL(`${endpointWebhook}/answer`, urlBaseWebhook))
+    return status === 200 && text
+  })
+  assert.equal(answer, '{"answer":42}')
+  assert.equal((await stranger.ask(new URL('rest/workflows', url))).status, 401, 'the rest is for members')
 }
