@@ -10,6 +10,7 @@ use bytes::Bytes;
 use metrics::{Counter, Histogram};
 use orrery_protocol::{
     access::Role,
+    document::Quarantined,
     id::{DocumentKey, DocumentName, PeerId, UserId},
     record::StoredDocument,
     room::{Broadcast, Effect, Input, Received, Room, RoomConfig, RoomReport},
@@ -254,11 +255,7 @@ impl RoomState {
         if let Some(snapshot) = quarantined.iter().find(|quarantined| quarantined.position.is_none()) {
             return Err(UnreadableSnapshot(snapshot.reason.clone()));
         }
-        for update in &quarantined {
-            metrics::counter!("orrery_room_quarantined_updates_total").increment(1);
-            tracing::error!(org = %key.org, project = %key.project, document = %key.document, position = ?update.position,
-                reason = update.reason, "stored update left out: it cannot be applied");
-        }
+        note_left_out(&key, &quarantined);
         metrics::gauge!("orrery_rooms").increment(1.0);
         Ok(Self {
             key,
@@ -367,6 +364,12 @@ impl RoomState {
             // What a gateway writes is the gateway's to give: it opens the room anew.
             Effect::Reload if self.key.document == DocumentName::System => myself.stop(Some("broken".to_owned())),
             Effect::Reload => self.load(myself),
+            Effect::LeftOut(updates) => note_left_out(&self.key, &updates),
+            Effect::Unreadable(reason) => {
+                let DocumentKey { org, project, document } = &*self.key;
+                tracing::error!(%org, %project, %document, reason, "the stored snapshot cannot be applied");
+                myself.stop(Some("unreadable".to_owned()));
+            }
             Effect::Drained => {
                 if let Some(reply) = self.draining.take() {
                     drop(reply.send(()));
@@ -484,6 +487,16 @@ impl RoomState {
             unsaved_for_ms: self.unsaved.front().map_or(0, |oldest| now_ms.saturating_sub(oldest.since_ms)),
             last_error: self.last_error.clone(),
         }
+    }
+}
+
+/// Nobody else hears of them: to their authors they are saved, and so they are.
+fn note_left_out(key: &DocumentKey, updates: &[Quarantined]) {
+    let DocumentKey { org, project, document } = key;
+    for Quarantined { position, bytes, reason } in updates {
+        metrics::counter!("orrery_room_quarantined_updates_total").increment(1);
+        tracing::error!(%org, %project, %document, ?position, bytes, reason,
+            "a saved update cannot be applied; it stays stored, and is tried again whenever the document is loaded");
     }
 }
 

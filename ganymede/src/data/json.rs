@@ -258,7 +258,9 @@ fn news(project: ProjectId, stored: &StoredDocument, pushed: Bytes) -> Result<Op
         Verdict::Accepted => pushed,
         Verdict::Trimmed(rest) => rest,
         Verdict::Nothing => return Ok(None),
-        Verdict::Waits(_) | Verdict::TooDeep | Verdict::Poison(_) => return Err(JsonError::Malformed(project)),
+        Verdict::Waits(_) | Verdict::TooDeep | Verdict::Poison(_) | Verdict::Broken(_) => {
+            return Err(JsonError::Malformed(project));
+        }
     };
     writer.commit().map_err(|_| JsonError::Malformed(project))?;
     Ok(Some(News { update, state: document.state() }))

@@ -1,7 +1,8 @@
 //! Updates that wait for blocks which have not arrived. Bounded in number and bytes: what is held was neither applied
-//! nor stored nor confirmed, so dropping the oldest loses nothing that anybody was promised.
+//! nor stored nor confirmed, so dropping it loses nothing that anybody was promised. But its owner waits for a confirmation
+//! that cannot come any more, and has to be told. Who has most here goes first: nobody else pays for a flood.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{Clocks, Missing};
 use crate::limits::RoomLimits;
@@ -36,17 +37,27 @@ impl<T> Held<T> {
         self.waiting.len()
     }
 
-    /// Holds `item` of `bytes` bytes and returns how many of the oldest had to go, itself included if it is too large.
-    pub(crate) fn hold(&mut self, missing: Missing, bytes: usize, item: T) -> usize {
+    /// Holds `item` of `bytes` bytes.
+    pub(crate) fn hold(&mut self, missing: Missing, bytes: usize, item: T) {
         self.waiting.push_back(Waiting { missing, bytes, item });
         self.bytes += bytes;
-        let mut dropped = 0;
+    }
+
+    /// While there is more than there may be, drops all items of the owner that has most of them here. Returns these owners.
+    pub(crate) fn make_room<O: Ord + Copy>(&mut self, owner: impl Fn(&T) -> O) -> Vec<O> {
+        let mut gone = Vec::new();
         while self.bytes > self.bytes_max || self.waiting.len() > self.updates_max {
-            let Some(oldest) = self.waiting.pop_front() else { break };
-            self.bytes -= oldest.bytes;
-            dropped += 1;
+            let by_bytes = self.bytes > self.bytes_max;
+            let mut shares: BTreeMap<O, usize> = BTreeMap::new();
+            for waiting in &self.waiting {
+                *shares.entry(owner(&waiting.item)).or_default() += if by_bytes { waiting.bytes } else { 1 };
+            }
+            let Some((&largest, _)) = shares.iter().max_by_key(|&(_, &share)| share) else { break };
+            self.waiting.retain(|waiting| owner(&waiting.item) != largest);
+            self.bytes = self.waiting.iter().map(|waiting| waiting.bytes).sum();
+            gone.push(largest);
         }
-        dropped
+        gone
     }
 
     /// Takes the oldest item whose missing block `clocks` now have. It may turn out to wait for another one.
@@ -80,18 +91,29 @@ mod tests {
     #[test]
     fn items_are_ready_once_their_block_is_known() {
         let mut held = held(10, 100);
-        assert_eq!([held.hold(missing(1, 4), 1, 14), held.hold(missing(2, 0), 1, 20)], [0, 0]);
+        held.hold(missing(1, 4), 1, 14);
+        held.hold(missing(2, 0), 1, 20);
+        assert!(held.make_room(|&item| item).is_empty());
         assert_eq!(held.take_ready(&clocks(1, 4)), None);
         assert_eq!(held.take_ready(&clocks(1, 5)), Some(14));
         assert_eq!((held.take_ready(&clocks(1, 5)), held.len()), (None, 1));
     }
 
     #[test]
-    fn the_oldest_go_first() {
-        let mut held = held(2, 100);
-        let dropped: Vec<usize> = (0..3).map(|at| held.hold(missing(1, 0), 40, at)).collect();
-        assert_eq!(dropped, [0, 0, 1]);
-        assert_eq!(held.hold(missing(1, 0), 101, 9), 3, "one that is too large goes itself");
-        assert_eq!((held.len(), held.bytes), (0, 0));
+    fn who_has_most_goes_first() {
+        let hold = |held: &mut Held<u32>, bytes, owner| held.hold(missing(1, 0), bytes, owner);
+        // Three items, of one and the other.
+        let mut crowd = held(3, 100);
+        [7, 8, 7, 8].into_iter().take(3).for_each(|owner| hold(&mut crowd, 10, owner));
+        assert!(crowd.make_room(|&owner| owner).is_empty());
+        hold(&mut crowd, 10, 9);
+        assert_eq!((crowd.make_room(|&owner| owner), crowd.len(), crowd.bytes), (vec![7], 2, 20));
+        // Of bytes, one has most with a single item.
+        hold(&mut crowd, 90, 5);
+        assert_eq!((crowd.make_room(|&owner| owner), crowd.len(), crowd.bytes), (vec![5], 2, 20));
+        // One that is too large for an empty room goes itself.
+        let mut empty = held(3, 100);
+        hold(&mut empty, 101, 5);
+        assert_eq!((empty.make_room(|&owner| owner), empty.len(), empty.bytes), (vec![5], 0, 0));
     }
 }

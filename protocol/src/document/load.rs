@@ -3,7 +3,7 @@
 use yrs::{ReadTxn, WriteTxn};
 
 use super::{
-    Clocks, Document, ENCODED_BYTES_MAX, Footprint, Joiner, Session, UNLIMITED, guarded, integrate, open, read,
+    Clocks, Document, ENCODED_BYTES_MAX, Failure, Footprint, Joiner, Session, UNLIMITED, commit, integrate, open, read,
 };
 use crate::{id::ClientId, record::StoredDocument};
 
@@ -12,6 +12,8 @@ use crate::{id::ClientId, record::StoredDocument};
 pub struct Quarantined {
     /// Position among the stored updates; `None` for the snapshot.
     pub position: Option<usize>,
+    /// Its size.
+    pub bytes: usize,
     /// Why.
     pub reason: String,
 }
@@ -32,17 +34,17 @@ impl Document {
     }
 
     /// All at once: fast, and it works for all that honest peers write.
-    fn replay(&mut self, stored: &StoredDocument) -> Result<(), String> {
+    fn replay(&mut self, stored: &StoredDocument) -> Result<(), Failure> {
         let mut session = Session::new(&self.doc);
         let mut joiner = Joiner::default();
         for update in &stored.updates {
             joiner.push(update, &UNLIMITED);
         }
-        for bytes in stored.snapshot.iter().chain(&joiner.finish()) {
+        let integrated = stored.snapshot.iter().chain(&joiner.finish()).try_for_each(|bytes| {
             self.types = self.types.saturating_add(types_in(bytes));
-            session.integrate(bytes)?;
-        }
-        session.end()
+            session.integrate(bytes)
+        });
+        integrated.and(session.end().map_err(Failure::Before))
     }
 
     /// One by one, as they were accepted, without those that fail. What yrs takes may depend on what it has collected, and it
@@ -66,15 +68,15 @@ impl Document {
             if without.iter().any(|quarantined| quarantined.position == position) {
                 continue;
             }
-            let failed = |reason| Quarantined { position, reason };
+            let failed = |reason| Quarantined { position, bytes: bytes.len(), reason };
             self.types = self.types.saturating_add(types_in(bytes));
             let mut txn = open(&self.doc);
-            integrate(&mut txn, bytes).map_err(failed)?;
+            let integrated = integrate(&mut txn, bytes);
             // It would wait for ever, and be seen by nobody.
-            if txn.prune_pending().is_some() {
+            if integrated.is_ok() && txn.prune_pending().is_some() {
                 without.push(failed("needs what was left out".to_owned()));
             }
-            guarded(|| drop(txn)).map_err(failed)?;
+            integrated.and(commit(txn)).map_err(failed)?;
         }
         Ok(())
     }

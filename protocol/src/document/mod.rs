@@ -13,7 +13,7 @@ mod merge;
 mod nesting;
 pub mod system;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -68,6 +68,8 @@ pub enum Verdict {
     TooDeep,
     /// yrs failed on it: the document is broken and must be loaded again without it. The text says how.
     Poison(String),
+    /// yrs failed to commit what was applied before it: the document is broken, and nothing is known of this one.
+    Broken(String),
 }
 
 /// One replica of one document.
@@ -228,7 +230,7 @@ pub fn merge(snapshot: Option<&[u8]>, updates: &[Bytes]) -> Result<Bytes, Unmerg
     let stored = StoredDocument { snapshot, updates: updates.to_vec(), last_seq: updates.len() as u64 };
     let (mut document, quarantined) = Document::load(&stored);
     match quarantined.into_iter().next() {
-        Some(Quarantined { position, reason }) => Err(Unmergeable { position, reason }),
+        Some(Quarantined { position, reason, .. }) => Err(Unmergeable { position, reason }),
         None => Ok(document.state()),
     }
 }
@@ -272,19 +274,36 @@ impl<'a> Session<'a> {
         Self { doc, txn: None, updates: 0, bytes: 0 }
     }
 
-    fn integrate(&mut self, update: &[u8]) -> Result<(), String> {
+    fn integrate(&mut self, update: &[u8]) -> Result<(), Failure> {
         if self.updates >= TRANSACTION_UPDATES_MAX || self.bytes >= TRANSACTION_BYTES_MAX {
-            self.end()?;
+            self.end().map_err(Failure::Before)?;
         }
         self.updates += 1;
         self.bytes += update.len();
-        integrate_whole(self.txn.get_or_insert_with(|| open(self.doc)), update)
+        integrate_whole(self.txn.get_or_insert_with(|| open(self.doc)), update).map_err(Failure::Here)
     }
 
     fn end(&mut self) -> Result<(), String> {
         (self.updates, self.bytes) = (0, 0);
-        let txn = self.txn.take();
-        guarded(|| drop(txn))
+        self.txn.take().map_or(Ok(()), commit)
+    }
+}
+
+/// On what yrs failed, and how.
+#[derive(Debug)]
+enum Failure {
+    /// On the update at hand.
+    Here(String),
+    /// On the commit of what was applied before it.
+    Before(String),
+}
+
+impl From<Failure> for Verdict {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Here(reason) => Self::Poison(reason),
+            Failure::Before(reason) => Self::Broken(reason),
+        }
     }
 }
 
@@ -316,12 +335,12 @@ impl Writer<'_> {
                 Ok(false) => return Verdict::TooDeep,
                 Ok(true) if footprint.straddles(self.clocks) => return self.apply_rest(update, &footprint),
                 Ok(true) => self.session.integrate(update).map(|()| true),
-                Err(reason) => Err(reason),
+                Err(reason) => Err(Failure::Before(reason)),
             },
             Relation::OnlyDeletes => self.delete(update),
         };
         match applied {
-            Err(reason) => return Verdict::Poison(reason),
+            Err(failure) => return failure.into(),
             Ok(false) => return Verdict::Nothing,
             Ok(true) => {}
         }
@@ -340,14 +359,24 @@ impl Writer<'_> {
 
     /// A session of its own for an update that is known in part, to learn what of it was not.
     fn apply_rest(&mut self, update: &Bytes, footprint: &Footprint) -> Verdict {
-        let applied =
-            self.session.end().and_then(|()| self.session.integrate(update)).and_then(|()| self.session.end());
-        if let Err(reason) = applied {
-            return Verdict::Poison(reason);
+        let applied = self.session.end().map_err(Failure::Before).and_then(|()| {
+            self.session.integrate(update)?;
+            self.session.end().map_err(Failure::Here)
+        });
+        if let Err(failure) = applied {
+            return failure.into();
         }
         let rest: Bytes = read(self.doc).encode_diff_v1(&to_yrs(self.clocks)).into();
         self.accept(footprint);
         Verdict::Trimmed(rest)
+    }
+
+    /// Commits what was applied so far.
+    ///
+    /// # Errors
+    /// yrs failed: the document is broken.
+    pub fn settle(&mut self) -> Result<(), String> {
+        self.session.end()
     }
 
     /// Ends the session and returns the clocks as they were before it.
@@ -382,13 +411,12 @@ impl Writer<'_> {
     }
 
     /// A transaction of its own, so that it can tell whether anything was deleted that was not.
-    fn delete(&mut self, update: &Bytes) -> Result<bool, String> {
-        self.session.end()?;
+    fn delete(&mut self, update: &Bytes) -> Result<bool, Failure> {
+        self.session.end().map_err(Failure::Before)?;
         let mut txn = open(self.doc);
-        integrate_whole(&mut txn, update)?;
+        let applied = integrate_whole(&mut txn, update);
         let changed = !txn.delete_set().is_empty();
-        guarded(|| drop(txn))?;
-        Ok(changed)
+        applied.and(commit(txn)).map(|()| changed).map_err(Failure::Here)
     }
 
     /// The next clock of each client.
@@ -432,6 +460,15 @@ fn open(doc: &Doc) -> TransactionMut<'_> {
 #[expect(clippy::expect_used, reason = "one owner, one transaction at a time: no other can be open")]
 fn read(doc: &Doc) -> Transaction<'_> {
     doc.try_transact().expect("no write of this document is open")
+}
+
+/// Every transaction ends here, also one in which yrs failed: dropped anywhere else, it could panic there.
+fn commit(txn: TransactionMut<'_>) -> Result<(), String> {
+    guarded(|| {
+        #[cfg(test)]
+        tests::panic_if_uncommittable(&txn);
+        drop(txn);
+    })
 }
 
 fn integrate(txn: &mut TransactionMut<'_>, update: &[u8]) -> Result<(), String> {

@@ -17,6 +17,14 @@ use super::*;
 const TEXTS: [&str; 6] = ["a", "😀", "ß1", "𝒳y𝒵", "long enough to be split", "\u{1F468}\u{200D}\u{1F469}"];
 const KEYS: [&str; 3] = ["one", "two", "three"];
 
+/// A client whose blocks yrs integrates and then panics at when it commits. None is known that does, so it is made to.
+pub(crate) const UNCOMMITTABLE: u64 = 0xBAD;
+
+/// In place of yrs, see [`UNCOMMITTABLE`].
+pub(super) fn panic_if_uncommittable(txn: &TransactionMut<'_>) {
+    assert_eq!(txn.state_vector().get(&ClientID::new(UNCOMMITTABLE)), 0, "cannot be committed");
+}
+
 /// One step of an editor.
 #[derive(Debug, Clone)]
 enum Step {
@@ -212,6 +220,14 @@ fn plain(updates: &[Bytes]) -> Doc {
     doc
 }
 
+/// The first letter that `client` types.
+pub(crate) fn letter(client: u64) -> Bytes {
+    let editor = replica(client);
+    let mut txn = open(&editor);
+    txn.get_or_insert_text("text").push(&mut txn, "a");
+    txn.encode_update_v1().into()
+}
+
 #[track_caller]
 fn check_clocks(document: &Document) {
     let txn = read(&document.doc);
@@ -240,7 +256,7 @@ fn deliver(document: &mut Document, updates: &[Bytes], batch: usize) {
                     waiting.push_back(update);
                 }
                 Verdict::TooDeep => panic!("nothing is deep here"),
-                Verdict::Poison(reason) => panic!("{reason}"),
+                Verdict::Poison(reason) | Verdict::Broken(reason) => panic!("{reason}"),
             }
         }
         let session = writer.commit().unwrap();
@@ -279,6 +295,35 @@ fn what_needs_a_quarantined_update_is_left_out_too() {
     check_clocks(&document);
     let (document, quarantined) = Document::load(&StoredDocument { updates: vec![first], ..Default::default() });
     assert_eq!((quarantined.len(), document.clocks().get(ClientId::new(1).unwrap())), (0, 1));
+}
+
+/// yrs commits many updates at once; it is known of none which it was.
+#[test]
+fn what_follows_a_failed_commit_is_not_blamed() {
+    let limits = WireLimits::default();
+    let mut document = Document::new();
+    let mut writer = document.write(&limits);
+    assert_eq!(writer.apply(&letter(UNCOMMITTABLE)), Verdict::Accepted);
+    let erased = Bytes::from_static(&[0, 1, 0xAD, 0x17, 1, 0, 1]);
+    assert!(matches!(writer.apply(&erased), Verdict::Broken(_)));
+    assert_eq!(writer.commit().map(|_| ()), Ok(()), "there is nothing left to commit");
+
+    let mut document = Document::new();
+    let mut writer = document.write(&limits);
+    assert_eq!(writer.apply(&letter(1)), Verdict::Accepted);
+    assert_eq!(writer.settle(), Ok(()));
+    assert_eq!(writer.apply(&letter(UNCOMMITTABLE)), Verdict::Accepted);
+    assert!(writer.settle().is_err(), "and then it is known");
+}
+
+#[test]
+fn what_cannot_be_committed_is_left_out_of_what_is_loaded() {
+    let updates = [1, UNCOMMITTABLE, 2].map(letter).to_vec();
+    let bytes = updates[1].len();
+    let (document, quarantined) = Document::load(&StoredDocument { updates, ..Default::default() });
+    let left_out: Vec<_> = quarantined.iter().map(|left_out| (left_out.position, left_out.bytes)).collect();
+    assert_eq!(left_out, [(Some(1), bytes)]);
+    assert_eq!(document.clocks().iter().map(|(client, _)| client.get()).collect::<Vec<_>>(), [1, 2]);
 }
 
 /// Honest peers put nothing into a string. Into a deleted one yrs takes it, once it has collected the string.

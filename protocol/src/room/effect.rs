@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     access::{Principal, Role},
+    document::Quarantined,
     guard::{Malformed, PeerMessage},
     id::{PeerId, UserId},
     record::StoredDocument,
@@ -15,7 +16,7 @@ use crate::{
 pub enum CloseCode {
     /// The room's gateway moves, restarts or shuts down: reconnect.
     Restarting = 1012,
-    /// The peer reads too slowly: reconnect.
+    /// The peer reads too slowly, or what its updates build on is too slow to come: reconnect.
     TooSlow = 1013,
     /// A message above the limit.
     TooLarge = 1009,
@@ -146,6 +147,10 @@ pub enum Effect {
     Close(PeerId, CloseCode, String),
     /// The document is broken: load it again once everything appended is durable, and give it back as `Reloaded`.
     Reload,
+    /// These stored updates could not be applied when it was loaded again. They stay stored.
+    LeftOut(Vec<Quarantined>),
+    /// The stored snapshot could not be applied, for this reason: without it the room must not go on.
+    Unreadable(String),
     /// Drained: no peers, everything durable and in a snapshot.
     Drained,
     /// Nobody needs this room any more; it may be unloaded.

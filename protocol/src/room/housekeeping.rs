@@ -141,10 +141,16 @@ impl Room {
     /// Orders a snapshot, if anything new is durable and none is on its way. The state may hold more than it covers:
     /// applying an update twice changes nothing.
     fn snapshot(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        if self.durable_seq > self.snapshot_seq && self.snapshot_sent.is_none() && !self.broken {
+        if self.snapshot_sent.is_some() || self.broken {
+            return;
+        }
+        if let Some(covers_seq) = self.coverable() {
             self.snapshot_ms = now_ms;
-            self.snapshot_sent = Some(self.durable_seq);
-            effects.push(Effect::Snapshot { covers_seq: self.durable_seq, state: self.document.state() });
+            self.snapshot_sent = Some(covers_seq);
+            effects.push(Effect::Snapshot { covers_seq, state: self.document.state() });
+        } else {
+            // The snapshot follows once that is durable.
+            self.append_left_out(effects);
         }
     }
 
@@ -169,7 +175,7 @@ impl Room {
         if self.idle_since_ms.is_none_or(|since_ms| now_ms.saturating_sub(since_ms) < unload_ms) {
             return;
         }
-        if self.phase == Phase::Open && !self.broken && self.unsaved.is_empty() && self.snapshot_seq == self.last_seq {
+        if self.phase == Phase::Open && !self.broken && self.unsaved.is_empty() && !self.lacks_snapshot() {
             effects.push(Effect::Idle);
         } else {
             self.snapshot(now_ms, effects);
@@ -204,11 +210,11 @@ impl Room {
         if self.phase != Phase::Draining || self.broken || self.durable_seq < self.last_seq {
             return;
         }
-        if self.snapshot_seq == self.last_seq {
+        if self.lacks_snapshot() {
+            self.snapshot(now_ms, effects);
+        } else {
             self.phase = Phase::Drained;
             effects.push(Effect::Drained);
-        } else {
-            self.snapshot(now_ms, effects);
         }
     }
 }

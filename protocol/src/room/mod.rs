@@ -7,9 +7,12 @@
 mod effect;
 mod housekeeping;
 mod incoming;
+mod left_out;
 mod peer;
 mod publish;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod updates;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -28,6 +31,7 @@ use crate::{
     wire,
 };
 use incoming::Incoming;
+use left_out::LeftOut;
 use standing::SharedDiff;
 use updates::Unsaved;
 
@@ -53,9 +57,9 @@ pub struct RoomCounts {
     pub refused: u64,
     /// Updates that had to wait for others.
     pub held: u64,
-    /// Held updates that were dropped because too many waited.
+    /// Held updates that were dropped because too many waited. Who sent them was closed.
     pub held_dropped: u64,
-    /// Updates on which yrs failed.
+    /// How often yrs failed on what peers wrote.
     pub poisoned: u64,
     /// Queues that were dropped because their peer read too slowly.
     pub overflows: u64,
@@ -74,6 +78,8 @@ pub struct RoomReport {
     pub unsaved: usize,
     /// Updates that wait for others.
     pub waiting: usize,
+    /// Stored updates that could not be applied when the document was loaded. They stay stored.
+    pub left_out: u64,
     /// Sequence of the last accepted update.
     pub last_seq: u64,
     /// Sequence up to which everything is durable.
@@ -98,6 +104,9 @@ pub struct Room {
     document: Document,
     /// yrs failed on the document; it is being loaded again, and must not be asked anything until then.
     broken: bool,
+    /// yrs failed to commit updates together: they are committed one by one, to see which it was.
+    wary: bool,
+    left_out: LeftOut,
     awareness: Awareness,
     peers: BTreeMap<PeerId, Peer>,
     /// How many of them are extended.
@@ -144,12 +153,15 @@ impl Room {
         stored: &StoredDocument,
     ) -> (Self, Vec<Quarantined>) {
         let (document, quarantined) = Document::load(stored);
+        let left_out = LeftOut::of(stored, &quarantined);
         let snapshot_seq = stored.last_seq - stored.updates.len() as u64;
         let room = Self {
             name,
             phase: Phase::Open,
             document,
             broken: false,
+            wary: false,
+            left_out,
             awareness: Awareness::default(),
             peers: BTreeMap::new(),
             extended: 0,
@@ -231,6 +243,7 @@ impl Room {
             counts: self.counts,
             unsaved: self.unsaved.len(),
             waiting: self.held.len(),
+            left_out: self.left_out.len(),
             last_seq: self.last_seq,
             durable_seq: self.durable_seq,
             snapshot_seq: self.snapshot_seq,
@@ -252,7 +265,7 @@ impl Room {
         self.idle_since_ms = None;
         self.appoint(now_ms + self.config.clocks.awareness_grace_ms);
         // A peer that may not write is not asked for what the room is missing.
-        if may_write && !self.broken {
+        if may_write {
             self.ask(id, effects);
         }
     }
@@ -336,7 +349,7 @@ impl Room {
     /// Asks `id` for what the room is missing, now or once it can be reached.
     fn ask(&mut self, id: PeerId, effects: &mut Vec<Effect>) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        peer.is_asked = peer.is_reachable();
+        peer.is_asked = peer.is_reachable() && !self.broken;
         if peer.is_asked {
             let mut frames = BytesMut::new();
             wire::put_step1(&mut frames, &self.document.state_vector());

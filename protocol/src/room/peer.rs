@@ -52,7 +52,7 @@ pub(super) struct Peer {
     pub(super) unsaved: usize,
     /// Everything its user wrote over other connections has at most this sequence.
     pub(super) user_seq: u64,
-    /// Updates of its own that wait for what has not arrived, dropped ones included.
+    /// Updates of its own that wait for what has not arrived.
     pub(super) waiting: usize,
     /// Its own blocks whose confirmation is not known to be in its socket.
     pub(super) unechoed: Unechoed,

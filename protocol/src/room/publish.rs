@@ -21,7 +21,7 @@ impl Room {
                 Verdict::Accepted => wire::put_update(&mut frames, update),
                 Verdict::Trimmed(rest) => wire::put_update(&mut frames, &rest),
                 Verdict::Nothing => continue,
-                Verdict::Waits(_) | Verdict::TooDeep | Verdict::Poison(_) => {
+                Verdict::Waits(_) | Verdict::TooDeep | Verdict::Poison(_) | Verdict::Broken(_) => {
                     failed = true;
                     break;
                 }

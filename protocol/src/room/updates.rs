@@ -1,6 +1,6 @@
 //! The way of an update: permission, document, journal, peers, confirmation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::{
     Broadcast, CloseCode, Effect, Fault, Room,
     incoming::{Incoming, join},
+    left_out::LeftOut,
 };
 use crate::{
     document::{Document, Joiner, Verdict},
@@ -52,7 +53,17 @@ struct Written {
     /// Peers of whom something was taken up again that had waited.
     resumed: Vec<PeerId>,
     too_deep: Vec<PeerId>,
+    /// Peers of whom what waited had to be dropped.
+    crowded: Vec<PeerId>,
     poison: Option<(Option<PeerId>, String)>,
+}
+
+impl Written {
+    /// Puts back what was not committed, in front of what was not looked at.
+    fn take_back(&mut self, queue: &mut VecDeque<Incoming>) {
+        let applied = self.accepted.drain(..).chain(self.nothing.drain(..));
+        applied.rev().for_each(|incoming| queue.push_front(incoming));
+    }
 }
 
 impl Room {
@@ -62,6 +73,7 @@ impl Room {
             return;
         }
         let written = self.apply(run);
+        self.broken |= written.poison.is_some();
         self.counts.accepted += written.accepted.len() as u64;
         self.counts.duplicates += written.nothing.len() as u64;
         self.relay(now_ms, written.accepted, effects);
@@ -71,13 +83,17 @@ impl Room {
         for peer in written.waiting {
             self.ask(peer, effects);
         }
+        for peer in written.crowded {
+            let reason = "what its updates build on did not come".to_owned();
+            self.condemn(now_ms, peer, CloseCode::TooSlow, reason, effects);
+        }
         for peer in written.too_deep {
             self.counts.refused += 1;
             self.condemn(now_ms, peer, CloseCode::Malformed, Fault::TooDeep.to_string(), effects);
         }
+        self.wary &= written.poison.is_some();
         if let Some((peer, reason)) = written.poison {
             self.counts.poisoned += 1;
-            self.broken = true;
             if let Some(peer) = peer {
                 self.condemn(now_ms, peer, CloseCode::Malformed, Fault::Poison(reason).to_string(), effects);
             }
@@ -93,6 +109,7 @@ impl Room {
         let mut writer = self.document.write(&self.config.wire);
         let mut queue = join(std::mem::take(run), &self.config.wire);
         let mut next = queue.pop_front();
+        let mut failed = None;
         while let Some(mut incoming) = next {
             let verdict = writer.apply(&incoming.update);
             if matches!(verdict, Verdict::Waits(_) | Verdict::TooDeep) && incoming.is_joined() {
@@ -106,6 +123,12 @@ impl Room {
             }
             match verdict {
                 Verdict::Accepted | Verdict::Trimmed(_) => {
+                    if self.wary
+                        && let Err(reason) = writer.settle()
+                    {
+                        written.poison = Some((Some(incoming.peer), reason));
+                        break;
+                    }
                     if let Some(peer) = self.peers.get_mut(&incoming.peer) {
                         peer.unechoed.add(writer.last_firsts());
                     }
@@ -120,12 +143,19 @@ impl Room {
                     if let Some(peer) = self.peers.get_mut(&incoming.peer) {
                         peer.waiting += 1;
                     }
-                    let dropped = self.held.hold(missing, incoming.update.len(), incoming);
-                    self.counts.held_dropped += dropped as u64;
+                    self.held.hold(missing, incoming.update.len(), incoming);
+                    let held = self.held.len();
+                    written.crowded.extend(self.held.make_room(|incoming| incoming.peer));
+                    self.counts.held_dropped += (held - self.held.len()) as u64;
                 }
                 Verdict::TooDeep => written.too_deep.push(incoming.peer),
                 Verdict::Poison(reason) => {
                     written.poison = Some((Some(incoming.peer), reason));
+                    break;
+                }
+                Verdict::Broken(reason) => {
+                    queue.push_front(incoming);
+                    failed = Some(reason);
                     break;
                 }
             }
@@ -140,9 +170,14 @@ impl Room {
                 None => queue.pop_front(),
             };
         }
-        match writer.commit() {
+        match failed.map_or_else(|| writer.commit(), Err) {
             Ok(before) => self.before.extend(before),
-            Err(reason) => written.poison = written.poison.or(Some((None, reason))),
+            Err(reason) => {
+                // Any of them may be why. Nothing of this run was ordered yet, and nothing is that yrs has not committed.
+                written.take_back(&mut queue);
+                self.wary = true;
+                written.poison.get_or_insert((None, reason));
+            }
         }
         *run = queue.into();
         written
@@ -289,7 +324,15 @@ impl Room {
 
     /// The document is whole again; what came meanwhile is handled now.
     pub(super) fn reloaded(&mut self, now_ms: u64, stored: &StoredDocument, effects: &mut Vec<Effect>) {
-        let (document, _) = Document::load(stored);
+        let (document, quarantined) = Document::load(stored);
+        if let Some(snapshot) = quarantined.iter().find(|left_out| left_out.position.is_none()) {
+            // What there is without it would soon take its place.
+            return effects.push(Effect::Unreadable(snapshot.reason.clone()));
+        }
+        self.left_out = LeftOut::of(stored, &quarantined);
+        if !quarantined.is_empty() {
+            effects.push(Effect::LeftOut(quarantined));
+        }
         self.document = document;
         self.broken = false;
         let mut updates = std::mem::take(&mut self.deferred_updates);

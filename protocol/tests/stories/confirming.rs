@@ -4,7 +4,7 @@ use bytes::Bytes;
 use orrery_protocol::{
     id::{DocumentName, PeerId},
     record::StoredDocument,
-    room::RoomConfig,
+    room::{CloseCode, RoomConfig},
 };
 use yrs::{Map, Text, WriteTxn};
 
@@ -163,6 +163,37 @@ fn the_count_stops_at_an_update_that_waits() {
     scene.heard(ALICE);
     scene.save();
     assert_eq!(scene.heard(ALICE), [Heard::SavedCount(2)]);
+}
+
+/// What was dropped is never confirmed, and nothing after it either. Whoever waits for that is told to come back, and sends it
+/// again; nobody else pays.
+#[test]
+fn who_has_too_much_waiting_is_told_to_reconnect() {
+    let mut config = RoomConfig::default();
+    config.room.held_updates_max = 8;
+    let mut scene = Scene::opened(DocumentName::Board, config, StoredDocument::default());
+    scene.enter(ALICE, EXTENDED);
+    scene.enter(BOB, EXTENDED);
+    scene.passes_ms(2_000);
+    let [early, late] = [scene.person(BOB).types(0, "b"), scene.person(BOB).types(1, "B")];
+    scene.says(BOB, &update(&late));
+    scene.person(ALICE).types(0, "never said ");
+    (0..8).for_each(|_| scene.types(ALICE, 0, "a"));
+    scene.says(ALICE, &saved_query(&[1]));
+    assert_eq!(scene.closed, [(ALICE, CloseCode::TooSlow)]);
+    assert_eq!((scene.room.report().waiting, scene.room.report().counts.held_dropped), (1, 8));
+    scene.says(BOB, &update(&early));
+    scene.forget_what_was_heard();
+    scene.save();
+    assert_eq!(scene.heard(BOB), [Heard::SavedCount(2)]);
+
+    scene.closed.clear();
+    scene.join_as_is(ALICE, EXTENDED);
+    scene.shake_hands(ALICE);
+    scene.says(ALICE, &saved_query(&[2]));
+    scene.save();
+    assert!(scene.heard(ALICE).contains(&Heard::SavedEcho(vec![2])));
+    assert_eq!(scene.durable_text(), scene.person(ALICE).text());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use orrery_protocol::{
+    id::DocumentName,
     lib0::{put_var_str, put_var_uint},
     room::{CloseCode, Input, RoomConfig},
 };
@@ -122,11 +123,123 @@ fn poison_in_the_store_is_left_out() {
     scene.store.updates.push(alice);
     scene.store.last_seq += 1;
     let store = scene.store.clone();
-    let (_, quarantined) =
-        orrery_protocol::room::Room::open(0, orrery_protocol::id::DocumentName::Board, RoomConfig::default(), &store);
+    let (_, quarantined) = orrery_protocol::room::Room::open(0, DocumentName::Board, RoomConfig::default(), &store);
     assert_eq!(quarantined.iter().map(|left_out| left_out.position).collect::<Vec<_>>(), [Some(1)]);
-    let mut scene = Scene::opened(orrery_protocol::id::DocumentName::Board, RoomConfig::default(), store);
+    let mut scene = Scene::opened(DocumentName::Board, RoomConfig::default(), store);
     assert_eq!(scene.text(), "start!");
+}
+
+/// Alice's text, something that cannot be applied, and some more of Alice.
+fn with_poison_in_the_store() -> Scene {
+    let scene = with_text();
+    let more = scene.person(ALICE).types(5, "!");
+    let mut store = scene.store;
+    store.updates.extend([poison(), more]);
+    store.last_seq += 2;
+    Scene::opened(DocumentName::Board, with_quick_snapshots(), store)
+}
+
+fn with_quick_snapshots() -> RoomConfig {
+    let mut config = RoomConfig::default();
+    config.clocks.snapshot_ms = 1_000;
+    config
+}
+
+/// Time passes, and the store does all that it is asked.
+fn settles(scene: &mut Scene) {
+    for _ in 0..4 {
+        scene.passes_ms(2_500);
+        scene.save();
+        while !scene.snapshots.is_empty() {
+            scene.store_snapshot();
+        }
+    }
+}
+
+/// It was acknowledged once, and a later version may be able to apply it. But the journal must not grow behind it.
+#[test]
+fn what_is_left_out_stays_stored_and_nothing_else_has_to() {
+    let mut scene = with_poison_in_the_store();
+    assert_eq!(scene.room.report().left_out, 1);
+    settles(&mut scene);
+    assert_eq!((&scene.store.updates, scene.store.snapshot.is_some()), (&vec![poison()], true));
+    scene.enter(ALICE, EDITOR);
+    for _ in 0..2 {
+        scene.types(ALICE, 0, "on ");
+        scene.save();
+        settles(&mut scene);
+        assert_eq!(scene.store.updates, [poison()]);
+    }
+    let last_seq = scene.store.last_seq;
+    scene.leaves(ALICE);
+    scene.passes_ms(600_000);
+    assert_eq!((scene.idle > 0, scene.appended.len(), scene.store.last_seq), (true, 0, last_seq), "it is at rest");
+    let mut scene = Scene::opened(DocumentName::Board, RoomConfig::default(), scene.store);
+    assert_eq!((scene.text().as_str(), scene.room.report().left_out), ("on on start!", 1));
+}
+
+#[test]
+fn what_is_left_out_is_appended_again_before_a_snapshot_covers_it() {
+    let mut scene = with_poison_in_the_store();
+    scene.passes_ms(2_500);
+    scene.store_snapshot();
+    assert_eq!(scene.store.updates[0], poison(), "a snapshot of what lies before it");
+    scene.passes_ms(2_500);
+    assert_eq!(scene.appended, [poison()]);
+    scene.passes_ms(10_000);
+    assert_eq!((scene.appended.len(), scene.snapshots.len()), (1, 0), "not before that is durable");
+    // Here the process ends: it lies there twice.
+    scene.save();
+    let mut scene = Scene::opened(DocumentName::Board, with_quick_snapshots(), scene.store);
+    assert_eq!(scene.room.report().left_out, 1);
+    settles(&mut scene);
+    assert_eq!(scene.store.updates, [poison()]);
+}
+
+#[test]
+fn what_is_left_out_outlasts_a_room_that_is_drained() {
+    let mut scene = with_poison_in_the_store();
+    scene.handle(Input::Drain);
+    for _ in 0..4 {
+        scene.save();
+        if !scene.snapshots.is_empty() {
+            scene.store_snapshot();
+        }
+    }
+    assert_eq!((scene.drained, scene.store.updates), (1, vec![poison()]));
+}
+
+/// As if yrs took from a peer what it does not take from the store.
+#[test]
+fn what_is_left_out_of_a_document_that_broke_stays_stored_too() {
+    for snapshot_on_its_way in [false, true] {
+        let mut scene = Scene::opened(DocumentName::Board, with_quick_snapshots(), Default::default());
+        scene.enter(ALICE, EDITOR);
+        scene.enter(BOB, EDITOR);
+        scene.types(ALICE, 0, "a");
+        scene.save();
+        if snapshot_on_its_way {
+            scene.passes_ms(2_500);
+            assert_eq!(scene.snapshots.len(), 1);
+        }
+        scene.store.updates[0] = poison();
+        scene.says(BOB, &update(&poison()));
+        scene.reload();
+        assert_eq!(scene.left_out, 1);
+        settles(&mut scene);
+        assert_eq!(scene.store.updates, [poison()]);
+    }
+}
+
+#[test]
+fn a_room_does_not_go_on_without_its_snapshot() {
+    let mut scene = with_text();
+    scene.store.snapshot = Some(Bytes::from_static(b"no update"));
+    scene.says(BOB, &update(&poison()));
+    scene.reload();
+    assert!(scene.unreadable && !scene.room.takes_input());
+    scene.passes_ms(600_000);
+    assert_eq!((scene.snapshots.len(), scene.appended.len()), (0, 0));
 }
 
 #[test]

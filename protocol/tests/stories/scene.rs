@@ -231,6 +231,10 @@ pub(crate) struct Scene {
     pub(crate) closed: Vec<(PeerId, CloseCode)>,
     pub(crate) pinged: Vec<PeerId>,
     pub(crate) reloads: usize,
+    /// Stored updates that could not be applied when the document was loaded again.
+    pub(crate) left_out: usize,
+    /// Whether the stored snapshot could not be applied.
+    pub(crate) unreadable: bool,
     pub(crate) drained: usize,
     pub(crate) idle: usize,
     /// Whether extended people are here, as far as the room said.
@@ -261,6 +265,8 @@ impl Scene {
             closed: Vec::new(),
             pinged: Vec::new(),
             reloads: 0,
+            left_out: 0,
+            unreadable: false,
             drained: 0,
             idle: 0,
             watched: false,
@@ -418,6 +424,8 @@ impl Scene {
             Effect::Ping(peer) => self.pinged.push(peer),
             Effect::Close(peer, code, _) => self.closed.push((peer, code)),
             Effect::Reload => self.reloads += 1,
+            Effect::LeftOut(left_out) => self.left_out += left_out.len(),
+            Effect::Unreadable(_) => self.unreadable = true,
             Effect::Drained => self.drained += 1,
             Effect::Idle => self.idle += 1,
             Effect::Watched(watched) => self.watched = watched,

@@ -409,6 +409,8 @@ impl World {
                 self.reload = true;
                 self.reloads += 1;
             }
+            Effect::LeftOut(left_out) => panic!("what was accepted cannot be applied again: {left_out:?}"),
+            Effect::Unreadable(reason) => panic!("the room's own snapshot: {reason}"),
             Effect::Ping(_) | Effect::Drained | Effect::Idle | Effect::Watched(_) => {}
         }
     }
