@@ -81,6 +81,8 @@ pub struct World {
     pub snapshots: u32,
     /// How often something was appended.
     pub appends: u32,
+    /// Updates that came under a number that was taken. Over a wire they may be repetitions.
+    pub repeated: u64,
     /// What a gateway said last.
     pub shutdown_disabled: Option<bool>,
     /// What is kept of projects.
@@ -166,6 +168,7 @@ impl World {
         let stored = self.documents.entry(key.clone()).or_default();
         // What was appended before and not answered comes again.
         let known = stored.last_seq;
+        self.repeated += (first_seq..).take(updates.len()).filter(|seq| *seq <= known).count() as u64;
         for (seq, update) in (first_seq..).zip(updates).filter(|(seq, _)| *seq > known) {
             assert_eq!(seq, stored.last_seq + 1, "{key}: a gap");
             stored.updates.push(update.clone());

@@ -116,6 +116,12 @@ impl Inbox {
         self.budget.add_permits(cost);
     }
 
+    /// Whether the room has taken all there was.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Arrival>> {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -8,6 +8,7 @@
 mod brief;
 mod child;
 mod end;
+mod shift;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +27,7 @@ use crate::{
     places::{Actors, Places},
     route_tables::RouteTables,
 };
+use shift::Shift;
 
 /// How long Ganymede may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
@@ -98,6 +100,8 @@ pub(crate) struct KeeperState {
     places: Places,
     /// What the gateway actor is made with, if need be anew.
     parts: GatewayArguments,
+    /// What the present one appends through.
+    shift: Arc<Shift>,
     gateway: ActorRef<GatewayMessage>,
     lease: lease::Lease,
     idle: Idle,
@@ -112,6 +116,7 @@ pub(crate) struct KeeperState {
 
 impl Drop for KeeperState {
     fn drop(&mut self) {
+        self.shift.end();
         self.watch.abort();
         if let Some(timer) = self.timer.take() {
             timer.abort();
@@ -200,7 +205,9 @@ impl KeeperState {
         let idle = Idle::new(config.idle.clone(), config.clock.now_ms(), brief.disable_shutdown);
         let (activity, keeper) = (Activity::default(), myself.clone());
         let parts = GatewayArguments { config, tenure: tenure.clone(), journal, brief, activity, tables, keeper };
-        let (gateway, _) = Actor::spawn_linked(None, GatewayActor, parts.clone(), myself.get_cell()).await?;
+        let shift = Arc::new(Shift::new(parts.journal.clone()));
+        let arguments = GatewayArguments { journal: shift.clone(), ..parts.clone() };
+        let (gateway, _) = Actor::spawn_linked(None, GatewayActor, arguments, myself.get_cell()).await?;
         let keeper = myself.clone();
         let watch = tokio::spawn(async move {
             tenure.until_fenced().await;
@@ -209,6 +216,7 @@ impl KeeperState {
         Ok(Self {
             places,
             parts,
+            shift,
             gateway,
             lease,
             idle,

@@ -39,7 +39,7 @@ use crate::{
 /// How long anything may take before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Inserts `a` into the root text `t`, as client 1.
-const UPDATE: &[u8] = &[1, 1, 1, 0, 4, 1, 1, b't', 1, b'a', 0];
+pub(crate) const UPDATE: &[u8] = &[1, 1, 1, 0, 4, 1, 1, b't', 1, b'a', 0];
 
 /// Gateways with three slots and the usual clocks.
 pub(crate) fn config(control_plane: Arc<dyn ControlPlane>) -> GatewayConfig {

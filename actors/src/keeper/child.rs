@@ -1,11 +1,11 @@
 //! The gateway actor of a keeper: made once, and anew after it failed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorRef, ActorStatus};
 
-use super::{KeeperMessage, KeeperState};
-use crate::gateway::GatewayActor;
+use super::{KeeperMessage, KeeperState, shift::Shift};
+use crate::gateway::{GatewayActor, GatewayArguments};
 
 /// A gateway actor that failed rests this long, doubled with each failure, up to the cap.
 const REST_MS_MIN: u64 = 100;
@@ -28,7 +28,10 @@ impl KeeperState {
         if self.releasing || !failed {
             return;
         }
-        match Actor::spawn_linked(None, GatewayActor, self.parts.clone(), myself.get_cell()).await {
+        self.shift.end();
+        self.shift = Arc::new(Shift::new(self.parts.journal.clone()));
+        let arguments = GatewayArguments { journal: self.shift.clone(), ..self.parts.clone() };
+        match Actor::spawn_linked(None, GatewayActor, arguments, myself.get_cell()).await {
             Ok((gateway, _)) => {
                 self.gateway = gateway.clone();
                 self.places.replace_gateway(self.parts.tenure.org(), self.parts.tenure.epoch(), gateway);

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use orrery_protocol::lib0::put_var_uint;
 
 use super::*;
+use crate::fake::visitor::UPDATE;
 
 /// Blocks of one hostile update, each in conflict with all others.
 const CONFLICTS: u64 = 2_500;
@@ -57,4 +58,29 @@ async fn a_document_that_takes_long_holds_up_no_other() {
     until("the other room has stored its edit", async || stored(&quick) == 1).await;
     assert_eq!(stored(&slow), 1, "the attacker's document is still at work");
     until("it ends", async || stored(&slow) == 2).await;
+}
+
+/// It cannot be interrupted, and has not heard of its end. Meanwhile the next gateway opens the document.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_room_that_outlives_its_gateway_appends_nothing() {
+    let ganymede = FakeGanymede::with(&brief(ORG, 1));
+    let gateways = serve(&ganymede, |_| {}).await;
+    let slow = key(ORG, IO);
+    let stored = || ganymede.world().documents.get(&slow).map_or(0, |document| document.last_seq);
+    let attacker = Visitor::join_document(&gateways, ALICE, slow.clone()).await;
+    attacker.push(ground());
+    until("the text is stored", async || stored() == 1).await;
+    attacker.push(conflicts());
+    until("the room is at work", async || attacker.room.inbox().is_empty()).await;
+
+    gateways.places.serving()[0].2.gateway.kill();
+    until("the next gateway has the room", async || gateways.room(slow.clone()).await.is_ok()).await;
+    let writer = Visitor::join_document(&gateways, BOB, slow.clone()).await;
+    writer.write();
+    let before = stored();
+    until("the edit is stored", async || stored() > before).await;
+    assert_eq!(attacker.closed().await, 1012, "the old room is done");
+    let world = ganymede.world();
+    assert_eq!(world.repeated, 0, "no number was given twice");
+    assert!(world.documents[&slow].updates.contains(&Bytes::from_static(UPDATE)));
 }
