@@ -124,6 +124,20 @@ async fn a_document_whose_snapshot_cannot_be_read_is_not_opened_without_it() {
     assert!(matches!(list, Err(OpenError::Storage(_))), "{list:?}");
 }
 
+/// It is made anew of what was read, so that the rest would be gone for good.
+#[tokio::test]
+async fn a_system_document_is_read_as_a_whole_or_not_at_all() {
+    let ganymede = FakeGanymede::with(&brief(ORG, 1));
+    let system = DocumentKey { document: DocumentName::System, ..key(ORG, IO) };
+    let unreadable =
+        StoredDocument { updates: vec![Bytes::from_static(b"no update")], last_seq: 1, ..Default::default() };
+    ganymede.world().documents.insert(system.clone(), unreadable.clone());
+    let gateways = serve(&ganymede, |_| {}).await;
+    let list = gateways.containers(ORG, IO).await;
+    assert!(matches!(list, Err(OpenError::Storage(_))), "{list:?}");
+    assert_eq!(ganymede.world().documents[&system], unreadable);
+}
+
 #[tokio::test]
 async fn a_handshake_starts_what_it_is_for() {
     let ganymede = FakeGanymede::default();

@@ -35,8 +35,9 @@ impl Projects {
             tokio::spawn(async move {
                 let (stored, notes) = tokio::join!(journal.load(&key), control_plane.notes(&tenure, id));
                 let found = match (stored, notes) {
-                    // Read without its snapshot it would have no containers, and those that run would have to go.
-                    (Ok(stored), Ok(notes)) => match merge(stored.snapshot.as_deref(), &[]) {
+                    // Read in part it would lack containers, and those that run would have to go; and it is made anew of
+                    // what was read.
+                    (Ok(stored), Ok(notes)) => match merge(stored.snapshot.as_deref(), &stored.updates) {
                         Ok(_) => Ok((stored, notes)),
                         Err(error) => Err(error.to_string()),
                     },
