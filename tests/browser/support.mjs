@@ -93,7 +93,8 @@ async function clientFrom(folder, context, url) {
     const response = await route.fetch({ maxRedirects: 0 })
     // Pages of the gate are HTML too, and none of the client's.
     const ours = (await response.text()).includes('id="root"')
-    await route.fulfill(ours ? { response, path: join(folder, 'index.html') } : { response })
+    const file = pathname.endsWith('/board') ? 'board.html' : 'index.html'
+    await route.fulfill(ours ? { response, path: join(folder, file) } : { response })
   })
 }
 

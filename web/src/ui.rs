@@ -15,10 +15,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::error::ApiError;
 
-/// The paths beside `/` at which the client has a page, as `web/ui/src/router/paths.ts` reads them. Everything else is the
-/// API's, whose refusals stay JSON.
-const PAGES: [&str; 7] =
-    ["/sign-in", "/sign-up", "/account", "/pool", "/orgs/{org}", "/orgs/{org}/members", "/projects/{project}/board"];
+/// The paths beside `/` and [`BOARD`] at which the client has a page, as `web/ui/src/router/paths.ts` reads them. Everything
+/// else is the API's, whose refusals stay JSON.
+const PAGES: [&str; 6] = ["/sign-in", "/sign-up", "/account", "/pool", "/orgs/{org}", "/orgs/{org}/members"];
+
+/// Where boards are.
+const BOARD: &str = "/projects/{project}/board";
 
 /// Scripts come from files of ours alone. Styles may stand in the page because CodeMirror writes its themes as style
 /// elements, and cursors of others carry their colour as an attribute.
@@ -45,7 +47,7 @@ struct Files;
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S> {
     let described = OpenApiRouter::new().routes(routes!(page)).routes(routes!(example));
     let pages = PAGES.iter().fold(described, |router, path| router.route(path, get(page)));
-    pages.route("/assets/{file}", get(asset))
+    pages.route(BOARD, get(board)).route("/assets/{file}", get(asset))
 }
 
 /// The browser client. A program that asks for JSON at the path of a page is wrong there.
@@ -58,10 +60,19 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S> {
     security(())
 )]
 pub(crate) async fn page(headers: HeaderMap) -> Result<Response, ApiError> {
-    if !takes_html(&headers) {
+    html("index.html", &headers)
+}
+
+/// The same page, which names what a board needs beside: browsers fetch it with the rest.
+async fn board(headers: HeaderMap) -> Result<Response, ApiError> {
+    html("board.html", &headers)
+}
+
+fn html(name: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+    if !takes_html(headers) {
         return Err(ApiError::not_found());
     }
-    let page = file("index.html", &headers).unwrap_or_else(|| {
+    let page = file(name, headers).unwrap_or_else(|| {
         let kind = HeaderValue::from_static("text/html; charset=utf-8");
         ([(header::CONTENT_TYPE, kind)], MISSING).into_response()
     });
@@ -169,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn browsers_get_the_page_at_the_client_s_paths_alone() {
-        for path in ["/"].into_iter().chain(PAGES) {
+        for path in ["/", BOARD].into_iter().chain(PAGES) {
             let path = path.replace(['{', '}'], "");
             check(&path, BROWSER, 200).await;
             check(&path, "*/*", 200).await;
@@ -179,6 +190,16 @@ mod tests {
             ["/orgs", "/projects/p", "/sign-in/x", "/assets", "/assets/none.js", "/assets/.gitignore", "/api/orgs"]
         {
             check(path, BROWSER, 404).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_a_page_names_is_there() {
+        for page in ["index.html", "board.html"].into_iter().filter_map(Files::get) {
+            let html = String::from_utf8(page.data.into_owned()).unwrap();
+            for name in html.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()) {
+                assert_eq!(ask(&format!("/assets/{name}"), &[]).await.status().as_u16(), 200, "{name}");
+            }
         }
     }
 

@@ -4,6 +4,7 @@ import type { ProxyOptions } from 'vite'
 import { clean } from './build/clean.ts'
 import { fontLicenses } from './build/licenses.ts'
 import { precompress } from './build/precompress.ts'
+import { preload } from './build/preload.ts'
 
 // `npm run dev` shows the sources as they are; everything else comes from a running Orrery.
 const orrery = process.env.ORRERY_URL ?? 'http://127.0.0.1:7000'
@@ -15,7 +16,7 @@ const pages = (path: string): ProxyOptions => ({
 })
 
 export default defineConfig({
-  plugins: [react(), clean(), fontLicenses(), precompress()],
+  plugins: [react(), clean(), fontLicenses(), preload(), precompress()],
   build: {
     target: 'es2022',
     // The oldest that know `light-dark()`: a polyfill would write every colour twice.

@@ -1,7 +1,3 @@
-import './design/fonts.css'
-import './design/tokens.css'
-import './design/base.css'
-
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { App } from './App'

@@ -21,7 +21,7 @@ import type {
 
 export * from './shapes'
 export { ApiError } from './error'
-export { onSessionEnd } from './request'
+export { askEarly, onSessionEnd } from './request'
 
 type Signal = AbortSignal | undefined
 

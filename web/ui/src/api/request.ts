@@ -15,16 +15,42 @@ export function onSessionEnd(listener: () => void): () => void {
   return () => ended.delete(listener)
 }
 
+/** Answers that are on their way before anybody has asked. */
+const early = new Map<string, Promise<unknown>>()
+let isEarly = false
+
+/**
+ * Asks now what a page is going to ask as soon as its script is there. Each answer is for whoever asks the same first, and
+ * for nobody else.
+ */
+export function askEarly(questions: () => Promise<unknown>[]): void {
+  isEarly = true
+  // Whoever asks is told of what goes wrong.
+  for (const answer of questions()) answer.catch(() => undefined)
+  isEarly = false
+}
+
 /** Asks the API of the page's own origin; the session is a cookie. Throws an `ApiError`. */
-export async function request<T>(method: Method, path: string, options: Options = {}): Promise<T> {
-  const { body, signal } = options
+export function request<T>(method: Method, path: string, options: Options = {}): Promise<T> {
+  const question = `${method} ${path}`
+  const answer = early.get(question) ?? answerTo<T>(method, path, options)
+  early.delete(question)
+  if (isEarly) early.set(question, answer)
+  return answer as Promise<T>
+}
+
+async function answerTo<T>(method: Method, path: string, { body, signal }: Options): Promise<T> {
   const response = await ask(method, path, body, signal)
   if (response.status === 204) return undefined as T
   const answer: unknown = await response.json().catch(() => null)
   if (response.ok) return answer as T
   const error = refusal(response.status, answer, response.headers.get('retry-after'))
-  // Signing in answers the same code, and there the form says what is wrong.
-  if (error.status === 401 && !path.startsWith('/api/auth/')) ended.forEach((listener) => listener())
+  if (error.status === 401) {
+    // What was asked early is not for whoever signs in next.
+    early.clear()
+    // Signing in answers the same code, and there the form says what is wrong.
+    if (!path.startsWith('/api/auth/')) ended.forEach((listener) => listener())
+  }
   throw error
 }
 

@@ -8,7 +8,7 @@ import { UNSAVED_KEY } from '../../session/kept'
 import { Cell } from '../cell'
 import type { Access, Gateway } from './access'
 import { Ledger } from './ledger'
-import { MESSAGE, readSavedEcho, savedQuery, watchedSocket, type Sent } from './wire'
+import { Gate, MESSAGE, readSavedEcho, savedQuery, watchedSocket, type Sent } from './wire'
 
 export interface ReplicaState {
   /** What the gateway has is here; what is here, it was told. */
@@ -54,6 +54,8 @@ export class Replica {
   })
   readonly #options: ReplicaOptions
   readonly #kept: IndexeddbPersistence | null = null
+  /** Open when this side knows what it has, and can say what it lacks. */
+  readonly #gate = new Gate()
   #ledger = new Ledger()
   #carried: 0 | 1 = 0
   #failures = 0
@@ -68,11 +70,12 @@ export class Replica {
       this.#kept = new IndexeddbPersistence(options.keptAs, this.doc)
     }
     this.provider = this.#makeProvider()
+    if (this.#kept !== null) this.#readKept(this.#kept)
     this.#unsubscribe.push(
       options.access.token.subscribe(() => this.#aim()),
       options.access.gateway.subscribe(() => this.#aim()),
     )
-    void this.#open()
+    this.provider.connect()
   }
 
   get awareness(): Awareness {
@@ -117,7 +120,7 @@ export class Replica {
       // Two tabs meet at the gateway, where what they do is saved.
       disableBc: true,
       params,
-      WebSocketPolyfill: keptAs === null ? WebSocket : watchedSocket(this.#sent),
+      WebSocketPolyfill: keptAs === null ? WebSocket : watchedSocket(this.#sent, this.#gate),
     })
     provider.messageHandlers[MESSAGE.denied] = (_encoder, decoder) =>
       readAuthMessage(decoder, this.doc, (_doc, reason) => this.#options.events.refused(reason))
@@ -136,19 +139,23 @@ export class Replica {
     return provider
   }
 
-  async #open(): Promise<void> {
-    if (this.#kept !== null) {
-      const storage = new Promise((resolve) => setTimeout(resolve, STORAGE_MS))
-      await Promise.race([this.#kept.whenSynced, storage])
-      if (this.#disposed) return
-      if (this.#kept.synced) {
-        const unsaved = Number(await this.#kept.get(UNSAVED_KEY)) || 0
-        if (unsaved > 0) this.#ledger = new Ledger(unsaved + this.#ledger.unsaved)
-      }
+  /** Reads what the browser kept, and how much of it nobody else has, while the connection is made. */
+  #readKept(kept: IndexeddbPersistence): void {
+    let unsaved: number | null = null
+    const open = () => {
+      if (unsaved === null || !kept.synced || this.#disposed || this.#gate.isOpen) return
+      if (unsaved > 0) this.#ledger = new Ledger(unsaved + this.#ledger.unsaved)
+      this.#tell()
+      this.#gate.open()
     }
-    if (this.#disposed) return
-    this.#tell()
-    this.provider.connect()
+    // Not its promise: this side says what it lacks before what it has is drawn.
+    kept.on('synced', open)
+    const read = (count: unknown) => {
+      unsaved = Number(count) || 0
+      open()
+    }
+    kept.get(UNSAVED_KEY).then(read, () => read(0))
+    setTimeout(() => this.#gate.open(), STORAGE_MS)
   }
 
   readonly #updated = (_update: Uint8Array, origin: unknown): void => {

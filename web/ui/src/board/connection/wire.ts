@@ -22,13 +22,44 @@ function kindOf(data: unknown): Sent | null {
   return data[1] === UPDATE ? 'update' : null
 }
 
-/** A WebSocket that says what was sent through it: the stock provider does not. */
-export function watchedSocket(onSent: (kind: Sent, socket: WebSocket) => void): typeof WebSocket {
+/** Keeps back what happens until it is open, in order. */
+export class Gate {
+  #kept: (() => void)[] | null = []
+
+  get isOpen(): boolean {
+    return this.#kept === null
+  }
+
+  open(): void {
+    const kept = this.#kept ?? []
+    this.#kept = null
+    kept.forEach((happen) => happen())
+  }
+
+  pass(happen: () => void): void {
+    if (this.#kept === null) happen()
+    else this.#kept.push(happen)
+  }
+}
+
+/**
+ * A WebSocket as the stock provider does not have it: it says what was sent through it, and though it connects at once, it
+ * says that it is open, and what it heard, only when the gate is.
+ */
+export function watchedSocket(onSent: (kind: Sent, socket: WebSocket) => void, gate: Gate): typeof WebSocket {
   return class extends WebSocket {
     override send(data: Parameters<WebSocket['send']>[0]): void {
       super.send(data)
       const kind = kindOf(data)
       if (kind !== null) onSent(kind, this)
+    }
+
+    override set onopen(listener: WebSocket['onopen']) {
+      super.onopen = listener && ((event) => gate.pass(() => void listener.call(this, event)))
+    }
+
+    override set onmessage(listener: WebSocket['onmessage']) {
+      super.onmessage = listener && ((event) => gate.pass(() => void listener.call(this, event)))
     }
   }
 }
