@@ -71,10 +71,21 @@ test('whoever cannot have a container is told why, and led on', { skip }, async 
   await phase(board, 'Library', 'running')
   await sees(voltaire.page, library, 'This is not open to you', 'viewer')
   await leads(voltaire.page, 'Go to the board', `http://localhost:${port}/projects/${project.id}/board`)
+  // Signed in at the address that `orrery up` printed, and at no other name.
+  await voltaire.page.getByRole('link', { name: 'Go to the board' }).click()
+  await card(voltaire.page, 'Library').waitFor()
+  assert.equal(voltaire.page.url(), `${here.url}/projects/${project.id}/board`)
+
+  // A container of others is none.
+  const maupertuis = await here.person('Maupertuis')
+  await sees(maupertuis.page, library, 'There is nothing here', 'no-member')
+  await maupertuis.page.getByRole('link', { name: 'Go to Orrery' }).click()
+  await heading(maupertuis.page, 'Organizations')
+  assert.equal(maupertuis.page.url(), `${here.url}/`)
 
   // Nobody has ever been in this organization.
   const { org: empty } = await api('POST', '/api/orgs', { name: 'Lunéville' })
   const asleep = `http://uc-0000000000000000.org-${empty.id}.localhost:${port}/`
   await sees(stranger.page, asleep, 'This organization is asleep', 'asleep')
-  for (const { quiet } of [emilie, stranger, voltaire]) quiet()
+  for (const { quiet } of [emilie, stranger, voltaire, maupertuis]) quiet()
 })

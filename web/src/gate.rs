@@ -9,6 +9,7 @@
 //! On one's own machine the control plane has two names, and a browser is signed in at the one that it used: who is not at
 //! the first is sent to look at the second, before anybody has to sign in again.
 
+mod arrival;
 mod loopback;
 mod return_path;
 
@@ -26,7 +27,7 @@ use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::loopback::Loopback;
-pub(crate) use self::return_path::ReturnPath;
+pub(crate) use self::{arrival::to_session, return_path::ReturnPath};
 use crate::{
     address::{Address, ContainerHost, port_in},
     authentication::sessions,

@@ -1,6 +1,6 @@
 //! Which path is answered by whom, in each role.
 
-use axum::{Json, Router, extract::State};
+use axum::{Json, Router, extract::State, middleware};
 use orrery_ganymede::tokens::Jwks;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -24,8 +24,9 @@ pub fn ganymede(state: GanymedeState, gateway: Option<GatewayState>) -> Site {
     let (routes, orgs, tokens) = (state.routes.clone(), state.orgs.clone(), state.tokens.clone());
     let gateways = Dispatch::new(finish(here), routes, orgs, tokens, Proxy::new(edge.clone()));
     let gateways = gateways.with_front(front);
+    let pages = ui::routes().route_layer(middleware::from_fn_with_state(state.clone(), gate::to_session));
     let own = OpenApiRouter::new()
-        .merge(ui::routes())
+        .merge(pages)
         .routes(routes!(health::show))
         .routes(routes!(metrics::show))
         .routes(routes!(jwks))

@@ -205,6 +205,39 @@ async fn who_is_signed_in_under_the_other_name_of_this_machine_is_not_asked_agai
     assert!(!asked.contains("from"), "and look at both names the next time too: {asked}");
 }
 
+/// The pages that a container's host leads to are at the one of the two names where the browser is signed in.
+#[tokio::test]
+async fn a_link_leads_to_the_name_of_this_machine_where_one_is_signed_in() {
+    let place = Place::new(Door::BuiltIn).await;
+    let session = place.session(&place.alice).await;
+    let (name, address) = (place.platform(), place.door.to_string());
+    let page = format!("/projects/{}/board", place.project);
+    let goes = async |to: &str, site: &str, signed_in_at: &str| {
+        let (at, path) = to.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let ask = Ask::get(format!("/{path}")).at(at).header("accept", "text/html");
+        let ask = ask.header("sec-fetch-dest", "document").header("sec-fetch-site", site);
+        let cookie = format!("orrery_session={}", session.expose());
+        let ask = if at == signed_in_at { ask.header("cookie", cookie) } else { ask };
+        let answer = ask.of(place.door).await;
+        (answer.status, answer.header("location").unwrap_or_default().to_owned())
+    };
+    let shown = (200, String::new());
+    let link = format!("http://{name}{page}");
+    let sent_on = format!("http://{address}{page}?from=localhost");
+    assert_eq!(goes(&link, "cross-site", &name).await, shown);
+    assert_eq!(goes(&link, "cross-site", &address).await, (302, sent_on.clone()));
+    assert_eq!(goes(&sent_on, "cross-site", &address).await, (302, page.clone()));
+    assert_eq!(goes(&format!("http://{address}{page}"), "cross-site", &address).await, shown);
+    // Nowhere: they sign in where they came to.
+    let sign_in = format!("http://{name}/sign-in?return={}", page.replace('/', "%2F"));
+    assert_eq!(goes(&sent_on, "cross-site", "").await, (302, sign_in.clone()));
+    assert_eq!(goes(&sign_in, "cross-site", "").await, shown);
+    // Whoever is here already, or typed the name, meant it.
+    for site in ["same-origin", "none"] {
+        assert_eq!(goes(&link, site, &address).await, shown, "{site}");
+    }
+}
+
 /// What another proxy asks about its requests is answered as if they had come here.
 #[tokio::test]
 async fn another_proxy_is_told_who_may_pass() {
