@@ -30,7 +30,7 @@ pub struct Project {
     pub created_at_ms: u64,
     /// When it was last started.
     pub last_started_at_ms: Option<u64>,
-    /// When somebody last did something in it.
+    /// When it was last started or stopped. Whoever opens its board starts it.
     pub last_activity_at_ms: Option<u64>,
 }
 
@@ -183,14 +183,6 @@ impl Orgs {
         let update = sqlx::query(update).bind(stored(now_ms)).bind(id.to_string());
         update.execute(self.database.sqlx()).await?;
         self.project(id).await
-    }
-
-    /// Notes that somebody did something in a project. Of two times the later one stays.
-    pub async fn note_activity(&self, now_ms: u64, id: ProjectId) -> Result<(), DatabaseError> {
-        let update = "UPDATE projects SET last_activity_at = $1 \
-                      WHERE id = $2 AND (last_activity_at IS NULL OR last_activity_at < $1)";
-        sqlx::query(update).bind(stored(now_ms)).bind(id.to_string()).execute(self.database.sqlx()).await?;
-        Ok(())
     }
 
     /// Every member of the project's organization, and what they are in the project. Empty if it is not there.

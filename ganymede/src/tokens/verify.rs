@@ -79,7 +79,8 @@ impl VerifyingKeys {
     }
 
     /// The keys of a key set, as Ganymede publishes it, for good. Keys of another type than ours are passed over.
-    pub fn from_jwks(jwks: &Jwks) -> Self {
+    #[cfg(test)]
+    pub(super) fn from_jwks(jwks: &Jwks) -> Self {
         Self::new(watch::channel(VerifyingKey::of(jwks)).1)
     }
 

@@ -114,11 +114,12 @@ async fn a_project_remembers_when_it_was_used(scratch: Scratch) {
         (started.active, started.last_started_at_ms, started.last_activity_at_ms),
         (true, Some(START_MS + 1), Some(START_MS + 1))
     );
-    world.orgs.note_activity(START_MS + 9, io.id).await.unwrap();
-    world.orgs.note_activity(START_MS + 5, io.id).await.unwrap();
-    assert_eq!(world.orgs.project(io.id).await.unwrap().unwrap().last_activity_at_ms, Some(START_MS + 9));
     let stopped = world.orgs.set_project_active(START_MS + 10, io.id, false).await.unwrap().unwrap();
-    assert_eq!((stopped.active, stopped.last_started_at_ms), (false, Some(START_MS + 1)));
+    assert_eq!(
+        (stopped.active, stopped.last_started_at_ms, stopped.last_activity_at_ms),
+        (false, Some(START_MS + 1), Some(START_MS + 10))
+    );
+    assert_eq!(world.orgs.project(io.id).await.unwrap(), Some(stopped));
     assert_eq!(world.orgs.set_project_active(START_MS, NOWHERE, true).await.unwrap(), None);
     assert_eq!(world.orgs.org(org.id).await.unwrap().unwrap().version, 2, "no gateway needs to hear of it");
 }

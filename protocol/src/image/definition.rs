@@ -1,4 +1,4 @@
-//! What a module of images says about one image: a definition, read from TOML or JSON. Every error names its field.
+//! What a module of images says about one image: a definition, read from TOML. Every error names its field.
 
 use std::collections::BTreeSet;
 
@@ -222,19 +222,7 @@ impl ContainerImage {
     pub fn from_toml(text: &str) -> Result<Self, InvalidDefinition> {
         let table = toml::Deserializer::parse(text);
         let table = table.map_err(|error| InvalidDefinition::new(".", error.message().to_owned()))?;
-        Self::read(table)
-    }
-
-    /// Reads a definition in JSON.
-    ///
-    /// # Errors
-    /// It is not JSON, or a field is missing, wrong or unknown.
-    pub fn from_json(text: &str) -> Result<Self, InvalidDefinition> {
-        Self::read(&mut serde_json::Deserializer::from_str(text))
-    }
-
-    fn read<'de, D: serde::Deserializer<'de, Error: std::fmt::Display>>(source: D) -> Result<Self, InvalidDefinition> {
-        let image: Self = serde_path_to_error::deserialize(source).map_err(|error| {
+        let image: Self = serde_path_to_error::deserialize(table).map_err(|error| {
             let problem = error.inner().to_string();
             InvalidDefinition::new(error.path().to_string(), problem.lines().next_back().unwrap_or_default())
         })?;
