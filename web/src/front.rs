@@ -11,6 +11,7 @@ mod bounds;
 mod cookies;
 mod entrance;
 mod held;
+mod nonce;
 mod notice;
 mod origin;
 mod passage;
@@ -41,6 +42,7 @@ use self::{
 pub(crate) use self::{
     cookies::without_session,
     entrance::{ENTER_PATH, VERIFY_PATH},
+    nonce::is_nonce,
     notice::{Notice, reader_home, wants_page},
 };
 use crate::{

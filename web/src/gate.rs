@@ -32,7 +32,7 @@ use crate::{
     address::{Address, ContainerHost, port_in},
     authentication::sessions,
     error::{ApiError, ErrorBody},
-    front::{ENTER_PATH, Notice, redirect},
+    front::{ENTER_PATH, Notice, is_nonce, redirect},
     percent, rate,
     refusal::unavailable,
     state::{EdgeConfig, GanymedeState},
@@ -47,9 +47,6 @@ const SIGN_IN_PATH: &str = "/sign-in";
 
 /// What people are told when they cannot be sent back.
 const PAGE: &str = "text/html; charset=utf-8";
-
-/// SHA-256 in base64url.
-const NONCE_CHARS: usize = 43;
 
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
@@ -162,10 +159,6 @@ fn container_host(host: &str, edge: &EdgeConfig) -> Result<Arc<ContainerHost>, A
             Err(ApiError::invalid("host", "must be the host of a container"))
         }
     }
-}
-
-fn is_nonce(text: &str) -> bool {
-    text.len() == NONCE_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// The container's host as people reach it: under the same scheme and port as this one.

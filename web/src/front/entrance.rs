@@ -10,7 +10,7 @@ use orrery_actors::ControlError;
 use orrery_protocol::control::{Token, VisitRequest};
 use serde::Deserialize;
 
-use super::{Admitted, Front, Notice, Refusal, cookies, passage::digest_of, redirect};
+use super::{Admitted, Front, Notice, Refusal, cookies, nonce::digest_of, redirect};
 use crate::{
     address::ContainerHost,
     error::{ApiError, ErrorCode},
@@ -93,7 +93,7 @@ impl Front {
             Err(ControlError::Refused(_)) => again("signing in took too long, or was tried twice"),
             Err(error @ (ControlError::Stale | ControlError::Unavailable(_))) => {
                 tracing::warn!(org = %host.org, %error, "nobody can be let in now");
-                let cause = ErrorCode::Unavailable("GANYMEDE_UNAVAILABLE");
+                let cause = ErrorCode::Unavailable("GANYMEDE_UNREACHABLE");
                 let error = ApiError::new(cause, "nobody can be let in now; try again").retry_after(1);
                 Err(Notice::of(error).with_link(back.as_str(), "Try again"))
             }

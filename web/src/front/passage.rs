@@ -4,7 +4,6 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, extract::Request, response::Response};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Method, header};
 use hyper::body::Body as _;
 use orrery_protocol::id::{OrgId, ProjectId};
@@ -13,6 +12,7 @@ use tokio::time::sleep;
 use super::{
     Admitted, Front, Notice, Parts, cookies,
     held::{Held, Over},
+    nonce::{self, digest_of, is_nonce},
     redirect,
     visitors::{Standing, Visitor},
     wants_page,
@@ -27,6 +27,9 @@ use crate::{
 
 /// Looks at a visitor in a row that came to nothing before they have to go.
 const UNKNOWN_MAX: u32 = 4;
+
+/// How long a browser may be away to sign in, in seconds.
+const NONCE_LIFE_S: u64 = 900;
 
 impl Front {
     /// Passes a request on and its answer back.
@@ -91,7 +94,7 @@ impl Front {
         let names = self.parts.cookies;
         // Tabs that are opened together share it, so that each of them comes back.
         let kept = cookies::values(headers, names.nonce()).find(|nonce| is_nonce(nonce)).map(str::to_owned);
-        let nonce = kept.unwrap_or_else(random_nonce);
+        let nonce = kept.unwrap_or_else(nonce::random);
         let back = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let to = format!(
             "{}{AUTHORIZE_PATH}?host={}&nonce={}&return={}",
@@ -177,25 +180,4 @@ async fn until(stay: Option<Arc<Stay>>) {
 
 fn boxed(stay: Option<Arc<Stay>>) -> Over {
     Box::pin(until(stay))
-}
-
-/// How long a browser may be away to sign in, in seconds.
-const NONCE_LIFE_S: u64 = 900;
-
-/// 256 bits in base64url.
-const NONCE_CHARS: usize = 43;
-
-fn is_nonce(text: &str) -> bool {
-    text.len() == NONCE_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-}
-
-fn random_nonce() -> String {
-    let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random numbers never run out once it is up");
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// What leaves the host of a nonce.
-pub(super) fn digest_of(nonce: &str) -> String {
-    URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, nonce.as_bytes()))
 }
