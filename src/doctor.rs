@@ -95,7 +95,7 @@ pub(crate) fn run(json: bool) -> anyhow::Result<ExitCode> {
         version.into_iter().for_each(|version| output::line(format_args!("  version  {version}")));
         advice.into_iter().for_each(|advice| output::line(format_args!("  to do    {advice}")));
     }
-    output::line("None of them is needed by `orrery up` as it is today.");
+    output::line("`orrery up` needs none of them.");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -123,7 +123,10 @@ impl Api {
                     .0
             }
         };
-        Ok(Self { client: Client::builder().timeout(PATIENCE).build()?, server, bearer })
+        let client = Client::builder().timeout(PATIENCE);
+        // What serves on this machine is not reached through the proxy that leads out of it.
+        let client = if args.server.is_none() { client.no_proxy() } else { client };
+        Ok(Self { client: client.build()?, server, bearer })
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {

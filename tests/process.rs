@@ -100,7 +100,8 @@ fn check_and_doctor_and_keys_and_pool_answer() {
     let line = complaint(&run(&["ganymede", "--data", fresh, "--listen", "127.0.0.1:0"], &[]), 1);
     assert!(line.contains("keys"), "{line}");
 
-    let status = json(&run(&["pool", "status", "--json", "--data", data], &[]));
+    let proxied = [("http_proxy", "http://127.0.0.1:1")];
+    let status = json(&run(&["pool", "status", "--json", "--data", data], &proxied));
     assert_eq!((&status["total"], &status["ready"]), (&3.into(), &3.into()));
     let before = json(&run(&["keys", "list", "--json", "--data", data], &[]));
     let after = json(&run(&["keys", "rotate", "--json", "--data", data], &[]));
