@@ -41,9 +41,6 @@ use crate::{
 /// How long a request waits for an organization that is moving before it is told to come again.
 const MOVE_MAX: Duration = Duration::from_secs(10);
 
-/// Largest command whose project is looked up here, in bytes. Beyond: 413.
-const EVENT_BYTES_MAX: usize = 1 << 20;
-
 /// Sends requests to gateways. Cheap to clone.
 #[derive(Clone)]
 pub struct Dispatch {
@@ -144,11 +141,12 @@ impl Dispatch {
         }
     }
 
-    /// The bare form of the gateways' routes, for a process that knows who serves whom.
-    pub fn bare_routes(self) -> Router {
+    /// The bare form of the gateways' routes, for a process that knows who serves whom. A command's project is looked up here,
+    /// for which it may have `body_bytes_max`. Beyond: 413.
+    pub fn bare_routes(self, body_bytes_max: usize) -> Router {
         Router::new()
             .route("/collab/ping", get(ping))
-            .route("/collab/event", post(event).layer(DefaultBodyLimit::max(EVENT_BYTES_MAX)))
+            .route("/collab/event", post(event).layer(DefaultBodyLimit::max(body_bytes_max)))
             // Named unlike the gateways' own, which are matched after it.
             .route("/collab/{of_project}/{*rest}", any(in_project))
             .with_state(self)

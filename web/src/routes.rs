@@ -37,7 +37,8 @@ pub fn ganymede(state: GanymedeState, gateway: Option<GatewayState>) -> Site {
     let members = openapi::also_by_path(gateway_api::described());
     let orders = openapi::at_gateways(gateway_api::described_orders());
     let own = openapi::described(own, [members, orders]);
-    let own = own.with_state(state).merge(gateways.clone().bare_routes());
+    let bare = gateways.clone().bare_routes(edge.limits.body_bytes_max);
+    let own = own.with_state(state).merge(bare);
     Site::new(finish(own), gateways, edge)
 }
 
