@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use orrery_ganymede::pool::{DrainError, RenewError, Route, SlotState};
-use orrery_protocol::{allocation::Step, id::SlotId};
+use orrery_ganymede::pool::{Allocation, DrainError, RenewError, Route, SlotState};
+use orrery_protocol::{
+    allocation::Step,
+    id::{OrgId, SlotId},
+};
+use tokio::task::JoinHandle;
 
 use crate::{
     support::{Scratch, on_both},
@@ -94,19 +98,7 @@ async fn an_organization_is_served_somewhere_even_if_the_new_slot_fails(scratch:
 async fn a_gateway_that_does_not_let_go_has_until_its_lease_ends(scratch: Scratch) {
     let world = World::new(scratch).await;
     let org = world.org().await;
-    let old = world.gateway(1).await;
-    let first = world.pool.start(org).await.unwrap();
-    let claims = world.claims(&first);
-    world.gateway(1).await;
-    world.hosts.set_mood(old.gateway, Mood::Clinging);
-    let moving = tokio::spawn({
-        let pool = world.pool.clone();
-        async move { pool.drain(first.slot).await }
-    });
-    // It lives on and asks for more time; once it was told to stop it gets none.
-    while world.pool.renew(&claims).await.is_ok() {
-        tokio::task::yield_now().await;
-    }
+    let (first, moving) = told_to_let_go(&world, org).await;
     world.pass().await;
     assert!(!moving.is_finished());
     assert!(matches!(world.routes.get(org), Some(Route::Moving { .. })), "requests wait");
@@ -115,7 +107,7 @@ async fn a_gateway_that_does_not_let_go_has_until_its_lease_ends(scratch: Scratc
     world.clock.pass(LEASE + Duration::from_millis(1));
     world.pass().await;
     let moved = moving.await.unwrap().unwrap().unwrap();
-    assert!(moved.gateway != old.gateway && !world.fence.admits(org, first.epoch));
+    assert!(moved.gateway != first.gateway && !world.fence.admits(org, first.epoch));
     assert_eq!(world.pool.slots().await.unwrap()[0].state, SlotState::Lost);
 }
 
@@ -143,6 +135,14 @@ async fn a_released_organization_is_not_served_again(scratch: Scratch) {
 async fn a_gateway_that_says_itself_that_it_has_stopped_is_believed(scratch: Scratch) {
     let world = World::new(scratch).await;
     let org = world.org().await;
+    let (first, moving) = told_to_let_go(&world, org).await;
+    world.pool.stop(&world.claims(&first)).await.unwrap();
+    let moved = moving.await.unwrap().unwrap().unwrap();
+    assert!(moved.gateway != first.gateway && moved.epoch > first.epoch);
+}
+
+/// Where the organization was served, and its move away from there: its gateway was told to let go, and only clings.
+async fn told_to_let_go(world: &World, org: OrgId) -> (Allocation, JoinHandle<Result<Option<Allocation>, DrainError>>) {
     let old = world.gateway(1).await;
     let first = world.pool.start(org).await.unwrap();
     let claims = world.claims(&first);
@@ -152,10 +152,9 @@ async fn a_gateway_that_says_itself_that_it_has_stopped_is_believed(scratch: Scr
         let pool = world.pool.clone();
         async move { pool.drain(first.slot).await }
     });
+    // It lives on and asks for more time; once it was told to stop it gets none.
     while world.pool.renew(&claims).await.is_ok() {
         tokio::task::yield_now().await;
     }
-    world.pool.stop(&claims).await.unwrap();
-    let moved = moving.await.unwrap().unwrap().unwrap();
-    assert!(moved.gateway != old.gateway && moved.epoch > first.epoch);
+    (first, moving)
 }
