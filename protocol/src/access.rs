@@ -52,7 +52,7 @@ pub enum Permission {
     ReadOrg,
     /// Organization: add a project to it.
     CreateProjects,
-    /// Organization: add and remove members, give them roles below owner, stop the gateway.
+    /// Organization: add and remove members, give them roles below owner.
     ManageMembers,
     /// Organization: rename or delete it, decide about owners.
     ManageOrg,

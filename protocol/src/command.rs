@@ -171,6 +171,20 @@ mod tests {
     }
 
     #[test]
+    fn the_page_for_clients_has_every_command() {
+        let page = include_str!("../../docs/clients.md");
+        let named = page.split('`').filter(|text| text.starts_with("user-container") || text.starts_with("gateway:"));
+        let mut named: Vec<_> = named.collect();
+        named.sort_unstable();
+        named.dedup();
+        assert_eq!(named.len(), 10);
+        for kind in named {
+            let read = Command::parse(&json!({"type": kind}));
+            assert!(!matches!(read, Err(Refusal::Unknown(_))), "docs/clients.md has a command that is none: {kind}");
+        }
+    }
+
+    #[test]
     fn what_is_quoted_back_is_bounded() {
         let long = "x".repeat(10_000);
         for event in

@@ -32,8 +32,6 @@ pub enum ErrorCode {
     TooLarge,
     /// The body is of a kind that is not read here.
     UnsupportedMediaType,
-    /// This path speaks WebSocket only.
-    UpgradeRequired,
     /// Too many of something; try later.
     RateLimited,
     /// There is room for no more of them.
@@ -56,7 +54,6 @@ impl ErrorCode {
             Self::Conflict | Self::StaleEpoch => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::NoCapacity => StatusCode::INSUFFICIENT_STORAGE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -76,7 +73,6 @@ impl ErrorCode {
             Self::StaleEpoch => "STALE_EPOCH",
             Self::TooLarge => "TOO_LARGE",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
-            Self::UpgradeRequired => "UPGRADE_REQUIRED",
             Self::RateLimited => "RATE_LIMITED",
             Self::NoCapacity => "NO_CAPACITY",
             Self::Unavailable(cause) => cause,
@@ -208,9 +204,6 @@ impl IntoResponse for ApiError {
         if self.code == ErrorCode::AuthenticationFailed {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.code == ErrorCode::UpgradeRequired {
-            response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        }
         response.extensions_mut().insert(self);
         response
     }
@@ -231,6 +224,29 @@ mod tests {
         assert_eq!(body(ApiError::invalid("name", "too long"))["error"]["details"]["fields"]["name"], "too long");
         let foreign = body(ApiError::foreign(StatusCode::BAD_REQUEST).unwrap());
         assert!(foreign["error"]["details"]["fields"].is_object(), "{foreign}");
+    }
+
+    #[test]
+    fn the_page_for_clients_has_every_refusal() {
+        let page = include_str!("../../docs/clients.md");
+        for code in [
+            ErrorCode::InvalidInput,
+            ErrorCode::UnknownCommand,
+            ErrorCode::AuthenticationFailed,
+            ErrorCode::Forbidden,
+            ErrorCode::NotFound,
+            ErrorCode::MethodNotAllowed,
+            ErrorCode::Conflict,
+            ErrorCode::StaleEpoch,
+            ErrorCode::TooLarge,
+            ErrorCode::UnsupportedMediaType,
+            ErrorCode::RateLimited,
+            ErrorCode::NoCapacity,
+            ErrorCode::Internal,
+        ] {
+            let row = format!("| {} | `{}` |", code.status().as_u16(), code.name());
+            assert!(page.contains(&row), "docs/clients.md needs: {row}");
+        }
     }
 
     #[test]

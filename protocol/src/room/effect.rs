@@ -158,3 +158,25 @@ pub enum Effect {
     /// Extended peers are here now, or are not any more.
     Watched(bool),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_for_clients_has_every_close_code() {
+        let page = include_str!("../../../docs/clients.md");
+        for code in [
+            CloseCode::Restarting,
+            CloseCode::TooSlow,
+            CloseCode::TooLarge,
+            CloseCode::Malformed,
+            CloseCode::AccessEnded,
+            CloseCode::Forbidden,
+            CloseCode::Stale,
+        ] {
+            let row = format!("| `{}` |", code as u16);
+            assert!(page.contains(&row), "docs/clients.md needs: {row}");
+        }
+    }
+}

@@ -83,7 +83,6 @@ impl Notice {
             | ErrorCode::StaleEpoch
             | ErrorCode::TooLarge
             | ErrorCode::UnsupportedMediaType
-            | ErrorCode::UpgradeRequired
             | ErrorCode::NoCapacity => ("This cannot be done", None),
             ErrorCode::Internal => ("Something went wrong on our side", None),
         };

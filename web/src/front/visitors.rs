@@ -126,7 +126,7 @@ impl Visitors {
             return Ok(Some(Visitor { user, visit: None }));
         }
         if unknown {
-            let cause = ErrorCode::Unavailable("GANYMEDE_UNAVAILABLE");
+            let cause = ErrorCode::Unavailable("GANYMEDE_UNREACHABLE");
             return Err(ApiError::new(cause, "nobody can say now who you are").retry_after(1));
         }
         Ok(None)
