@@ -51,7 +51,8 @@ format:
 	npm --prefix web/ui run --silent format
 
 openapi:
-	ORRERY_RENEW_OPENAPI=1 cargo nextest run -p orrery-web -E 'test(the_copy_in_the_documentation)'
+	scripts/setup.sh up
+	ORRERY_RENEW_OPENAPI=1 cargo test --quiet -p orrery-web the_copy_in_the_documentation
 
 fuzz:
 	scripts/setup.sh fuzz

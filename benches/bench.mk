@@ -22,5 +22,6 @@ bench-board:
 
 # 2,000 connections with steady edits for MINUTES: memory, descriptors and threads stay flat.
 soak:
+	scripts/setup.sh up
 	cargo build --release -p orrery -p orrery-benches
 	target/release/orrery-benches soak --minutes $(MINUTES)
