@@ -20,6 +20,8 @@ struct Program {
     name: &'static str,
     /// Asks for the version without needing the service.
     version: [&'static str; 2],
+    /// What stands before the number in the answer.
+    before_number: &'static str,
     /// How it is called in the process list while it runs.
     process: &'static str,
     /// What Orrery uses it for.
@@ -34,6 +36,7 @@ const PROGRAMS: [Program; 3] = [
     Program {
         name: "Docker engine",
         version: ["docker", "--version"],
+        before_number: "Docker version ",
         process: "dockerd",
         purpose: "user containers",
         install: "apt-get install docker.io",
@@ -43,6 +46,7 @@ const PROGRAMS: [Program; 3] = [
     Program {
         name: "nginx",
         version: ["nginx", "-V"],
+        before_number: "nginx/",
         process: "nginx",
         purpose: "the nginx proxy driver (the built-in proxy needs nothing)",
         install: "apt-get install nginx-light",
@@ -52,6 +56,7 @@ const PROGRAMS: [Program; 3] = [
     Program {
         name: "PowerDNS",
         version: ["pdns_server", "--version"],
+        before_number: "PowerDNS Authoritative Server ",
         process: "pdns_server",
         purpose: "public host names (the domain localhost needs nothing)",
         install: "apt-get install pdns-server pdns-backend-sqlite3 sqlite3",
@@ -64,7 +69,7 @@ const PROGRAMS: [Program; 3] = [
 struct Finding {
     name: &'static str,
     purpose: &'static str,
-    /// What it says of itself; nothing if it is not installed.
+    /// Nothing if it is not installed.
     version: Option<String>,
     running: bool,
     /// What to do to be able to use it.
@@ -95,7 +100,7 @@ pub(crate) fn run(json: bool) -> anyhow::Result<ExitCode> {
         version.into_iter().for_each(|version| output::line(format_args!("  version  {version}")));
         advice.into_iter().for_each(|advice| output::line(format_args!("  to do    {advice}")));
     }
-    output::line("`orrery up` needs none of them.");
+    output::line("`orrery up` serves boards and documents without any of them.");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -108,7 +113,7 @@ async fn examine(program: &Program) -> Finding {
             .or_else(|| (!running).then(|| program.start.to_owned()))
             .or_else(|| is_headless(program.process).then(|| HEADLESS.to_owned())),
     };
-    let version = said.and_then(|said| said.lines().next().map(|line| line.trim().to_owned()));
+    let version = said.map(|said| number(&said, program.before_number));
     Finding { name: program.name, purpose: program.purpose, version, running, advice }
 }
 
@@ -123,6 +128,12 @@ async fn ask([program, argument]: [&str; 2]) -> Option<String> {
         }
     }
     None
+}
+
+/// The version in what a program says of itself; its first line if there is none.
+fn number(said: &str, before: &str) -> String {
+    let found = said.split_once(before).and_then(|(_, rest)| rest.split([' ', ',', '\n']).next());
+    found.unwrap_or_else(|| said.lines().next().unwrap_or_default()).trim().to_owned()
 }
 
 /// What the driver needs of nginx: to be told where to complain, and these parts.
@@ -172,6 +183,15 @@ mod tests {
     async fn a_program_that_is_not_there_says_nothing() {
         assert_eq!(ask(["orrery-no-such-program", "--version"]).await, None);
         assert!(ask(["cargo", "--version"]).await.is_some_and(|said| said.starts_with("cargo ")));
+    }
+
+    #[test]
+    fn a_version_is_the_number_alone() {
+        let dated = "Nov 22 11:35:50 PowerDNS Authoritative Server 4.7.3 (C) 2001-2022 PowerDNS.COM BV\n";
+        assert_eq!(number(dated, "PowerDNS Authoritative Server "), "4.7.3");
+        assert_eq!(number("Docker version 28.2.2, build e6534b4\n", "Docker version "), "28.2.2");
+        assert_eq!(number("nginx version: nginx/1.22.1\nbuilt with\n", "nginx/"), "1.22.1");
+        assert_eq!(number("podman 4.3.1\n", "Docker version "), "podman 4.3.1");
     }
 
     #[test]
