@@ -107,6 +107,7 @@ pub(super) struct Footprint {
     needs: SmallVec<[(ClientId, u32); 4]>,
     deletes: bool,
     types: u32,
+    subdocuments: bool,
 }
 
 impl UpdateVisitor for Footprint {
@@ -128,6 +129,10 @@ impl UpdateVisitor for Footprint {
 
     fn shared_type(&mut self) {
         self.types += 1;
+    }
+
+    fn subdocument(&mut self) {
+        self.subdocuments = true;
     }
 
     fn delete(&mut self, client: ClientId, clock: u32, len: u32) {
@@ -185,6 +190,11 @@ impl Footprint {
     /// Shared types in it.
     pub(super) fn types(&self) -> u32 {
         self.types
+    }
+
+    /// Whether there is a subdocument in it.
+    pub(super) fn subdocuments(&self) -> bool {
+        self.subdocuments
     }
 
     pub(super) fn runs(&self) -> &[Run] {

@@ -35,13 +35,17 @@ impl Document {
 
     /// All at once: fast, and it works for all that honest peers write.
     fn replay(&mut self, stored: &StoredDocument) -> Result<(), Failure> {
-        let mut session = Session::new(&self.doc);
+        let mut session = Session::new(&self.replica);
         let mut joiner = Joiner::default();
         for update in &stored.updates {
             joiner.push(update, &UNLIMITED);
         }
         let integrated = stored.snapshot.iter().chain(&joiner.finish()).try_for_each(|bytes| {
-            self.types = self.types.saturating_add(types_in(bytes));
+            let footprint = footprint(bytes);
+            self.types = self.types.saturating_add(footprint.types());
+            if footprint.subdocuments() {
+                session.keep_deleted().map_err(Failure::Before)?;
+            }
             session.integrate(bytes)
         });
         integrated.and(session.end().map_err(Failure::Before))
@@ -69,8 +73,12 @@ impl Document {
                 continue;
             }
             let failed = |reason| Quarantined { position, bytes: bytes.len(), reason };
-            self.types = self.types.saturating_add(types_in(bytes));
-            let mut txn = open(&self.doc);
+            let footprint = footprint(bytes);
+            self.types = self.types.saturating_add(footprint.types());
+            if footprint.subdocuments() {
+                self.replica.keep_deleted().map_err(failed)?;
+            }
+            let mut txn = open(self.replica.doc());
             let integrated = integrate(&mut txn, bytes);
             // It would wait for ever, and be seen by nobody.
             if integrated.is_ok() && txn.prune_pending().is_some() {
@@ -83,7 +91,7 @@ impl Document {
 
     fn refresh_clocks(&mut self) {
         self.clocks = Clocks::default();
-        for (client, &clock) in read(&self.doc).state_vector().iter() {
+        for (client, &clock) in read(self.replica.doc()).state_vector().iter() {
             if let Some(client) = ClientId::new(client.get()) {
                 self.clocks.set(client, clock);
             }
@@ -91,6 +99,7 @@ impl Document {
     }
 }
 
-fn types_in(update: &[u8]) -> u32 {
-    Footprint::of(update, &UNLIMITED).map_or(0, |footprint| footprint.types())
+/// Of what the guard does not know, that of nothing.
+fn footprint(update: &[u8]) -> Footprint {
+    Footprint::of(update, &UNLIMITED).unwrap_or_default()
 }

@@ -11,6 +11,7 @@ mod held;
 mod load;
 mod merge;
 mod nesting;
+mod replica;
 pub mod system;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -24,10 +25,8 @@ pub(crate) use held::Held;
 pub use load::Quarantined;
 pub use merge::Joiner;
 use nesting::{Levels, Places};
-use yrs::{
-    ClientID, Doc, IdSet, OffsetKind, Options, ReadTxn, StateVector, Transact, Transaction, TransactionMut, Update,
-    updates::decoder::Decode,
-};
+use replica::{Replica, open, read};
+use yrs::{ClientID, IdSet, ReadTxn, StateVector, TransactionMut, Update, updates::decoder::Decode};
 
 use crate::{
     guard::{Malformed, walk_state_vector},
@@ -74,7 +73,7 @@ pub enum Verdict {
 
 /// One replica of one document.
 pub struct Document {
-    doc: Doc,
+    replica: Replica,
     clocks: Clocks,
     /// How many shared types were ever in it, at most.
     types: u32,
@@ -105,7 +104,7 @@ impl Document {
     /// An empty document.
     pub fn new() -> Self {
         Self {
-            doc: Doc::with_options(options()),
+            replica: Replica::new(),
             clocks: Clocks::default(),
             types: 0,
             levels: None,
@@ -124,14 +123,15 @@ impl Document {
     pub fn write<'a>(&'a mut self, limits: &'a WireLimits) -> Writer<'a> {
         self.answered = None;
         self.deleted = None;
+        self.replica.tidy();
         Writer {
-            doc: &self.doc,
+            replica: &self.replica,
             clocks: &mut self.clocks,
             types: &mut self.types,
             levels: &mut self.levels,
             encoded: &mut self.encoded,
             limits,
-            session: Session::new(&self.doc),
+            session: Session::new(&self.replica),
             firsts: Vec::new(),
             last: 0,
         }
@@ -186,7 +186,7 @@ impl Document {
             Relation::Nothing => Ok(true),
             Relation::New | Relation::Waits(_) => Ok(false),
             Relation::OnlyDeletes => {
-                let deleted = self.deleted.get_or_insert_with(|| read(&self.doc).snapshot().delete_set);
+                let deleted = self.deleted.get_or_insert_with(|| read(self.replica.doc()).snapshot().delete_set);
                 let deletes = guarded(|| Update::decode_v1(update).map(|update| update.delete_set().diff(deleted)));
                 Ok(matches!(deletes, Ok(Ok(more)) if more.is_empty()))
             }
@@ -209,7 +209,7 @@ impl Document {
     }
 
     fn encode(&self, known: &StateVector) -> Bytes {
-        read(&self.doc).encode_diff_v1(known).into()
+        read(self.replica.doc()).encode_diff_v1(known).into()
     }
 }
 
@@ -235,12 +235,6 @@ pub fn merge(snapshot: Option<&[u8]>, updates: &[Bytes]) -> Result<Bytes, Unmerg
     }
 }
 
-/// Offsets in UTF-16 units as browsers count them. No clean-up of formatting: it would delete, on this replica alone, items
-/// that no peer has deleted.
-fn options() -> Options {
-    Options { offset_kind: OffsetKind::Utf16, cleanup_formatting: false, ..Options::default() }
-}
-
 fn to_yrs(clocks: &Clocks) -> StateVector {
     let mut state_vector = StateVector::default();
     for (client, clock) in clocks.iter() {
@@ -263,15 +257,15 @@ fn encode_clocks(clocks: &Clocks) -> Bytes {
 /// Updates on their way into yrs, as many in one transaction as it can bear: when it commits, it copies into each
 /// letter of a text all that follows it in the same transaction.
 struct Session<'a> {
-    doc: &'a Doc,
+    replica: &'a Replica,
     txn: Option<TransactionMut<'a>>,
     updates: usize,
     bytes: usize,
 }
 
 impl<'a> Session<'a> {
-    fn new(doc: &'a Doc) -> Self {
-        Self { doc, txn: None, updates: 0, bytes: 0 }
+    fn new(replica: &'a Replica) -> Self {
+        Self { replica, txn: None, updates: 0, bytes: 0 }
     }
 
     fn integrate(&mut self, update: &[u8]) -> Result<(), Failure> {
@@ -280,7 +274,13 @@ impl<'a> Session<'a> {
         }
         self.updates += 1;
         self.bytes += update.len();
-        integrate_whole(self.txn.get_or_insert_with(|| open(self.doc)), update).map_err(Failure::Here)
+        integrate_whole(self.txn.get_or_insert_with(|| open(self.replica.doc())), update).map_err(Failure::Here)
+    }
+
+    /// Makes ready for a subdocument.
+    fn keep_deleted(&mut self) -> Result<(), String> {
+        self.end()?;
+        self.replica.keep_deleted()
     }
 
     fn end(&mut self) -> Result<(), String> {
@@ -309,7 +309,7 @@ impl From<Failure> for Verdict {
 
 /// A session of writes on one document. Dropping it commits.
 pub struct Writer<'a> {
-    doc: &'a Doc,
+    replica: &'a Replica,
     clocks: &'a mut Clocks,
     types: &'a mut u32,
     levels: &'a mut Option<Levels>,
@@ -328,6 +328,11 @@ impl Writer<'_> {
             Ok(footprint) => footprint,
             Err(malformed) => return Verdict::Poison(malformed.to_string()),
         };
+        if footprint.subdocuments()
+            && let Err(reason) = self.session.keep_deleted()
+        {
+            return Verdict::Broken(reason);
+        }
         let applied = match footprint.relation(self.clocks) {
             Relation::Nothing => return Verdict::Nothing,
             Relation::Waits(missing) => return Verdict::Waits(missing),
@@ -366,7 +371,7 @@ impl Writer<'_> {
         if let Err(failure) = applied {
             return failure.into();
         }
-        let rest: Bytes = read(self.doc).encode_diff_v1(&to_yrs(self.clocks)).into();
+        let rest: Bytes = read(self.replica.doc()).encode_diff_v1(&to_yrs(self.clocks)).into();
         self.accept(footprint);
         Verdict::Trimmed(rest)
     }
@@ -397,7 +402,7 @@ impl Writer<'_> {
         }
         if self.levels.is_none() {
             self.session.end()?;
-            *self.levels = Some(Levels::of(&read(self.doc).encode_diff_v1(&StateVector::default())));
+            *self.levels = Some(Levels::of(&read(self.replica.doc()).encode_diff_v1(&StateVector::default())));
         }
         let Some(levels) = self.levels else { return Ok(true) };
         let places = Places::of(update);
@@ -413,7 +418,7 @@ impl Writer<'_> {
     /// A transaction of its own, so that it can tell whether anything was deleted that was not.
     fn delete(&mut self, update: &Bytes) -> Result<bool, Failure> {
         self.session.end().map_err(Failure::Before)?;
-        let mut txn = open(self.doc);
+        let mut txn = open(self.replica.doc());
         let applied = integrate_whole(&mut txn, update);
         let changed = !txn.delete_set().is_empty();
         applied.and(commit(txn)).map(|()| changed).map_err(Failure::Here)
@@ -450,16 +455,6 @@ impl Before {
         }
         clocks
     }
-}
-
-#[expect(clippy::expect_used, reason = "one owner, one transaction at a time: no other can be open")]
-fn open(doc: &Doc) -> TransactionMut<'_> {
-    doc.try_transact_mut().expect("no other transaction of this document is open")
-}
-
-#[expect(clippy::expect_used, reason = "one owner, one transaction at a time: no other can be open")]
-fn read(doc: &Doc) -> Transaction<'_> {
-    doc.try_transact().expect("no write of this document is open")
 }
 
 /// Every transaction ends here, also one in which yrs failed: dropped anywhere else, it could panic there.

@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
-use yrs::{
-    Any, ClientID, Doc, Map, MapPrelim, Number, Options, Out, ReadTxn, StateVector, TransactionMut, WriteTxn,
-    types::ToJson,
-};
+use yrs::{Any, ClientID, Map, MapPrelim, Number, Out, ReadTxn, StateVector, TransactionMut, WriteTxn, types::ToJson};
 
-use super::{Document, open, options, read};
+use super::{
+    Document,
+    replica::{Replica, open, read},
+};
 use crate::{id::ClientId, limits::SYSTEM_GROWTH_MAX, record::StoredDocument};
 
 /// Keys and values of a map.
@@ -92,10 +92,7 @@ impl SystemDocument {
     /// older one are told from it by `client`, which must never have written a document of this project before.
     pub fn fresh(client: ClientId, values: &Fields) -> Self {
         let mut fresh = Self {
-            document: Document {
-                doc: Doc::with_options(Options { client_id: ClientID::new(client.get()), ..options() }),
-                ..Document::new()
-            },
+            document: Document { replica: Replica::writing_as(ClientID::new(client.get())), ..Document::new() },
             values: Fields::new(),
             fresh_bytes: 0,
             bytes_max: 0,
@@ -116,7 +113,7 @@ impl SystemDocument {
     /// What a document of another gateway, or of an earlier run, holds: to make it anew from.
     pub fn stored_values(stored: &StoredDocument) -> Fields {
         let (document, _) = Document::load(stored);
-        let txn = read(&document.doc);
+        let txn = read(document.replica.doc());
         let roots: Vec<String> = txn.root_refs().map(|(name, _)| name.to_string()).collect();
         let maps = roots.into_iter().filter_map(|name| txn.get_map(name.as_str()).map(|map| (name, map)));
         maps.filter_map(|(name, map)| value_of(&map.to_json(&txn)).map(|value| (name, value))).collect()
@@ -141,7 +138,7 @@ impl SystemDocument {
         if writes.is_empty() {
             return None;
         }
-        let mut txn = open(&self.document.doc);
+        let mut txn = open(self.document.replica.doc());
         writes.into_iter().for_each(|write| perform(&mut txn, write));
         let update = Bytes::from(txn.encode_update_v1());
         drop(txn);
@@ -163,7 +160,7 @@ impl SystemDocument {
 
     /// The whole state, encoded.
     pub fn encoded(&self) -> Bytes {
-        read(&self.document.doc).encode_diff_v1(&StateVector::default()).into()
+        read(self.document.replica.doc()).encode_diff_v1(&StateVector::default()).into()
     }
 
     /// Whether its encoding has outgrown a fresh copy so far that it should be made anew. Measures only when it may have.
@@ -173,7 +170,7 @@ impl SystemDocument {
         }
         self.bytes_max = self.encoded().len();
         // Any client will do to measure; one byte shorter or longer changes nothing.
-        let client = self.document.doc.client_id();
+        let client = self.document.replica.doc().client_id();
         self.fresh_bytes =
             ClientId::new(client.get()).map_or(0, |client| Self::fresh(client, &self.values).fresh_bytes);
         self.bytes_max > self.fresh_bytes.saturating_mul(SYSTEM_GROWTH_MAX)
@@ -289,7 +286,7 @@ fn value_of(any: &Any) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use yrs::{Transact, Update, updates::decoder::Decode};
+    use yrs::{Doc, Transact, Update, updates::decoder::Decode};
 
     use super::*;
 

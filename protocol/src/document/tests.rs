@@ -8,8 +8,8 @@ use std::{
 
 use proptest::prelude::*;
 use yrs::{
-    Array, GetString, Map, MapPrelim, Text, UndoManager, WriteTxn, XmlElementPrelim, XmlFragment, XmlTextPrelim,
-    types::ToJson, updates::encoder::Encode,
+    Array, Doc, GetString, Map, MapPrelim, OffsetKind, Options, Text, UndoManager, WriteTxn, XmlElementPrelim,
+    XmlFragment, XmlTextPrelim, types::ToJson, updates::encoder::Encode,
 };
 
 use super::*;
@@ -215,7 +215,7 @@ fn view(doc: &Doc) -> (String, String, String, String, StateVector, IdSet) {
 
 fn plain(updates: &[Bytes]) -> Doc {
     // Without the clean-up of formatting by which an editor deletes marks that do nothing.
-    let doc = Document::new().doc;
+    let doc = Doc::with_options(replica::options());
     updates.iter().for_each(|update| integrate(&mut open(&doc), update).unwrap());
     doc
 }
@@ -230,7 +230,7 @@ pub(crate) fn letter(client: u64) -> Bytes {
 
 #[track_caller]
 fn check_clocks(document: &Document) {
-    let txn = read(&document.doc);
+    let txn = read(document.replica.doc());
     assert!(!txn.has_missing_updates(), "nothing is ever pending in yrs");
     let theirs = txn.state_vector();
     assert_eq!(document.clocks.iter().len(), theirs.len());
@@ -264,7 +264,7 @@ fn deliver(document: &mut Document, updates: &[Bytes], batch: usize) {
         assert_eq!(session.clocks(document.clocks()), before);
         // Who had the state before it lacks nothing with the diff.
         let diff = document.since(&before);
-        assert_eq!(view(&plain(&[known, diff])), view(&document.doc));
+        assert_eq!(view(&plain(&[known, diff])), view(document.replica.doc()));
     }
     assert!(waiting.is_empty(), "everything has arrived");
 }
@@ -326,6 +326,57 @@ fn what_cannot_be_committed_is_left_out_of_what_is_loaded() {
     assert_eq!(document.clocks().iter().map(|(client, _)| client.get()).collect::<Vec<_>>(), [1, 2]);
 }
 
+/// yrs reads memory that it freed when it collects one together with what it is in, see [`replica`](super::replica).
+#[test]
+fn a_deleted_subdocument_is_not_collected() {
+    let limits = WireLimits::default();
+    let options = Options { skip_gc: true, ..Options::with_client_id(ClientID::new(1)) };
+    let editor = Doc::with_options(options);
+    let written = |work: fn(&mut TransactionMut<'_>, yrs::MapRef)| {
+        let mut txn = open(&editor);
+        let map = txn.get_or_insert_map("map");
+        work(&mut txn, map);
+        Bytes::from(txn.encode_update_v1())
+    };
+    let updates = [
+        written(|txn, map| drop(map.insert(txn, "one", MapPrelim::from([("in", 1)])))),
+        written(|txn, map| drop(map.remove(txn, "one"))),
+        written(|txn, map| drop(map.insert(txn, "two", MapPrelim::default()).insert(txn, "sub", replica(9)))),
+        written(|txn, map| drop(map.remove(txn, "two"))),
+        written(|txn, map| drop(map.insert(txn, "three", "after it"))),
+    ];
+    let has_subdocument =
+        |document: &mut Document| Footprint::of(&document.state(), &UNLIMITED).unwrap().subdocuments();
+
+    for updates_of_a_session in [1, 5] {
+        let mut document = Document::new();
+        for updates in updates.chunks(updates_of_a_session) {
+            let mut writer = document.write(&limits);
+            for update in updates {
+                assert_eq!(writer.apply(update), Verdict::Accepted);
+                writer.settle().unwrap();
+            }
+            writer.commit().unwrap();
+            check_clocks(&document);
+        }
+        assert!(has_subdocument(&mut document));
+        assert_eq!(view(document.replica.doc()), view(&editor));
+        let all_kept = read(&editor).encode_diff_v1(&StateVector::default());
+        assert!(document.state().len() < all_kept.len(), "what was deleted before it came is");
+    }
+    let load = |snapshot: Option<Bytes>, updates: &[Bytes]| {
+        let (document, quarantined) =
+            Document::load(&StoredDocument { snapshot, updates: updates.to_vec(), ..StoredDocument::default() });
+        assert_eq!(quarantined, []);
+        document
+    };
+    for (first, rest) in (0..=updates.len()).map(|at| updates.split_at(at)) {
+        let mut document = load(Some(load(None, first).state()), rest);
+        assert!(has_subdocument(&mut document));
+        assert_eq!(view(document.replica.doc()), view(&editor));
+    }
+}
+
 /// Honest peers put nothing into a string. Into a deleted one yrs takes it, once it has collected the string.
 #[test]
 fn what_was_accepted_is_accepted_again_from_the_store() {
@@ -349,7 +400,7 @@ fn what_was_accepted_is_accepted_again_from_the_store() {
     let (loaded, quarantined) = Document::load(&StoredDocument { updates, ..Default::default() });
     assert_eq!(quarantined, []);
     check_clocks(&loaded);
-    assert_eq!(view(&loaded.doc), view(&document.doc));
+    assert_eq!(view(loaded.replica.doc()), view(document.replica.doc()));
 }
 
 proptest! {
@@ -375,7 +426,7 @@ proptest! {
         let reference = plain(&written);
         let mut document = Document::new();
         deliver(&mut document, &shuffled, batch);
-        prop_assert_eq!(view(&document.doc), view(&reference));
+        prop_assert_eq!(view(document.replica.doc()), view(&reference));
 
         // What a newcomer is sent, and what is loaded again, is the same.
         let whole = document.answer(&Bytes::from_static(&[0]), &WireLimits::default()).unwrap();
@@ -384,9 +435,9 @@ proptest! {
         let (loaded, quarantined) = Document::load(&stored);
         prop_assert_eq!(quarantined, vec![]);
         check_clocks(&loaded);
-        prop_assert_eq!(view(&loaded.doc), view(&reference));
+        prop_assert_eq!(view(loaded.replica.doc()), view(&reference));
         let stored = StoredDocument { snapshot: Some(document.state()), ..StoredDocument::default() };
-        prop_assert_eq!(view(&Document::load(&stored).0.doc), view(&reference));
+        prop_assert_eq!(view(Document::load(&stored).0.replica.doc()), view(&reference));
     }
 
     #[test]

@@ -232,6 +232,7 @@ impl<V: UpdateVisitor> Walk<'_, '_, V> {
     }
 
     fn subdocument(&mut self) -> Result<(), Malformed> {
+        self.visitor.subdocument();
         let too_many = self.reader.malformed(MalformedKind::TooMany);
         self.structs_left = self.structs_left.checked_sub(SUBDOCUMENT_STRUCTS - 1).ok_or(too_many)?;
         self.key()?;

@@ -34,6 +34,9 @@ pub trait UpdateVisitor {
     /// A block holds a shared type.
     fn shared_type(&mut self) {}
 
+    /// A block holds a subdocument.
+    fn subdocument(&mut self) {}
+
     /// Blocks client:[clock, clock+len) are deleted.
     fn delete(&mut self, _client: ClientId, _clock: u32, _len: u32) {}
 
