@@ -9,7 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use orrery_actors::nginx::NginxSettings;
+use orrery_actors::{
+    engine::{EngineConfig, EngineUse},
+    nginx::NginxSettings,
+};
 use orrery_ganymede::{
     database::Database,
     dns::{DnsSettings, PowerDns},
@@ -18,7 +21,13 @@ use orrery_ganymede::{
 };
 use serde::Serialize;
 
-use crate::{cli::ConfigArgs, config::Config, containers::platform_elsewhere, data::DataFolder, output};
+use crate::{
+    cli::ConfigArgs,
+    config::Config,
+    containers::{answering_engine, platform_elsewhere},
+    data::DataFolder,
+    output,
+};
 
 /// How long a control plane may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -57,6 +66,15 @@ fn checks(config: &Config) -> anyhow::Result<Vec<Check>> {
         vec![("data folder", data_folder(&config.data)), ("keys", keys(&config.data)), ("listen", listen(config))];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     results.push(("data base", runtime.block_on(database(config))));
+    if !config.store.snapshots.is_empty() {
+        results.push(("snapshots", snapshots(config)));
+    }
+    if !config.containers.images.is_empty() {
+        results.push(("images", images(config)));
+    }
+    if config.engine.enabled != EngineUse::Off {
+        results.push(("container engine", runtime.block_on(engine(&config.engine))));
+    }
     if !config.gateway.ganymede_url.is_empty() {
         results.push(("control plane", runtime.block_on(control_plane(&config.gateway.ganymede_url))));
         results.push(("containers.orrery_url", Ok(platform_of_containers(config))));
@@ -84,6 +102,21 @@ async fn database(config: &Config) -> anyhow::Result<String> {
     database.check().await?;
     database.close().await;
     Ok("answers".to_owned())
+}
+
+fn snapshots(config: &Config) -> anyhow::Result<String> {
+    config.store.place()?.reach()?;
+    Ok(format!("{} lets us in", config.store.snapshots))
+}
+
+fn images(config: &Config) -> anyhow::Result<String> {
+    config.containers.registry()?;
+    Ok(format!("{} is understood", config.containers.images))
+}
+
+async fn engine(config: &EngineConfig) -> anyhow::Result<String> {
+    let answers = answering_engine(config).await?.is_some();
+    Ok(if answers { "answers" } else { "does not answer; containers wait until one does" }.to_owned())
 }
 
 async fn control_plane(url: &str) -> anyhow::Result<String> {

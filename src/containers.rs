@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use anyhow::Context;
 use orrery_actors::{
     ContainerRules,
-    engine::{Engine, EngineUse},
+    engine::{Docker, Engine, EngineConfig, EngineUse, Runtime},
 };
 use orrery_web::{public_url::PublicUrl, routes, state::GatewayState};
 
@@ -41,6 +41,19 @@ impl Containers {
     /// Containers reach nobody here any more.
     pub(crate) async fn close(&self) {
         self.porches.close().await;
+    }
+}
+
+/// The engine of this machine, if one answers. One that has to and does not is an error.
+pub(crate) async fn answering_engine(config: &EngineConfig) -> anyhow::Result<Option<Docker>> {
+    if config.enabled == EngineUse::Off {
+        return Ok(None);
+    }
+    let docker = Docker::new(config);
+    match docker.version().await {
+        Ok(_) => Ok(Some(docker)),
+        Err(_) if config.enabled == EngineUse::Auto => Ok(None),
+        Err(error) => Err(error).context("engine"),
     }
 }
 

@@ -95,6 +95,12 @@ fn check_and_doctor_and_keys_and_pool_answer() {
     assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stdout));
     let config: toml::Table = String::from_utf8_lossy(&check.stdout).parse().expect("a configuration file");
     assert_eq!(config["data"].as_str(), Some(fresh));
+    let away = [("ORRERY_ENGINE_ENABLED", "on"), ("ORRERY_ENGINE_SOCKET", "/nonexistent/docker.sock")];
+    let check = run(&["check", "--json", "--data", fresh, "--listen", "127.0.0.1:0"], &away);
+    assert_eq!(check.status.code(), Some(1), "an engine that has to be there is not");
+    let report = json(&check);
+    let engine = report["checks"].as_array().expect("checks").iter().find(|it| it["name"] == "container engine");
+    assert_eq!(engine.map(|engine| &engine["ok"]), Some(&Value::Bool(false)), "{report}");
     let line = complaint(&run(&["pool", "list", "--data", fresh], &[]), 1);
     assert!(line.contains("--server"), "{line}");
     let line = complaint(&run(&["ganymede", "--data", fresh, "--listen", "127.0.0.1:0"], &[]), 1);

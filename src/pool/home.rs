@@ -11,12 +11,12 @@ use std::{
 };
 
 use anyhow::Context;
-use orrery_actors::engine::{Docker, EngineConfig, EngineUse, GatewayMaking, Runtime};
+use orrery_actors::engine::{Docker, GatewayMaking};
 use orrery_protocol::{id::GatewayId, image::Reference};
 use serde::Serialize;
 
 use super::{Registered, Slot};
-use crate::config::Config;
+use crate::{config::Config, containers::answering_engine};
 
 /// Where a container has its configuration, and what it may write to.
 const SETTINGS: &str = "/etc/orrery/gateway.toml";
@@ -77,7 +77,7 @@ impl Home {
         }
         let containers = match config.pool.image()? {
             None => None,
-            Some(image) => match engine(&config.engine).await? {
+            Some(image) => match answering_engine(&config.engine).await? {
                 None => None,
                 Some(docker) => Some(Containers::of(&config, docker, image)?),
             },
@@ -186,22 +186,9 @@ fn settings(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.toml"))
 }
 
-/// The engine of this machine, if one answers. One that has to and does not is an error.
-async fn engine(config: &EngineConfig) -> anyhow::Result<Option<Docker>> {
-    if config.enabled == EngineUse::Off {
-        return Ok(None);
-    }
-    let docker = Docker::new(config);
-    match docker.version().await {
-        Ok(_) => Ok(Some(docker)),
-        Err(_) if config.enabled == EngineUse::Auto => Ok(None),
-        Err(error) => Err(error).context("engine"),
-    }
-}
-
 /// The slots, with the names of their containers.
 pub(super) async fn named(config: &Config, mut slots: Vec<Slot>) -> anyhow::Result<Vec<Slot>> {
-    let docker = if config.pool.image.is_empty() { None } else { engine(&config.engine).await? };
+    let docker = if config.pool.image.is_empty() { None } else { answering_engine(&config.engine).await? };
     let Some(docker) = docker else { return Ok(slots) };
     let containers = docker.gateways().await?;
     for slot in &mut slots {
@@ -213,7 +200,7 @@ pub(super) async fn named(config: &Config, mut slots: Vec<Slot>) -> anyhow::Resu
 /// Ends a gateway process that runs in a container, which hands on what it serves, and removes the container. `false` if there
 /// is none.
 pub(super) async fn end(config: &Config, gateway: GatewayId) -> anyhow::Result<bool> {
-    let Some(docker) = engine(&config.engine).await? else { return Ok(false) };
+    let Some(docker) = answering_engine(&config.engine).await? else { return Ok(false) };
     let Some(container) = docker.gateways().await?.remove(&gateway) else { return Ok(false) };
     docker.remove_gateway(&container).await.with_context(|| container.name.clone())?;
     // Where it was created on another machine's behalf, there is none.

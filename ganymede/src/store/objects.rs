@@ -48,7 +48,13 @@ pub(super) trait Objects: Send + Sync {
 }
 
 const DOCUMENTS: &str = "documents";
+const UNVERIFIED: &str = "unverified";
 const OWNER: &str = "owner";
+
+/// Whether the service answers and lets us in.
+pub(super) fn reach(objects: &impl Objects) -> Result<(), ObjectError> {
+    objects.list(UNVERIFIED).map(drop)
+}
 
 /// Which snapshot of its document an object is. Later ones are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,7 +182,7 @@ impl SnapshotShelf for ObjectShelf {
 
     fn write(&self, key: &DocumentKey, stamp: &Stamp, state: &[u8]) -> Result<(), SnapshotError> {
         let bytes = snapshot::encode(key, stamp, state)?;
-        let unverified = format!("unverified/{key}");
+        let unverified = format!("{UNVERIFIED}/{key}");
         self.upload(&unverified, bytes.into())?;
         let revision = match self.current(key) {
             Some(current) if current.covers_seq == stamp.seq => current.revision + 1,

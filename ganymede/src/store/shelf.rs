@@ -16,7 +16,10 @@ use super::{
     files::FileShelf,
 };
 #[cfg(feature = "object-storage")]
-use super::{objects::ObjectShelf, s3::S3};
+use super::{
+    objects::{self, ObjectShelf},
+    s3::S3,
+};
 
 /// One snapshot a document. All calls block; only the archive's thread writes.
 pub(super) trait SnapshotShelf: Send + Sync {
@@ -42,6 +45,20 @@ pub enum SnapshotPlace {
     /// In a bucket that speaks the S3 protocol.
     #[cfg(feature = "object-storage")]
     S3(S3Place),
+}
+
+impl SnapshotPlace {
+    /// Looks whether snapshots can be kept there, without a store, and changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// The service does not answer, has no such bucket, or lets nobody in who shows this.
+    pub fn reach(&self) -> Result<(), OpenError> {
+        match self {
+            Self::Folder => Ok(()),
+            #[cfg(feature = "object-storage")]
+            Self::S3(place) => Ok(objects::reach(&S3::connect(place)?)?),
+        }
+    }
 }
 
 /// A part of a bucket, and how to get in. Used by one store at a time.

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use bytes::Bytes;
 use orrery_ganymede::store::{
-    Health, LoadError, OpenError, ReadError, SnapshotError, SnapshotPlace, Store, StoreLimits,
+    Health, LoadError, OpenError, ReadError, S3Place, SnapshotError, SnapshotPlace, Store, StoreLimits,
 };
 
 use self::service::{Link, Moto, SECRET};
@@ -241,6 +241,21 @@ async fn an_emptied_bucket_is_not_taken_for_a_new_one() {
     }
     let refused = Store::open_at(folder.path(), &moto.place(), options(limits())).unwrap_err();
     assert!(matches!(refused, OpenError::NotOwner { .. }), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_says_whether_it_can_be_reached() {
+    let Some(moto) = Moto::start().await else { return };
+    let link = Link::to(&moto).await;
+    let before = moto.names().await;
+    link.place().reach().unwrap();
+    let SnapshotPlace::S3(place) = link.place() else { panic!("it is a bucket") };
+    let nobodys = SnapshotPlace::S3(S3Place { bucket: "nobodys".to_owned(), ..place });
+    let refused = nobodys.reach().unwrap_err();
+    assert!(refused.to_string().starts_with("s3://nobodys/"), "{refused}");
+    link.cut();
+    assert!(matches!(link.place().reach(), Err(OpenError::Object(_))));
+    assert_eq!(moto.names().await, before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
