@@ -339,11 +339,21 @@ fn a_deleted_subdocument_is_not_collected() {
         Bytes::from(txn.encode_update_v1())
     };
     let updates = [
-        written(|txn, map| drop(map.insert(txn, "one", MapPrelim::from([("in", 1)])))),
-        written(|txn, map| drop(map.remove(txn, "one"))),
-        written(|txn, map| drop(map.insert(txn, "two", MapPrelim::default()).insert(txn, "sub", replica(9)))),
-        written(|txn, map| drop(map.remove(txn, "two"))),
-        written(|txn, map| drop(map.insert(txn, "three", "after it"))),
+        written(|txn, map| {
+            map.insert(txn, "one", MapPrelim::from([("in", 1)]));
+        }),
+        written(|txn, map| {
+            map.remove(txn, "one");
+        }),
+        written(|txn, map| {
+            map.insert(txn, "two", MapPrelim::default()).insert(txn, "sub", replica(9));
+        }),
+        written(|txn, map| {
+            map.remove(txn, "two");
+        }),
+        written(|txn, map| {
+            map.insert(txn, "three", "after it");
+        }),
     ];
     let has_subdocument =
         |document: &mut Document| Footprint::of(&document.state(), &UNLIMITED).unwrap().subdocuments();
