@@ -107,6 +107,10 @@ const verbs = {
   },
   // As a network that breaks: no close frame.
   drop: (order) => client(order).provider.ws?.terminate(),
+  // What it connects with from now on.
+  admit({ name, token }) {
+    client({ name }).provider.params.token = token
+  },
   disconnect: (order) => client(order).provider.disconnect(),
   connect: (order) => client(order).provider.connect(),
   synced: (order) => until(`${order.name} is synced`, () => client(order).provider.synced),

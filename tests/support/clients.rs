@@ -118,6 +118,11 @@ impl Client<'_> {
         self.order(verb, json!({}))
     }
 
+    /// Gives it another token to connect with from now on.
+    pub(crate) fn admit(&self, access: &Access) {
+        self.order("admit", json!({ "token": access.token }));
+    }
+
     pub(crate) fn write(&self, text: &str) {
         self.order("type", json!({ "text": text }));
     }

@@ -4,7 +4,7 @@
 //! loaded the document by then. Both would append under the same numbers, and storage, which takes what comes twice under one
 //! number for a repetition, would confirm what it has not.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Once, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,11 +17,13 @@ pub(super) struct Shift {
     journal: Arc<dyn Journal>,
     /// Held shared while an append is queued, so that at the end each is in the queue or will never be.
     over: RwLock<bool>,
+    /// A room may have a whole queue to append.
+    told: Once,
 }
 
 impl Shift {
     pub(super) fn new(journal: Arc<dyn Journal>) -> Self {
-        Self { journal, over: RwLock::new(false) }
+        Self { journal, over: RwLock::new(false), told: Once::new() }
     }
 
     /// Nothing more is appended. What was, is in whatever is loaded from now on.
@@ -36,7 +38,9 @@ impl Journal for Shift {
         let over = self.over.read().unwrap_or_else(PoisonError::into_inner);
         if *over {
             let DocumentKey { org, project, document } = &*append.key;
-            tracing::warn!(%org, %project, %document, "a room outlived its gateway; what it still took is not saved");
+            self.told.call_once(|| {
+                tracing::warn!(%org, %project, %document, "a room outlived its gateway; what it still took is not saved");
+            });
         } else {
             self.journal.append(append);
         }
