@@ -11,8 +11,9 @@ use crate::installation::{Description, Installation, Proof};
 const AT_GATEWAYS: [&str; 2] = ["collaboration", "orders"];
 
 /// What is routed past the description, and why that is well.
-const UNDESCRIBED: [(&str, &str); 5] = [
+const UNDESCRIBED: [(&str, &str); 6] = [
     ("ui.rs", "path"),                    // A page of the client, of which `/` is described for all.
+    ("ui.rs", "BOARD"),                   // Another.
     ("ui.rs", "\"/assets/{file}\""),      // What those pages load, by names that nobody can know.
     ("dispatch.rs", "\"/collab/ping\""),  // On the way to a gateway, which describes it.
     ("dispatch.rs", "\"/collab/event\""), // The same.
