@@ -1,5 +1,5 @@
 import { useStoreApi, type Node, type NodeProps } from '@xyflow/react'
-import { memo, useCallback, useDeferredValue } from 'react'
+import { memo, useCallback } from 'react'
 import { Button, Menu } from '../../design'
 import { classes } from '../../design/classes'
 import { useAround } from '../context'
@@ -29,11 +29,9 @@ export function focusNote(id: string): void {
 
 export const NoteNode = memo(function NoteNode({ data, selected }: NodeProps<Node<{ view: NoteView }>>) {
   const store = useStoreApi()
-  // A board may have hundreds. Where they are is shown first, and what comes meanwhile does not wait until all is written.
-  const written = useDeferredValue(true, false)
   return (
     <NodeFrame node={data.view} selected={selected} resizable className={classes(styles.note, styles[data.view.color])}>
-      {written && <Note note={data.view} onPress={() => store.getState().addSelectedNodes([data.view.id])} />}
+      <Note note={data.view} onPress={() => store.getState().addSelectedNodes([data.view.id])} />
     </NodeFrame>
   )
 })
