@@ -1,16 +1,17 @@
-import { lazy, Suspense, useEffect, useState } from 'react'
+import { useEffect, useState } from 'react'
 import { Button, Icon, Menu, Spinner } from '../../design'
 import type { Readable } from '../cell'
 import type { Replica } from '../connection/replica'
 import { useAround } from '../context'
 import { Glyph } from '../Glyph'
 import type { CodeView } from '../model/nodes'
+import { partOf } from '../../resource/part'
 import { PanelFrame } from '../page/PanelFrame'
 import { TitleField } from '../page/TitleField'
 import styles from './CodePanel.module.css'
 import { languageLabel, LANGUAGES } from './languages'
 
-const CodeText = lazy(() => import('./CodeText'))
+const CodeText = partOf('Opening the document', async () => (await import('./CodeText')).CodeText)
 
 /** A code document beside the board. */
 export function CodePanel({ node, onClose }: { node: CodeView; onClose: () => void }) {
@@ -69,9 +70,7 @@ export function CodePanel({ node, onClose }: { node: CodeView; onClose: () => vo
       {replica === null ? (
         <Spinner large label="Opening the document" />
       ) : (
-        <Suspense fallback={<Spinner large label="Opening the document" />}>
-          <CodeText replica={replica} language={node.language} editable={mayWrite} label={title} />
-        </Suspense>
+        <CodeText replica={replica} language={node.language} editable={mayWrite} label={title} />
       )}
     </PanelFrame>
   )

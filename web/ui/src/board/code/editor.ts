@@ -24,6 +24,7 @@ import { tags } from '@lezer/highlight'
 import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next'
 import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
+import { drawable } from '../model/drawable'
 
 const theme = EditorView.theme({
   '&': {
@@ -93,6 +94,8 @@ const colours = HighlightStyle.define([
 ])
 
 export interface CodeEditor {
+  /** What readers of the screen call it. */
+  setLabel(label: string): void
   setEditable(editable: boolean): void
   setLanguage(language: Extension): void
   focus(): void
@@ -100,11 +103,16 @@ export interface CodeEditor {
 }
 
 /** An editor of the shared text of a code document in a place of the page. */
-export function openCodeEditor(place: HTMLElement, doc: Y.Doc, awareness: Awareness, label: string): CodeEditor {
+export function openCodeEditor(place: HTMLElement, doc: Y.Doc, awareness: Awareness): CodeEditor {
   const text = doc.getText('content')
   const undoManager = new Y.UndoManager(text)
-  const [editable, language] = [new Compartment(), new Compartment()]
-  const mayEdit = (may: boolean) => [EditorState.readOnly.of(!may), EditorView.editable.of(may)]
+  const [label, editable, language] = [new Compartment(), new Compartment(), new Compartment()]
+  const mayEdit = (may: boolean) => [
+    EditorState.readOnly.of(!may),
+    EditorView.editable.of(may),
+    // Those who only read go through it by key too.
+    may ? [] : EditorView.contentAttributes.of({ tabindex: '0', 'aria-readonly': 'true' }),
+  ]
   const view = new EditorView({
     parent: place,
     state: EditorState.create({
@@ -134,15 +142,17 @@ export function openCodeEditor(place: HTMLElement, doc: Y.Doc, awareness: Awaren
           indentWithTab,
           ...defaultKeymap,
         ]),
-        EditorView.contentAttributes.of({ 'aria-label': label }),
         theme,
+        label.of([]),
         editable.of(mayEdit(false)),
         language.of([]),
-        yCollab(text, awareness, { undoManager }),
+        yCollab(text, drawable(awareness, doc), { undoManager }),
       ],
     }),
   })
   return {
+    setLabel: (text) =>
+      view.dispatch({ effects: label.reconfigure(EditorView.contentAttributes.of({ 'aria-label': text })) }),
     setEditable: (may) => view.dispatch({ effects: editable.reconfigure(mayEdit(may)) }),
     setLanguage: (extension) => view.dispatch({ effects: language.reconfigure(extension) }),
     focus: () => view.focus(),

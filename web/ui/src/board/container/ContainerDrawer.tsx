@@ -1,4 +1,4 @@
-import { lazy, Suspense, useRef, useState, type KeyboardEvent } from 'react'
+import { useRef, useState, type KeyboardEvent } from 'react'
 import { Badge, Button, Spinner } from '../../design'
 import { classes } from '../../design/classes'
 import tabs from '../../design/tabs.module.css'
@@ -6,14 +6,15 @@ import { useCell } from '../cell'
 import { useAround } from '../context'
 import { Glyph } from '../Glyph'
 import { phaseLabel, type Action, type ContainerView } from '../model/containers'
+import { partOf } from '../../resource/part'
 import { PanelFrame } from '../page/PanelFrame'
 import styles from './ContainerDrawer.module.css'
 import { Overview } from './Overview'
 import { PHASE_TONES } from './phase'
 import { useActions } from './useActions'
 
-const Figures = lazy(() => import('./Figures'))
-const Logs = lazy(() => import('./Logs'))
+const Figures = partOf('Opening the figures', async () => (await import('./Figures')).Figures)
+const Logs = partOf('Opening the log', async () => (await import('./Logs')).Logs)
 
 const TABS = ['Overview', 'Figures', 'Logs'] as const
 type Tab = (typeof TABS)[number]
@@ -54,11 +55,9 @@ function Drawer({ container, onClose }: { container: ContainerView; onClose: () 
       <Actions container={container} />
       <Tabs tab={tab} onChange={setTab} />
       <div role="tabpanel" id="container-panel" aria-labelledby={`container-tab-${tab}`} className={styles.panel}>
-        <Suspense fallback={<Spinner large />}>
-          {tab === 'Overview' && <Overview container={container} />}
-          {tab === 'Figures' && <Figures container={container} />}
-          {tab === 'Logs' && <Logs key={container.id} container={container} />}
-        </Suspense>
+        {tab === 'Overview' && <Overview container={container} />}
+        {tab === 'Figures' && <Figures container={container} />}
+        {tab === 'Logs' && <Logs key={container.id} container={container} />}
       </div>
     </PanelFrame>
   )

@@ -72,7 +72,7 @@ const CHARTS: {
 ]
 
 /** The last minutes of a container, while somebody looks: they are kept nowhere. */
-export default function Figures({ container }: { container: ContainerView }) {
+export function Figures({ container }: { container: ContainerView }) {
   const figures = useFigures(container.id)
   const last = figures.at(-1)
   if (last === undefined) {

@@ -16,7 +16,7 @@ const MARGIN = 20
 const WRAPPED = 1_000
 
 /** The log of a container, followed. Only what is seen is drawn. */
-export default function Logs({ container }: { container: ContainerView }) {
+export function Logs({ container }: { container: ContainerView }) {
   const [query, setQuery] = useState('')
   const [paused, setPaused] = useState(false)
   const [wrap, setWrap] = useState(false)

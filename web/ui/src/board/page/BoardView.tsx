@@ -1,13 +1,14 @@
 import { ReactFlowProvider } from '@xyflow/react'
-import { lazy, Suspense, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import type { Org, Project } from '../../api'
-import { Spinner, useToast } from '../../design'
+import { useToast } from '../../design'
 import { useCell } from '../cell'
 import { CodePanel } from '../code/CodePanel'
 import { ContainerDrawer } from '../container/ContainerDrawer'
 import { ContainerList } from '../container/ContainerList'
 import { NewContainer } from '../container/NewContainer'
 import { AroundContext, useAround, type Around, type Panel } from '../context'
+import { partOf } from '../../resource/part'
 import type { Workspace } from '../workspace'
 import { Announcements } from './Announcements'
 import { BoardList } from './BoardList'
@@ -19,10 +20,9 @@ import { TopBar, type View } from './TopBar'
 
 const NARROW = matchMedia('(max-width: 45rem)')
 
-const loadCanvas = async () => ({ default: (await import('../canvas/Canvas')).Canvas })
-const Canvas = lazy(loadCanvas)
-// It is needed as soon as there is a gateway. Whoever shows it asks again, and says what is wrong.
-if (!NARROW.matches) loadCanvas().catch(() => undefined)
+const Canvas = partOf('Opening the board', async () => (await import('../canvas/Canvas')).Canvas)
+// It is needed as soon as there is a gateway.
+if (!NARROW.matches) Canvas.prepare()
 
 function useNarrow(): boolean {
   return useSyncExternalStore(
@@ -92,11 +92,9 @@ export function BoardView({ workspace, project, org }: BoardViewProps) {
             {narrow && view === 'list' ? (
               <BoardList />
             ) : (
-              <Suspense fallback={<Spinner large label="Opening the board" />}>
-                <Canvas>
-                  <NothingYet org={org} />
-                </Canvas>
-              </Suspense>
+              <Canvas>
+                <NothingYet org={org} />
+              </Canvas>
             )}
             <Side panel={panel} onClose={() => setPanel(null)} />
           </div>

@@ -1,17 +1,14 @@
-import { lazy, Suspense, useCallback } from 'react'
+import { useCallback } from 'react'
 import { orgs, projects, type User } from '../../api'
-import { LinkButton, Notice, Page, Spinner, useTitle } from '../../design'
+import { LinkButton, Notice, Page, useTitle } from '../../design'
 import { paths } from '../../router'
 import { useResource, valueOf } from '../../resource'
+import { partOf } from '../../resource/part'
 
-const loadBoard = () => import('../../board/BoardPage')
-const BoardPage = lazy(loadBoard)
+const BoardPage = partOf('Opening the board', async () => (await import('../../board/BoardPage')).default)
 
 /** Fetches the board, the largest part of the client, while it is still asked who is signed in. */
-export function prepareBoard(): void {
-  // Whoever shows it asks again, and says what is wrong.
-  loadBoard().catch(() => undefined)
-}
+export const prepareBoard = BoardPage.prepare
 
 /** Looks up whose board it is while the board itself opens. */
 export default function BoardPlace({ id, user }: { id: string; user: User }) {
@@ -26,11 +23,7 @@ export default function BoardPlace({ id, user }: { id: string; user: User }) {
   const place = valueOf(state)
   useTitle(place?.project.name ?? 'Board')
   if (place !== undefined || state.name !== 'failed') {
-    return (
-      <Suspense fallback={<Spinner large label="Opening the board" />}>
-        <BoardPage id={id} place={place ?? null} me={user} />
-      </Suspense>
-    )
+    return <BoardPage id={id} place={place ?? null} me={user} />
   }
   if (state.error.status !== 404 && state.error.status !== 400) {
     return (
