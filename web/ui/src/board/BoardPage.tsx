@@ -9,6 +9,7 @@ import { ganymede, roleIn } from './connection/ganymede'
 import { Session } from './connection/session'
 import type { Ended } from './connection/status'
 import { BoardView } from './page/BoardView'
+import { Boundary } from './page/Boundary'
 import { Workspace } from './workspace'
 
 /** Whose board it is. */
@@ -55,7 +56,8 @@ function useOpening(project: string, me: User) {
       const mayWrite = (await role) !== 'viewer'
       if (stop.signal.aborted) return
       const self = { id, name, color: colourOf(id) }
-      workspace.set(new Workspace(new Session(access, gateway, project, self, mayWrite)))
+      const ask = async () => (await roleIn(project, id, stop.signal)) !== 'viewer'
+      workspace.set(new Workspace(new Session(access, gateway, project, self, mayWrite, ask)))
     }
     const unsubscribe = access.gateway.subscribe(() => void open())
     const unsubscribeEnd = access.ended.subscribe(() => {
@@ -91,7 +93,13 @@ function Opened({ opening: { access, workspace: cell }, project, org, onAgain }:
   const ended = useCell(access.ended)
   const problem = useCell(access.problem)
   if (ended !== null) return <EndedPage why={ended} org={org} onAgain={onAgain} />
-  if (workspace !== null) return <BoardView workspace={workspace} project={project} org={org} />
+  if (workspace !== null) {
+    return (
+      <Boundary title={project.name} onAgain={onAgain}>
+        <BoardView workspace={workspace} project={project} org={org} />
+      </Boundary>
+    )
+  }
   if (problem === null) return <Spinner large label="Starting the project" />
   return (
     <Page title={project.name} lead="The board opens by itself as soon as it can.">

@@ -46,6 +46,7 @@ export class Workspace {
   readonly problem = new Cell<{ text: string } | null>(null)
   readonly #expected = new Cell<Expected>(new Map())
   #system: {
+    replica: Replica
     containers: Entries<ContainerView>
     images: Entries<ImageView>
     stop: () => void
@@ -70,8 +71,10 @@ export class Workspace {
         this.notice.set({ text: 'What was shown of the containers was out of date. It was read again.' }),
       ),
       session.refusal.subscribe(() => {
-        const reason = session.refusal.get()?.reason ?? ''
-        this.problem.set({ text: `Your last change was refused, and is undone here: ${reason}.` })
+        const { reason, changes } = session.refusal.get() ?? { reason: '', changes: 1 }
+        const what =
+          changes > 1 ? `Your last ${changes} changes were refused, and are` : 'Your last change was refused, and is'
+        this.problem.set({ text: `${what} undone here: ${reason}.` })
       }),
     ]
   }
@@ -108,12 +111,7 @@ export class Workspace {
   #read(replica: Replica) {
     const containers = plainEntries(replica.doc, 'userContainers', readPresent)
     const images = plainEntries(replica.doc, 'images', readImage)
-    // A replica that is built anew shows what the last one had until it is whole.
-    const show = () => {
-      if (!replica.state.get().everInStep) return
-      this.known.set(true)
-      this.#show()
-    }
+    const show = () => this.#show()
     const subscriptions = [
       containers.views.subscribe(show),
       images.views.subscribe(show),
@@ -124,10 +122,13 @@ export class Workspace {
       containers.dispose()
       images.dispose()
     }
-    return { containers, images, stop }
+    return { replica, containers, images, stop }
   }
 
   #show(): void {
+    // A replica that is built anew shows what the last one had until it is whole.
+    if (!this.#system.replica.state.get().everInStep) return
+    this.known.set(true)
     const [seen, expected] = [this.#system.containers.views.get(), this.#expected.get()]
     if (expected.size === 0) this.containers.set(seen)
     else this.containers.set(new Map([...seen].map(([id, container]) => [id, foresee(container, expected)])))

@@ -27,6 +27,15 @@ export async function unsavedKept(user: string): Promise<number> {
   return counts.reduce((sum, count) => sum + (count.status === 'fulfilled' ? count.value : 0), 0)
 }
 
+/** The documents of a project with changes that are here and nowhere else. */
+export async function unsavedDocuments(user: string, project: string): Promise<string[]> {
+  const start = prefix(user, project)
+  const names = await namesOf(start)
+  const counts = await Promise.allSettled(names.map(unsavedIn))
+  const isUnsaved = (at: number) => counts[at]?.status === 'fulfilled' && counts[at].value > 0
+  return names.filter((_, at) => isUnsaved(at)).map((name) => name.slice(start.length))
+}
+
 async function namesOf(prefix: string): Promise<string[]> {
   try {
     const all = await indexedDB.databases()

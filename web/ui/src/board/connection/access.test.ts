@@ -38,6 +38,32 @@ test('a token that still holds is not asked for again, one that is about to end 
   expect(asked, 'the gateway is where it was').toEqual({ start: 1, token: 2 })
 })
 
+test('a token is renewed long before it ends, again and again', async () => {
+  const { access, asked } = accessOf()
+  await access.revive()
+  await vi.advanceTimersByTimeAsync(69_000)
+  expect(asked.token).toBe(1)
+  for (const times of [2, 3, 4]) {
+    await vi.advanceTimersByTimeAsync(70_000)
+    expect([asked, access.token.get()]).toEqual([{ start: 1, token: times }, `token ${times}`])
+  }
+  access.close()
+})
+
+test('a token is renewed in time though the project could not be started meanwhile', async () => {
+  let full = false
+  const refused = () => Promise.reject(new ApiError('POOL_EXHAUSTED', 'no', 503))
+  const { access, asked } = accessOf({ start: () => (full ? refused() : Promise.resolve(gateway)) })
+  await access.revive()
+  full = true
+  expect(await access.revive()).toBe(false)
+  await vi.advanceTimersByTimeAsync(3_000)
+  const { token } = asked
+  await vi.advanceTimersByTimeAsync(70_000)
+  expect(asked.token).toBe(token + 1)
+  access.close()
+})
+
 test('what may pass is tried again, what is final ends it', async () => {
   const failing = (status: number) => accessOf({ start: () => Promise.reject(new ApiError('X', 'no', status)) }).access
   for (const [status, why] of [

@@ -42,20 +42,27 @@ export class Access {
 
   /** Starts the project if it does not run, and gets a token. Never more than one at a time; false if it did not work. */
   revive(): Promise<boolean> {
-    this.#asking ??= this.#ask(true).finally(() => (this.#asking = null))
-    return this.#asking
+    return this.#askOnce(true)
   }
 
   /** Only the token, if it is about to end. */
   async fresh(): Promise<boolean> {
     if (this.token.get() !== null && Date.now() < this.#tokenEndsAt - LEEWAY_MS) return true
-    this.#asking ??= this.#ask(this.gateway.get() === null).finally(() => (this.#asking = null))
-    return this.#asking
+    return this.#renew()
   }
 
   close(): void {
     this.#closed = true
     clearTimeout(this.#timer)
+  }
+
+  #renew(): Promise<boolean> {
+    return this.#askOnce(this.gateway.get() === null)
+  }
+
+  #askOnce(start: boolean): Promise<boolean> {
+    this.#asking ??= this.#ask(start).finally(() => (this.#asking = null))
+    return this.#asking
   }
 
   async #ask(start: boolean): Promise<boolean> {
@@ -82,6 +89,6 @@ export class Access {
 
   #again(after: number): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.fresh(), after)
+    this.#timer = setTimeout(() => void this.#renew(), after)
   }
 }

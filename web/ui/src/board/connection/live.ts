@@ -23,6 +23,8 @@ export interface Pull {
 
 /** The last minutes, one figure a second. */
 const HISTORY = 300
+/** After a longer silence what came before is no history of what comes, and nothing that is so now. */
+const SILENCE_MS = 10_000
 const RETRY_MS = 2_000
 
 /**
@@ -46,7 +48,10 @@ export class Live {
   /** Listens until the answer is called. */
   readonly listen = (): (() => void) => {
     this.#listeners += 1
-    if (this.#listeners === 1) void this.#connect()
+    if (this.#listeners === 1) {
+      this.#forgetOld()
+      void this.#connect()
+    }
     let listening = true
     return () => {
       if (!listening) return
@@ -57,17 +62,28 @@ export class Live {
   }
 
   async #connect(): Promise<void> {
-    if (!(await this.#access.fresh()) || this.#listeners === 0 || this.#socket !== null) return
+    await this.#access.fresh()
+    if (this.#listeners === 0 || this.#socket !== null) return
     const [gateway, token] = [this.#access.gateway.get(), this.#access.token.get()]
-    if (gateway === null || token === null) return
+    if (gateway === null || token === null) return this.#again()
     const socket = new WebSocket(`${gateway.ws_url}/${this.#project}/system?token=${encodeURIComponent(token)}&ext=1`)
     socket.binaryType = 'arraybuffer'
     socket.onmessage = (event: MessageEvent<ArrayBuffer>) => this.#read(ephemeralOf(event.data))
     socket.onclose = () => {
       this.#socket = null
-      if (this.#listeners > 0) this.#timer = setTimeout(() => void this.#connect(), RETRY_MS)
+      if (this.#listeners > 0) this.#again()
     }
     this.#socket = socket
+  }
+
+  #again(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => void this.#connect(), RETRY_MS)
+  }
+
+  #forgetOld(): void {
+    const since = Date.now() - SILENCE_MS
+    this.figures.update((all) => new Map([...all].filter(([, figures]) => (figures.at(-1)?.at ?? 0) >= since)))
   }
 
   #close(): void {
@@ -87,7 +103,8 @@ export class Live {
       this.pulls.update((pulls) => new Map(pulls).set(read.id, read.pull))
     } else {
       this.figures.update((all) => {
-        const before = all.get(read.id) ?? []
+        const known = all.get(read.id) ?? []
+        const before = read.figures.at - (known.at(-1)?.at ?? 0) > SILENCE_MS ? [] : known
         return new Map(all).set(read.id, [...before.slice(1 - HISTORY), read.figures])
       })
     }

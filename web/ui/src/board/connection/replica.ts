@@ -16,6 +16,8 @@ export interface ReplicaState {
   everInStep: boolean
   unsaved: number
   everSaved: boolean
+  /** This browser keeps what is written here until it is saved. */
+  keeps: boolean
 }
 
 export interface ReplicaEvents {
@@ -51,6 +53,7 @@ export class Replica {
     everInStep: false,
     unsaved: 0,
     everSaved: false,
+    keeps: false,
   })
   readonly #options: ReplicaOptions
   readonly #kept: IndexeddbPersistence | null = null
@@ -58,6 +61,7 @@ export class Replica {
   readonly #gate = new Gate()
   #ledger = new Ledger()
   #carried: 0 | 1 = 0
+  #keeps = false
   #failures = 0
   #disposed = false
   readonly #unsubscribe: (() => void)[] = []
@@ -87,7 +91,7 @@ export class Replica {
     this.#unsubscribe.forEach((unsubscribe) => unsubscribe())
     this.provider.destroy()
     this.awareness.destroy()
-    void this.#kept?.destroy()
+    this.#kept?.destroy().catch(() => undefined)
     this.doc.destroy()
   }
 
@@ -105,10 +109,15 @@ export class Replica {
     }, PROBE_MS)
   }
 
-  /** Ends this replica and forgets what the browser kept of it. */
+  /** Ends this replica and forgets what the browser kept of it, if it keeps anything at all. */
   async discard(): Promise<void> {
     this.dispose()
-    await this.#kept?.clearData()
+    await this.#kept?.clearData().catch(() => undefined)
+  }
+
+  /** Connects again after it was closed for good. */
+  resume(): void {
+    if (!this.#disposed) this.provider.connect()
   }
 
   #makeProvider(): WebsocketProvider {
@@ -154,8 +163,27 @@ export class Replica {
       unsaved = Number(count) || 0
       open()
     }
-    kept.get(UNSAVED_KEY).then(read, () => read(0))
+    const opened = (count: unknown) => {
+      this.#watch(kept)
+      read(count)
+    }
+    kept.get(UNSAVED_KEY).then(opened, () => read(0))
     setTimeout(() => this.#gate.open(), STORAGE_MS)
+  }
+
+  /**
+   * The storage can be taken away while it is open: by the browser, by whoever tidies it up, by another tab. What keeps the
+   * changes would throw at every further one then, and nobody after it would hear of any.
+   */
+  #watch(kept: IndexeddbPersistence): void {
+    const lost = () => {
+      this.#keeps = false
+      kept.destroy().catch(() => undefined)
+      this.#tell()
+    }
+    for (const end of ['close', 'versionchange', 'abort']) kept.db?.addEventListener(end, lost, { once: true })
+    this.#keeps = true
+    this.#tell()
   }
 
   readonly #updated = (_update: Uint8Array, origin: unknown): void => {
@@ -187,6 +215,8 @@ export class Replica {
     const gateway = access.gateway.get()
     if (gateway !== null) this.provider.serverUrl = `${gateway.ws_url}/${project}`
     this.provider.params.token = access.token.get() ?? ''
+    // A connection that was closed for good waits for a token that is good again, however long that takes.
+    if (!this.provider.shouldConnect) this.provider.connect()
   }
 
   #tell(): void {
@@ -194,13 +224,20 @@ export class Replica {
     const unsaved = this.#ledger.unsaved
     const inStep = this.provider.synced
     const everSaved = before.everSaved || (before.unsaved > 0 && unsaved === 0)
-    if (before.unsaved === unsaved && before.inStep === inStep && before.everSaved === everSaved) return
-    if (before.unsaved !== unsaved && this.#kept?.synced && !this.#disposed) void this.#kept.set(UNSAVED_KEY, unsaved)
+    const keeps = this.#keeps
+    const isNews =
+      before.unsaved !== unsaved || before.inStep !== inStep || before.everSaved !== everSaved || before.keeps !== keeps
+    if (!isNews) return
+    // A count that was not written is that of the last time; the storage has ended, or is about to.
+    if (before.unsaved !== unsaved && keeps && this.#kept?.synced && !this.#disposed) {
+      this.#kept.set(UNSAVED_KEY, unsaved).catch(() => undefined)
+    }
     this.state.set({
       inStep,
       everInStep: before.everInStep || inStep,
       unsaved,
       everSaved,
+      keeps,
     })
   }
 }

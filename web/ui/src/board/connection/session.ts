@@ -1,4 +1,4 @@
-import { keptName } from '../../session/kept'
+import { keptName, unsavedDocuments } from '../../session/kept'
 import { Cell } from '../cell'
 import type { Access, Gateway } from './access'
 import { Replica, type ReplicaState } from './replica'
@@ -22,13 +22,14 @@ export class Session {
   readonly system: Cell<Replica>
   readonly status = new Cell<Status>({ kind: 'connecting' })
   readonly mayWrite: Cell<boolean>
-  /** Why a write was last refused; told once for each replica that has to be thrown away for it. */
-  readonly refusal = new Cell<{ reason: string } | null>(null)
+  /** Why writes were last refused, and how many; told once for each replica that has to be thrown away for it. */
+  readonly refusal = new Cell<{ reason: string; changes: number } | null>(null)
   /** How often what the gateway says of containers was thrown away and read anew. */
   readonly rebuilt = new Cell(0)
   readonly #documents = new Map<string, { replica: Cell<Replica>; users: number }>()
   readonly #replicas = new Set<Replica>()
   #facts: Facts
+  #disposed = false
   #timer: ReturnType<typeof setTimeout> | undefined
   readonly #unsubscribe: (() => void)[] = []
 
@@ -38,6 +39,8 @@ export class Session {
     readonly project: string,
     readonly self: Self,
     mayWrite: boolean,
+    /** Asks whether one may write by now. */
+    readonly askMayWrite: () => Promise<boolean>,
   ) {
     this.mayWrite = new Cell(mayWrite)
     const lostAt = Date.now()
@@ -87,6 +90,7 @@ export class Session {
   }
 
   dispose(): void {
+    this.#disposed = true
     clearTimeout(this.#timer)
     this.#unsubscribe.forEach((unsubscribe) => unsubscribe())
     this.#replicas.forEach((replica) => replica.dispose())
@@ -110,9 +114,10 @@ export class Session {
     }
     const refused = (reason: string) => {
       if (!writes || !this.#replicas.has(replica)) return
+      const changes = replica.state.get().unsaved
       this.mayWrite.set(false)
       replace(replica, true)
-      this.refusal.set({ reason })
+      this.refusal.set({ reason, changes })
     }
     const stale = () => {
       replace(replica, false)
@@ -156,7 +161,31 @@ export class Session {
   /** A token that ended is renewed; a membership that ended is not. */
   async #ended(replica: Replica, code: number): Promise<void> {
     if (code !== CLOSE_ENDED) return this.access.ended.set('protocol')
-    if (await this.access.revive()) replica.provider.connect()
+    if (await this.access.revive()) replica.resume()
+  }
+
+  /** Whose role is another now is connected anew. What one may not write any more is refused, what one may has to be told. */
+  async #learnRole(): Promise<void> {
+    if (this.mayWrite.get()) return
+    const may = await this.askMayWrite().catch(() => false)
+    if (may) this.mayWrite.set(true)
+  }
+
+  /** What was written in documents that nobody here has open now, and is saved nowhere: it is brought to the others. */
+  async #bringKept(): Promise<void> {
+    for (const name of await unsavedDocuments(this.self.id, this.project)) {
+      if (this.#disposed || !name.startsWith('doc:')) continue
+      const { replica: cell, release } = this.document(name)
+      const replica = cell.get()
+      const look = () => {
+        const { everInStep, unsaved } = replica.state.get()
+        if (cell.get() === replica && !(everInStep && unsaved === 0)) return
+        forget.forEach((unsubscribe) => unsubscribe())
+        release()
+      }
+      const forget = [replica.state.subscribe(look), cell.subscribe(look)]
+      look()
+    }
   }
 
   #assess(): void {
@@ -164,6 +193,7 @@ export class Session {
     const inStep = states.every((state) => state.inStep)
     const all = [...this.#replicas].map((replica) => replica.state.get())
     const facts = this.#facts
+    if (inStep && !facts.inStep) void (facts.everInStep ? this.#learnRole() : this.#bringKept())
     const lost = facts.inStep || facts.lostAt === null ? Date.now() : facts.lostAt
     this.#facts = {
       ended: this.access.ended.get(),

@@ -45,14 +45,14 @@ export function wordsOf(status: Status): Words {
       return {
         tone: 'warn',
         text: 'Reconnecting',
-        title: 'Go on working: your changes are kept and sent afterwards.',
+        title: 'Go on working: your changes are sent afterwards.',
       }
     case 'offline': {
       const text = status.unsaved === 0 ? 'Offline' : `Offline, ${changes(status.unsaved)}`
       return {
         tone: 'warn',
         text,
-        title: 'Go on working: this browser keeps your changes and merges them on return.',
+        title: 'Go on working: your changes are merged on return.',
       }
     }
     case 'ended':
