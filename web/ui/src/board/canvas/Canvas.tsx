@@ -54,7 +54,7 @@ function descriptions(node: string, edge: string): Partial<AriaLabelConfig> {
 
 const READING = descriptions('Enter selects it, and opens it then.', 'Enter selects it.')
 const WRITING = descriptions(
-  'Enter selects it, and opens it then. Arrow keys move it, C connects it, Delete removes it.',
+  'Enter selects it, and opens it then. Arrow keys move it, plus and minus size a note, C connects it, Delete removes it.',
   'Enter selects it and writes its label. Delete removes it.',
 )
 
@@ -113,6 +113,8 @@ export function Canvas({ children }: { children?: ReactNode }) {
           return Promise.resolve(false)
         }}
         deleteKeyCode={mayWrite ? ['Delete', 'Backspace'] : null}
+        // The hand moves the board without it, and the canvas would take spaces out of texts that are typed with Shift held.
+        panActivationKeyCode={null}
         connectionMode={ConnectionMode.Loose}
         connectionRadius={30}
         selectionMode={SelectionMode.Partial}

@@ -37,16 +37,19 @@ export function ConnectDialog({ from: given, onClose }: ConnectDialogProps) {
   return (
     <Dialog title="Connect" onClose={onClose}>
       <form className={forms.form} onSubmit={submit}>
-        {given === null ? (
-          <SelectField label="From" value={source?.id} onChange={(event) => choose(event.target.value)}>
+        {source === undefined ? (
+          <p>It is not on the board any more.</p>
+        ) : given === null ? (
+          <SelectField label="From" value={source.id} onChange={(event) => choose(event.target.value)}>
             <Options nodes={all} />
           </SelectField>
         ) : (
-          source !== undefined && <p>From “{source.name}”</p>
+          <p>From “{source.name}”</p>
         )}
-        {target === undefined ? (
+        {source !== undefined && target === undefined && (
           <p>There is nothing else on the board that it is not connected with.</p>
-        ) : (
+        )}
+        {source !== undefined && target !== undefined && (
           <>
             <SelectField label="To" value={target.id} onChange={(event) => setTo(event.target.value)}>
               <Options nodes={targets} />
@@ -63,7 +66,7 @@ export function ConnectDialog({ from: given, onClose }: ConnectDialogProps) {
         )}
         <DialogActions>
           <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" variant="primary" disabled={target === undefined}>
+          <Button type="submit" variant="primary" disabled={source === undefined || target === undefined}>
             Connect
           </Button>
         </DialogActions>

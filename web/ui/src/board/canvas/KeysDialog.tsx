@@ -6,6 +6,7 @@ const KEYS: [keys: string[], meaning: string][] = [
   [['Tab'], 'Go to the next thing on the board'],
   [['Enter'], 'Select it; once more: open it'],
   [['↑', '↓', '←', '→'], 'Move what is selected; with Shift, farther'],
+  [['+', '−'], 'Make a note larger or smaller'],
   [['C'], 'Connect it with something else'],
   [['Delete'], 'Remove what is selected'],
   [['Esc'], 'Leave a text or a panel'],

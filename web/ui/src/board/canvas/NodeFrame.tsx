@@ -3,7 +3,7 @@ import { useState, type CSSProperties, type ReactNode } from 'react'
 import { classes } from '../../design/classes'
 import { useCell } from '../cell'
 import { useAround } from '../context'
-import type { NodeView } from '../model/nodes'
+import { NOTE_SIZES, type NodeView } from '../model/nodes'
 import { SIDES } from './handles'
 import styles from './NodeFrame.module.css'
 
@@ -27,7 +27,8 @@ export function NodeFrame({ node, selected, resizable = false, className, childr
   const style = holder === undefined ? undefined : ({ '--person': holder.color } as CSSProperties)
   return (
     <div
-      className={classes(styles.frame, className, selected && styles.selected, holder && styles.held)}
+      // Keys are the canvas' while the node itself has the focus, and not whatever is in it.
+      className={classes(styles.frame, 'nokey', className, selected && styles.selected, holder && styles.held)}
       style={style}
       onPointerEnter={() => setNear(true)}
       onPointerLeave={() => setNear(false)}
@@ -36,10 +37,10 @@ export function NodeFrame({ node, selected, resizable = false, className, childr
       {resizable && mayWrite && (
         <NodeResizer
           isVisible={selected}
-          minWidth={140}
-          minHeight={80}
-          maxWidth={1600}
-          maxHeight={1600}
+          minWidth={NOTE_SIZES.least.width}
+          minHeight={NOTE_SIZES.least.height}
+          maxWidth={NOTE_SIZES.most.width}
+          maxHeight={NOTE_SIZES.most.height}
           lineClassName={styles.line ?? ''}
           handleClassName={styles.corner ?? ''}
           onResizeStart={() => open.board.step()}

@@ -5,6 +5,9 @@ import { focusLabel } from './ConnectionEdge'
 
 export type Ask = { kind: 'connect'; from: string } | { kind: 'keys' }
 
+/** How much larger a key makes a note, in pixels. */
+const STEP = 40
+
 /** Keys for whatever on the board has the focus itself, and one for all of it. What selects, moves and removes is the canvas'. */
 export function useBoardKeys(selection: ReadonlySet<string>, ask: (ask: Ask) => void) {
   const { open, mayWrite, show, openCode } = useAround()
@@ -35,6 +38,8 @@ export function useBoardKeys(selection: ReadonlySet<string>, ask: (ask: Ask) => 
     } else if (element.matches('.react-flow__node')) {
       if (event.key === 'c' && mayWrite) ask({ kind: 'connect', from: id })
       else if (event.key === 'Enter' && selection.has(id)) openNode(element, id)
+      else if ((event.key === '+' || event.key === '-') && mayWrite)
+        open.board.grow(id, event.key === '+' ? STEP : -STEP)
       else return
       event.preventDefault()
     }

@@ -15,5 +15,7 @@ export function useSelection() {
     })
   }, [])
   useEffect(() => awareness.setLocalStateField('selected', [...selection]), [awareness, selection])
+  // Whoever looks at the list instead has nothing in their hand.
+  useEffect(() => () => awareness.setLocalStateField('selected', []), [awareness])
   return [selection, select] as const
 }

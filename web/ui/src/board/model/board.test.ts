@@ -35,6 +35,24 @@ test('undo takes back what was done here, and nothing else', () => {
   expect(bob.nodes.views.get().has(mine)).toBe(true)
 })
 
+test('a note grows and shrinks step by step, and nothing else does', () => {
+  const [alice, bob] = pair()
+  const [note, card] = [alice.addNote(at), alice.addCard(at, 'uc_0123456789abcdef')]
+  const size = (id: string) => {
+    const { width = 0, height = 0 } = bob.nodes.views.get().get(id) ?? {}
+    return [width, height]
+  }
+  const before = [size(note), size(card)]
+  for (const id of [note, card, 'gone']) alice.grow(id, 40)
+  expect([size(note), size(card)]).toEqual([[280, 200], before[1]])
+  for (let steps = 0; steps < 100; steps += 1) alice.grow(note, -40)
+  expect(size(note)).toEqual([140, 80])
+  for (let steps = 0; steps < 100; steps += 1) alice.grow(note, 40)
+  expect(size(note)).toEqual([1_600, 1_600])
+  alice.undo.undo()
+  expect(size(note)[1]).toBeLessThan(1_600)
+})
+
 test('a whole drag is one step', () => {
   const [alice] = pair()
   const note = alice.addNote(at)
@@ -107,11 +125,16 @@ test('what somebody else wrote wrongly breaks nothing', () => {
   nodes.set('later', map({ type: 'video', title: 'Talk', x: 'left', y: Number.NaN, width: -3, height: 1e9 }))
   nodes.set('half', map({ type: 'note', text: 'no fragment', color: 'ultraviolet' }))
   nodes.set('bad', map({ type: 'code', document: 'doc:../../system', language: 7 }))
+  const odd = new Y.XmlFragment()
+  nodes.set('odd', map({ type: 'note', text: odd }))
+  // Types forbid it, and any client may do it.
+  odd.insert(0, ['no element', 7, new Y.Map(), new Y.XmlText('words')] as unknown as Y.XmlText[])
   const edges = doc.getMap<unknown>('edges')
   edges.set('loose', map({ source: 'half' }))
   edges.set('odd', 7)
   const views = alice.nodes.views.get()
-  expect([...views.keys()].sort()).toEqual(['bad', 'empty', 'half', 'later'])
+  expect([...views.keys()].sort()).toEqual(['bad', 'empty', 'half', 'later', 'odd'])
+  expect(views.get('odd')).toMatchObject({ type: 'note', beginning: 'words' })
   expect(views.get('later')).toMatchObject({ type: 'other', title: 'Talk', x: 0, y: 0, width: 48, height: 4_000 })
   expect(views.get('half')).toMatchObject({ type: 'note', text: null, color: 'brass' })
   expect(views.get('bad')).toMatchObject({ type: 'code', document: null, language: 'text' })

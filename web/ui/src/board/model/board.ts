@@ -3,7 +3,16 @@ import { uuidv4 } from 'lib0/random'
 import * as Y from 'yjs'
 import { Cell } from '../cell'
 import { Entries } from './entries'
-import { readEdge, readNode, SIZES, type EdgeView, type NodeView, type NoteColor, type Point } from './nodes'
+import {
+  NOTE_SIZES,
+  readEdge,
+  readNode,
+  SIZES,
+  type EdgeView,
+  type NodeView,
+  type NoteColor,
+  type Point,
+} from './nodes'
 
 /** Everything that goes back with one undo was done within one step, however long it took. */
 const NEVER_MS = Number.MAX_SAFE_INTEGER
@@ -89,6 +98,15 @@ export class Board {
     const [x, y] = [Math.round(box.x), Math.round(box.y)]
     const [width, height] = [Math.round(box.width), Math.round(box.height)]
     this.#write(() => put(this.#nodes.get(id), { x, y, width, height }))
+  }
+
+  /** Makes a note larger by so much, or smaller. */
+  grow(id: string, by: number): void {
+    const note = this.nodes.views.get().get(id)
+    if (note?.type !== 'note') return
+    const { least, most } = NOTE_SIZES
+    const grown = (of: 'width' | 'height') => Math.min(most[of], Math.max(least[of], note[of] + by))
+    this.#writeStep(() => put(this.#nodes.get(id), { width: grown('width'), height: grown('height') }))
   }
 
   change(id: string, fields: { title?: string; language?: string; color?: NoteColor }): void {

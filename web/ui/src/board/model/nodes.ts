@@ -61,6 +61,9 @@ export const SIZES = {
   other: { width: 200, height: 80 },
 } as const
 
+/** How small and how large people make notes. */
+export const NOTE_SIZES = { least: { width: 140, height: 80 }, most: { width: 1_600, height: 1_600 } } as const
+
 /** Farther out or larger than this, nobody would find it again. */
 const FAR = 1_000_000
 const LARGEST = 4_000
@@ -115,18 +118,28 @@ const BEGINNING = 60
 /** Among so many letters they are found, though some may be spaces. */
 const SEARCHED = 4 * BEGINNING
 
+/** Deeper than this nobody reads. */
+const DEEPEST = 40
+
 function beginningOf(text: Y.XmlFragment): string {
-  let words = ''
-  for (const part of text.createTreeWalker((part) => part instanceof Y.XmlText)) {
-    words += ' '
-    for (const { insert } of (part as Y.XmlText).toDelta() as { insert?: unknown }[]) {
-      if (words.length > SEARCHED) break
-      words += (textOf(insert) ?? '').slice(0, SEARCHED)
-    }
-    if (words.length > SEARCHED) break
-  }
-  const whole = words.trim().replace(/\s+/g, ' ')
+  const whole = firstWords(text, '', 0).trim().replace(/\s+/g, ' ')
   return whole.length > BEGINNING ? `${whole.slice(0, BEGINNING).trimEnd()}…` : whole
+}
+
+/** What was found, and the words that follow in `parent`. Others may have put anything into a text. */
+function firstWords(parent: Y.XmlFragment, found: string, depth: number): string {
+  let words = found
+  for (const part of parent.toArray() as unknown[]) {
+    if (words.length > SEARCHED || depth > DEEPEST) break
+    if (part instanceof Y.XmlElement) words = firstWords(part, words, depth + 1)
+    else if (part instanceof Y.XmlText) words += ` ${plain(part)}`
+  }
+  return words
+}
+
+function plain(text: Y.XmlText): string {
+  const delta = text.toDelta() as { insert?: unknown }[]
+  return delta.map(({ insert }) => (textOf(insert) ?? '').slice(0, SEARCHED)).join('')
 }
 
 function placed(id: string, map: Y.Map<unknown>, kind: keyof typeof SIZES): Placed {

@@ -1,13 +1,14 @@
-import { useCallback, useEffect, useState, useSyncExternalStore } from 'react'
+import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react'
 import { Cell, useCell } from '../cell'
 import { useAround } from '../context'
 import type { NoteView } from '../model/nodes'
 import type { Entry } from './editor'
+import styles from './NoteText.module.css'
 import { RestingText } from './RestingText'
-import type { TextEditor } from './TextEditor'
+import type { takes, TextEditor } from './TextEditor'
 
 /** The editor, as soon as this browser has it: boards are drawn without. */
-const editor = new Cell<{ Editor: typeof TextEditor } | null>(null)
+const editor = new Cell<{ Editor: typeof TextEditor; takes: typeof takes } | null>(null)
 let coming = false
 
 /** Fetches the editor, so that one can write at once in whatever text one enters. */
@@ -15,7 +16,7 @@ export function prepareEditor(): void {
   if (coming) return
   coming = true
   import('./TextEditor').then(
-    (module) => editor.set({ Editor: module.TextEditor }),
+    (module) => editor.set({ Editor: module.TextEditor, takes: module.takes }),
     // Without a network it may come later.
     () => (coming = false),
   )
@@ -48,8 +49,18 @@ export function NoteText({ note, editable, label, cut, takesFocus, onPress }: No
   useEffect(() => {
     if (wanted) prepareEditor()
   }, [wanted])
+  const isForeign = useMemo(() => wanted && text !== null && ready?.takes(text) === false, [wanted, text, ready])
   if (text === null) return null
-  const common = { editable, label, cut, onEnter: enter, onLeave: leave }
-  if (ready === null || !wanted) return <RestingText note={note} ready={ready !== null} onPress={onPress} {...common} />
-  return <ready.Editor text={text} carets={carets} entry={entry} {...common} />
+  const common = { label, cut, onEnter: enter, onLeave: leave }
+  if (ready !== null && wanted && !isForeign) {
+    return <ready.Editor text={text} carets={carets} editable={editable} entry={entry} {...common} />
+  }
+  return (
+    <>
+      <RestingText note={note} editable={editable && !isForeign} ready={ready !== null} onPress={onPress} {...common} />
+      {isForeign && (
+        <p className={styles.foreign}>Something in it is not known here: it can be read here, not written.</p>
+      )}
+    </>
+  )
 }

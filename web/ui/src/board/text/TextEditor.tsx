@@ -8,6 +8,8 @@ import { enter, formats, openEditor, type Entry, type Format } from './editor'
 import styles from './NoteText.module.css'
 import { leaveByKey } from './RestingText'
 
+export { takes } from './takes'
+
 interface TextEditorProps {
   text: Y.XmlFragment
   carets: Carets

@@ -1,6 +1,7 @@
 import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { Cell } from '../cell'
+import { drawable } from '../model/drawable'
 
 type Listener = (...args: unknown[]) => void
 
@@ -43,7 +44,7 @@ export class Carets {
       }
       this.#awareness.setLocalStateField(field, value)
     }
-    return new Proxy(this.#awareness, {
+    return new Proxy(drawable(this.#awareness, this.#doc), {
       get: (target, name) => {
         if (name === 'on') return (_event: 'change', listener: Listener) => this.#listeners.add(listener)
         if (name === 'off') return (_event: 'change', listener: Listener) => this.#listeners.delete(listener)

@@ -71,7 +71,7 @@ const keys = keymap({
   'Shift-Tab': liftListItem(node('list_item')),
 })
 
-/** What somebody else's place in the text looks like. Set by property: a style attribute would need an exception in the policy. */
+/** What somebody else's place in the text looks like. */
 function caret(user: { name?: string; color?: string }): HTMLElement {
   const element = document.createElement('span')
   element.className = 'remote-caret'
