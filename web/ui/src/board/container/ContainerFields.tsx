@@ -104,7 +104,7 @@ export function ContainerFields({ image, onBack, onCreated }: ContainerFieldsPro
         </div>
         <p className={styles.description}>Left empty, the image’s own hold.</p>
       </fieldset>
-      <Others errors={errors} form={form} />
+      <Others errors={errors} form={form} image={image} />
       {failure !== null && <Notice error={failure} />}
       <div className={styles.submit}>
         <Button type="submit" variant="primary" busy={busy}>
@@ -115,11 +115,16 @@ export function ContainerFields({ image, onBack, onCreated }: ContainerFieldsPro
   )
 }
 
-const SHOWN = ['name', 'image', 'port', 'limits.cpus', 'limits.memory_mb', 'limits.pids']
+const SHOWN = ['name', 'limits.cpus', 'limits.memory_mb', 'limits.pids']
+/** Which image it is, and where that listens, are asked of images that leave it open. */
+const OPEN = ['image', 'port']
 
 /** What is wrong with fields that this form does not have. */
-function Others({ errors, form }: { errors: FieldErrors; form: ContainerForm }) {
-  const beside = (field: string) => SHOWN.includes(field) || form.env.some((row) => field === `env.${row.key}`)
+function Others({ errors, form, image }: { errors: FieldErrors; form: ContainerForm; image: ImageView }) {
+  const beside = (field: string) =>
+    SHOWN.includes(field) ||
+    (image.generic && OPEN.includes(field)) ||
+    form.env.some((row) => field === `env.${row.key}`)
   const others = Object.entries(errors).filter(([field]) => !beside(field))
   if (others.length === 0) return null
   return (

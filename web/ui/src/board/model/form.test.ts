@@ -40,6 +40,8 @@ test('what is wrong stands beside its field', () => {
   const read = readForm({ ...form, env, cpus: 'many', pids: '1.5' }, image)
   expect('errors' in read && Object.keys(read.errors).sort()).toEqual(['env.0', 'env.7', 'limits.cpus', 'limits.pids'])
   expect(readForm(emptyForm(generic), generic)).toEqual({ errors: { image: 'is needed' } })
+  const endless = readForm({ ...form, env: [], cpus: 'Infinity' }, image)
+  expect(endless).toEqual({ errors: { 'limits.cpus': 'must be a number' } })
   for (const port of ['0', '65536', '80.5', 'http']) {
     expect(readForm({ ...emptyForm(generic), reference: 'nginx:1', port }, generic)).toEqual({
       errors: { port: 'must be from 1 to 65535' },

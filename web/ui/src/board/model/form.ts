@@ -57,7 +57,7 @@ export function readForm(form: ContainerForm, image: ImageView): { command: NewC
     const text = form[field].trim().replace(',', '.')
     if (text === '') continue
     const number = Number(text)
-    if (!(number > 0)) errors[`limits.${field}`] = 'must be a number'
+    if (!(number > 0 && Number.isFinite(number))) errors[`limits.${field}`] = 'must be a number'
     else if (field !== 'cpus' && !Number.isInteger(number)) errors[`limits.${field}`] = 'must be a whole number'
     else limits[field] = number
   }

@@ -4,10 +4,12 @@ import { CodeCard } from '../canvas/CodeNode'
 import { ConnectDialog } from '../canvas/ConnectDialog'
 import { Note, noteStyles } from '../canvas/NoteNode'
 import { useAdding } from '../canvas/useAdding'
+import { useUndo } from '../canvas/useUndo'
 import { Button } from '../../design'
 import { classes } from '../../design/classes'
 import { useCell } from '../cell'
 import { useAround } from '../context'
+import { Glyph } from '../Glyph'
 import type { CodeView, NodeView, NoteView } from '../model/nodes'
 import { useEditorSoon } from '../text/useEditorSoon'
 import styles from './BoardList.module.css'
@@ -18,6 +20,9 @@ export function BoardList() {
   useEditorSoon()
   const { open, mayWrite } = useAround()
   const nodes = [...useCell(open.board.nodes.views).values()].sort(byPlace)
+  const { everInStep } = useCell(open.replica.state)
+  // Before, none is not the same as nobody knows.
+  const none = everInStep || nodes.length > 0 ? 'None yet.' : 'On their way…'
   const notes = nodes.filter((node): node is NoteView => node.type === 'note')
   const documents = nodes.filter((node): node is CodeView => node.type === 'code')
   const add = useAdding()
@@ -25,8 +30,9 @@ export function BoardList() {
   const [connecting, setConnecting] = useState(false)
   return (
     <div className={styles.list}>
+      {mayWrite && <Undo />}
       <ContainerList />
-      <Group title="Code documents" empty="None yet." count={documents.length}>
+      <Group title="Code documents" none={none} count={documents.length}>
         {mayWrite && (
           <Button small icon="add" aria-label="New code document" onClick={add.code}>
             New
@@ -38,7 +44,7 @@ export function BoardList() {
           </article>
         ))}
       </Group>
-      <Group title="Notes" empty="None yet." count={notes.length}>
+      <Group title="Notes" none={none} count={notes.length}>
         {mayWrite && (
           <Button small icon="add" aria-label="New note" onClick={add.note}>
             New
@@ -50,7 +56,7 @@ export function BoardList() {
           </article>
         ))}
       </Group>
-      <Group title="Connections" empty="None yet." count={connections.length}>
+      <Group title="Connections" none={none} count={connections.length}>
         {mayWrite && nodes.length > 1 && (
           <Button small icon="add" aria-label="New connection" onClick={() => setConnecting(true)}>
             New
@@ -63,6 +69,22 @@ export function BoardList() {
   )
 }
 
+/** What was done here can be taken back here. */
+function Undo() {
+  const { open, mayWrite } = useAround()
+  const { can, undo, redo } = useUndo(open, mayWrite)
+  return (
+    <div role="toolbar" aria-label="Undo" className={styles.undo}>
+      <Button variant="quiet" small aria-label="Undo" title="Undo" aria-disabled={!can.undo} onClick={undo}>
+        <Glyph name="undo" />
+      </Button>
+      <Button variant="quiet" small aria-label="Redo" title="Redo" aria-disabled={!can.redo} onClick={redo}>
+        <Glyph name="redo" />
+      </Button>
+    </div>
+  )
+}
+
 /** As one reads: from above, then from the left. */
 function byPlace(a: NodeView, b: NodeView): number {
   return a.y - b.y || a.x - b.x || a.id.localeCompare(b.id)
@@ -70,19 +92,20 @@ function byPlace(a: NodeView, b: NodeView): number {
 
 interface GroupProps {
   title: string
-  empty: string
+  /** What it says instead of nothing. */
+  none: string
   count: number
   children: ReactNode
 }
 
-function Group({ title, empty, count, children }: GroupProps) {
+function Group({ title, none, count, children }: GroupProps) {
   return (
     <section className={styles.group} aria-label={title}>
       <h2>
         {title} <span>{count}</span>
       </h2>
       {children}
-      {count === 0 && <p className={styles.none}>{empty}</p>}
+      {count === 0 && <p className={styles.none}>{none}</p>}
     </section>
   )
 }
