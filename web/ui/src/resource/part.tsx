@@ -1,5 +1,6 @@
 import { useEffect, useState, type ComponentType } from 'react'
 import { Notice, Spinner } from '../design'
+import styles from './part.module.css'
 
 /** A component that comes when it is first shown, or sooner if it is prepared. */
 type Part<P> = ComponentType<P> & { prepare: () => void }
@@ -33,9 +34,11 @@ export function partOf<P extends object>(label: string, fetchPart: () => Promise
     if (part !== null) return <part.View {...props} />
     if (!failed) return <Spinner large label={label} />
     return (
-      <Notice onRetry={() => setFailed(false)}>
-        <p>This part of the page did not come. If it does not come the next time either, load the page anew.</p>
-      </Notice>
+      <div className={styles.missing}>
+        <Notice onRetry={() => setFailed(false)}>
+          <p>This part of the page did not come. If it does not come the next time either, load the page anew.</p>
+        </Notice>
+      </div>
     )
   }
 

@@ -13,6 +13,9 @@ import { languageLabel, LANGUAGES } from './languages'
 
 const CodeText = partOf('Opening the document', async () => (await import('./CodeText')).CodeText)
 
+/** Fetches the editor, so that one can write at once in whatever document one opens. */
+export const prepareCode = CodeText.prepare
+
 /** A code document beside the board. */
 export function CodePanel({ node, onClose }: { node: CodeView; onClose: () => void }) {
   const { open, mayWrite, askRemove } = useAround()
