@@ -36,6 +36,22 @@ test('a container is made, runs on both screens, is reached, stopped and deleted
   await page.waitForURL(/\/sign-in\?return=/)
   await stranger.close()
 
+  await ada.context.grantPermissions(['clipboard-read', 'clipboard-write'])
+  await card(ada.page, 'Research').getByRole('button', { name: 'Copy the URL of Research' }).click()
+  await card(ada.page, 'Research').getByRole('button', { name: 'Copied' }).waitFor()
+  assert.equal(await ada.page.evaluate(() => navigator.clipboard.readText()), url.href)
+
+  // A command shows at once, and is taken back when it is refused.
+  const refusal = { error: { code: 'CONFLICT', message: 'it is needed', request_id: 'story' } }
+  const asked = new Promise((resolve) => ada.page.route('**/collab/event', resolve, { times: 1 }))
+  await choose(ada.page, 'Research', 'Stop')
+  const command = await asked
+  await phase(ada.page, 'Research', 'stopping')
+  await command.fulfill({ status: 409, json: refusal })
+  await phase(ada.page, 'Research', 'running')
+  await ada.page.getByText('Research was not stopped: it is needed').waitFor()
+  await ada.page.getByRole('button', { name: 'Close notification' }).click()
+
   await choose(charles.page, 'Research', 'Stop')
   for (const { page } of [ada, charles]) await phase(page, 'Research', 'stopped')
   await choose(ada.page, 'Research', 'Start')

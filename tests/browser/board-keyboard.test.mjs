@@ -41,6 +41,13 @@ test('a board is made by keyboard alone: added, moved, connected, labelled, open
     [before.x, before.y],
   )
 
+  // It is sized, too.
+  const { width } = await plan.boundingBox()
+  await page.keyboard.press('+')
+  await page.waitForFunction((width) => document.activeElement.getBoundingClientRect().width > width, width)
+  await page.keyboard.press('-')
+  await page.waitForFunction((width) => document.activeElement.getBoundingClientRect().width < width + 1, width)
+
   const code = page.getByRole('button', { name: 'Code document' })
   await code.focus()
   await page.keyboard.press('Enter')
@@ -229,6 +236,9 @@ test('on a narrow screen the list has everything: notes, their formats, and what
     .click()
   await page.getByRole('dialog', { name: 'Remove this connection?' }).getByRole('button', { name: 'Remove' }).click()
   await charles.page.locator('.react-flow__edge').waitFor({ state: 'detached' })
+  await page.getByRole('button', { name: 'Undo', exact: true }).click()
+  await row('drives').waitFor()
+  await charles.page.locator('.react-flow__edge').waitFor({ state: 'attached' })
   ada.quiet()
   charles.quiet()
   await goodbye(ada, charles)

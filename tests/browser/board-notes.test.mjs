@@ -80,6 +80,41 @@ test('a note at rest is entered where one points, by hand and by key, and undo r
   await goodbye(ada, charles)
 })
 
+test('keys that are held while one writes are the text’s, and so is the hand', async () => {
+  const { ada, charles } = await shared()
+  const { page } = ada
+  await addNote(page, '')
+  await page.keyboard.down('Shift')
+  for (const key of ['A', 'Space', 'B', 'Space', 'C', 'Space', 'D']) await page.keyboard.press(key)
+  await page.keyboard.up('Shift')
+  await reads(charles.page, 'A B C D')
+
+  const from = await place(page, 'B')
+  await page.mouse.click(from.left + 1, from.middle)
+  await page.keyboard.down('Shift')
+  await page.mouse.click((await place(page, 'D')).left + 1, from.middle)
+  await page.keyboard.up('Shift')
+  await page.keyboard.type('to ')
+  await reads(charles.page, 'A to D')
+
+  // Keys at a control of the note are the control's, though the note is selected.
+  await page.keyboard.press('Escape')
+  await atRest(page)
+  await page.keyboard.press('Enter')
+  const note = page.locator('.react-flow__node')
+  const before = await note.boundingBox()
+  const colour = page.getByRole('button', { name: 'Colour', exact: true })
+  await colour.focus()
+  await page.keyboard.press('Backspace')
+  await page.keyboard.press('ArrowDown')
+  await page.getByRole('menuitemradio', { name: 'Brass' }).waitFor()
+  await page.keyboard.press('Escape')
+  assert.deepEqual(await note.boundingBox(), before)
+  assert.equal(await page.getByRole('dialog').count(), 0)
+  ada.quiet()
+  await goodbye(ada, charles)
+})
+
 test('those who only look on see who writes in a note, and keep their own caret when that one leaves', async () => {
   const { ada, charles } = await shared()
   await addNote(ada.page, 'engine')
