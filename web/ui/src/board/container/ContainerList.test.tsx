@@ -23,12 +23,12 @@ function containersOf(count: number): ReadonlyMap<string, ContainerView> {
 }
 
 /** A list of containers, and a count of what is drawn in it. */
-function listOf(count: number) {
+function listOf(count: number, mayWrite = true) {
   const containers = new Cell(containersOf(count))
   const around = {
     workspace: { containers, known: new Cell(true) },
     open: { board: new Board(new Y.Doc()) },
-    mayWrite: true,
+    mayWrite,
     show: () => undefined,
   } as unknown as Around
   const { container } = render(
@@ -47,6 +47,14 @@ function listOf(count: number) {
 
 const filter = (text: string) =>
   fireEvent.change(screen.getByLabelText('Filter containers'), { target: { value: text } })
+
+test('those who only read are not told to make one', () => {
+  listOf(0, false)
+  screen.getByText('None yet.')
+  cleanup()
+  listOf(0)
+  screen.getByText(/choose one from the catalogue/)
+})
 
 test('of 500 containers a hundred are drawn, and more when somebody asks', () => {
   const { rows } = listOf(MANY)

@@ -53,7 +53,9 @@ export function ContainerList() {
         ))}
       </ul>
       {known && containers.size === 0 && (
-        <p className={styles.none}>None yet. A notebook, an editor, a database: choose one from the catalogue.</p>
+        <p className={styles.none}>
+          None yet.{mayWrite && ' A notebook, an editor, a database: choose one from the catalogue.'}
+        </p>
       )}
       {containers.size > 0 && found.length === 0 && <p className={styles.none}>None matches.</p>}
       {found.length > shown && (
