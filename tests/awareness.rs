@@ -31,14 +31,16 @@ fn stock_clients_see_each_other_come_move_and_go() {
 }
 
 #[test]
-fn a_stock_client_that_was_cut_off_is_seen_again() {
+fn a_stock_client_that_was_cut_off_sees_and_is_seen_again() {
     let server = Server::start();
     let (clients, access) = (Clients::start(), server.access());
     let alice = clients.open("alice", &access, "board");
     let bob = clients.open("bob", &access, "board");
+    alice.is_present(json!({ "name": "alice" }));
     bob.is_present(json!({ "name": "bob" }));
     for _ in 0..3 {
         alice.sees_states(&[(bob.id, json!({ "name": "bob" }))]);
+        bob.sees_states(&[(alice.id, json!({ "name": "alice" }))]);
         bob.go_offline();
         alice.sees_states(&[]);
         bob.go_online();

@@ -11,7 +11,7 @@ use metrics::{Counter, Histogram};
 use orrery_protocol::{
     access::Role,
     document::Quarantined,
-    id::{DocumentKey, DocumentName, PeerId, UserId},
+    id::{DocumentKey, DocumentName, Epoch, PeerId, UserId},
     record::StoredDocument,
     room::{Broadcast, Effect, Input, Received, Room, RoomConfig, RoomReport},
     websocket::ping_frame,
@@ -110,6 +110,7 @@ impl RoomHandle {
 /// What a room actor is made with.
 pub(crate) struct RoomArguments {
     pub(crate) key: Arc<DocumentKey>,
+    pub(crate) epoch: Epoch,
     pub(crate) stored: StoredDocument,
     pub(crate) config: RoomConfig,
     pub(crate) journal: Arc<dyn Journal>,
@@ -246,7 +247,7 @@ impl Actor for RoomActor {
 
 impl RoomState {
     fn new(arguments: RoomArguments) -> Result<Self, UnreadableSnapshot> {
-        let RoomArguments { key, stored, config, journal, clock, inbox, gateway } = arguments;
+        let RoomArguments { key, epoch, stored, config, journal, clock, inbox, gateway } = arguments;
         let stuck_ms = config.clocks.stuck_ms;
         let unsaved_bytes_max = config.room.unsaved_bytes_max;
         let mut ground = Ground::default();
@@ -255,6 +256,7 @@ impl RoomState {
         if let Some(snapshot) = quarantined.iter().find(|quarantined| quarantined.position.is_none()) {
             return Err(UnreadableSnapshot(snapshot.reason.clone()));
         }
+        let core = core.of_epoch(clock.now_ms(), epoch);
         note_left_out(&key, &quarantined);
         metrics::gauge!("orrery_rooms").increment(1.0);
         Ok(Self {

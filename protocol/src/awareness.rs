@@ -3,6 +3,10 @@
 //! Clients judge an entry by its clock alone, so whoever sets the clocks decides what is seen. Here each entry has an
 //! owner, one connection, and its outgoing clock only grows: a peer that returns is seen at once, one that was killed is
 //! gone at once, and what other connections say about it is dropped before its JSON is even read.
+//!
+//! A client never forgets a clock that it heard, not even when it drops everybody's state because its connection ended.
+//! Whoever comes back is therefore told higher ones than they can know, and a room begins with higher ones than the room
+//! before it ended with.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +15,20 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::{
     access::Principal,
     guard::{AwarenessEntry, Malformed, scan_awareness},
-    id::{ClientId, PeerId, UserId},
+    id::{ClientId, Epoch, PeerId, UserId},
     json,
     lib0::{put_var_str, put_var_uint},
     limits::WireLimits,
 };
 
-/// How long the clock of a removed entry is remembered, in milliseconds: longer than clients remember it.
-const TOMBSTONE_MS: u64 = 60_000;
+/// How long the clock of a removed entry is remembered, in milliseconds: longer than most who come back were away.
+const TOMBSTONE_MS: u64 = 600_000;
+
+/// How long after the room began an id that is new to it is taken for one that others know from before, in milliseconds.
+const RETURNS_MS: u64 = 60_000;
+
+/// How far the clocks of an epoch lie above those of the one before: more than the room adds to a client's own.
+const EPOCH_CLOCKS: u64 = 1 << 10;
 
 #[derive(Debug)]
 struct Entry {
@@ -27,6 +37,8 @@ struct Entry {
     clock_in: u32,
     /// The clock that peers were told.
     clock_out: u32,
+    /// How many had left when `clock_out` became what it is: of them, nobody knows it.
+    departures: u64,
     /// JSON; `None` once removed.
     state: Option<Bytes>,
     /// When it was last renewed or, removed, when that was.
@@ -50,6 +62,11 @@ pub struct Awareness {
     members: BTreeMap<PeerId, Member>,
     /// Entries that changed since the last flush.
     dirty: BTreeSet<ClientId>,
+    /// How many connections ended or were replaced: each may be that of a client that comes back.
+    departures: u64,
+    /// What is added to the clock of an id that others may know from before, and until when.
+    ahead: u32,
+    ahead_until_ms: u64,
 }
 
 /// What the room tells its peers: one message, and for owners of entries in it the same without their own.
@@ -62,6 +79,12 @@ pub struct Flush {
 }
 
 impl Awareness {
+    /// Awareness of a room that begins now, and whose peers may have been in one of an earlier epoch. The first is 1.
+    pub fn after(now_ms: u64, epoch: Epoch) -> Self {
+        let ahead = u32::try_from(epoch.0.saturating_sub(1).saturating_mul(EPOCH_CLOCKS)).unwrap_or(u32::MAX / 2);
+        Self { ahead, ahead_until_ms: now_ms.saturating_add(RETURNS_MS), ..Self::default() }
+    }
+
     /// A connection joins. It owns no entry until it announces one.
     pub fn join(&mut self, now_ms: u64, peer: PeerId, principal: &Principal) {
         self.members.insert(peer, Member { user: principal.user, joined_ms: now_ms, owns: None, told: false });
@@ -70,6 +93,7 @@ impl Awareness {
     /// A connection is gone, and its entry with it.
     pub fn leave(&mut self, now_ms: u64, peer: PeerId) {
         let Some(member) = self.members.remove(&peer) else { return };
+        self.departures += 1;
         if let Some(client) = member.owns {
             self.remove(now_ms, client);
         }
@@ -118,11 +142,14 @@ impl Awareness {
         let clock_out = match self.entries.get(&heard.client) {
             Some(known) => heard.clock.max(known.clock_out.saturating_add(1)),
             // Stock clients overlook an id that is new to them at clock 0, which is where they start themselves.
-            None => heard.clock.max(1),
+            None if heard.clock == 0 => 1,
+            None if now_ms < self.ahead_until_ms => heard.clock.saturating_add(self.ahead),
+            None => heard.clock,
         };
         // A copy: the message it came in may be large, and would live as long as this entry.
         let state = Some(Bytes::copy_from_slice(&body.slice_ref(heard.state.as_bytes())));
-        let entry = Entry { owner, clock_in: heard.clock, clock_out, state, touched_ms: now_ms };
+        let departures = self.departures;
+        let entry = Entry { owner, clock_in: heard.clock, clock_out, departures, state, touched_ms: now_ms };
         self.entries.insert(heard.client, entry);
         self.dirty.insert(heard.client);
         Ok(())
@@ -143,6 +170,7 @@ impl Awareness {
             && let Some(former) = self.members.get_mut(former)
         {
             former.owns = None;
+            self.departures += 1;
         }
         if let Some(member) = self.members.get_mut(&peer) {
             member.owns = Some(client);
@@ -219,10 +247,7 @@ impl Awareness {
     }
 
     fn entries_for(&mut self, peer: PeerId, removals: bool) -> Option<Bytes> {
-        let owns = self.members.get_mut(&peer).and_then(|member| {
-            member.told = true;
-            member.owns
-        });
+        let owns = self.tell(peer);
         let wanted = |entry: &Entry| removals || entry.state.is_some();
         let clients: Vec<ClientId> = self
             .entries
@@ -231,6 +256,21 @@ impl Awareness {
             .map(|(&client, _)| client)
             .collect();
         self.message(&clients)
+    }
+
+    /// `peer` is being told who is here; returns the id that it owns. The first time it may know everybody from a connection
+    /// before, at clocks at which it would overlook them.
+    fn tell(&mut self, peer: PeerId) -> Option<ClientId> {
+        let member = self.members.get_mut(&peer)?;
+        if !std::mem::replace(&mut member.told, true) {
+            let departures = self.departures;
+            let known = |entry: &&mut Entry| entry.state.is_some() && entry.departures < departures;
+            for entry in self.entries.values_mut().filter(known) {
+                entry.departures = departures;
+                entry.clock_out = entry.clock_out.saturating_add(1);
+            }
+        }
+        member.owns
     }
 
     /// What changed since the last flush, the last state of each id once; `None` if nothing did.

@@ -160,6 +160,7 @@ impl Rooms {
         let inbox = Arc::new(Inbox::new(self.config.room.room.unsaved_bytes_max.min(INBOX_BYTES_MAX), wake));
         let arguments = RoomArguments {
             key: key.clone(),
+            epoch: self.tenure.epoch(),
             stored,
             config: self.config.room.clone(),
             journal: self.journal.clone(),

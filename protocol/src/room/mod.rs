@@ -25,7 +25,7 @@ use crate::{
     awareness::Awareness,
     document::{Before, Document, Held, Quarantined},
     guard::PeerMessage,
-    id::{DocumentName, PeerId, UserId},
+    id::{DocumentName, Epoch, PeerId, UserId},
     limits::{RoomClocks, RoomLimits, WireLimits},
     record::StoredDocument,
     wire,
@@ -189,6 +189,12 @@ impl Room {
             counts: RoomCounts::default(),
         };
         (room, quarantined)
+    }
+
+    /// The same in this epoch: who comes now may know others from a room of an earlier one.
+    #[must_use]
+    pub fn of_epoch(self, now_ms: u64, epoch: Epoch) -> Self {
+        Self { awareness: Awareness::after(now_ms, epoch), ..self }
     }
 
     /// The one verb: something happened; `effects` gains what is to be done about it, in order.

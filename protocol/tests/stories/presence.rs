@@ -1,6 +1,9 @@
 //! Who is here: awareness with clocks that the room owns.
 
-use orrery_protocol::{id::DocumentName, room::CloseCode};
+use orrery_protocol::{
+    id::{DocumentName, Epoch},
+    room::CloseCode,
+};
 
 use crate::scene::*;
 
@@ -133,6 +136,88 @@ fn who_returns_is_seen_at_once() {
         scene.passes_ms(FLUSH_MS);
         scene.forget_what_was_heard();
     }
+}
+
+/// The clock at which `heard` has `client`.
+fn clock_of(client: u64, heard: Vec<Heard>) -> u32 {
+    let heard = entries(heard);
+    heard.iter().find(|(id, ..)| *id == client).unwrap_or_else(|| panic!("{client} in {heard:?}")).1
+}
+
+#[test]
+fn who_returns_sees_at_once_who_stayed() {
+    let mut scene = both();
+    let mut known = 1;
+    // Stock clients forget states when their connection ends, and never clocks.
+    for _ in 0..3 {
+        scene.leaves(BOB);
+        scene.enter(BOB, EDITOR);
+        scene.says(BOB, &awareness(&[(2, 1, "{}")]));
+        let told = clock_of(1, scene.heard(BOB));
+        assert!(told > known, "{told} after {known}");
+        known = told;
+    }
+    scene.enter(CAROL, EDITOR);
+    scene.says(CAROL, &awareness(&[(3, 1, "{}")]));
+    assert_eq!(clock_of(1, scene.heard(CAROL)), known, "nobody left, nobody needs to know more");
+    scene.forget_what_was_heard();
+    // What is said next is news to all of them.
+    scene.says(ALICE, &awareness(&[(1, 2, "\"moved\"")]));
+    scene.passes_ms(FLUSH_MS);
+    assert!(clock_of(1, scene.heard(BOB)) > known && clock_of(1, scene.heard(CAROL)) > known);
+}
+
+#[test]
+fn who_replaces_its_half_open_connection_sees_at_once_who_stayed() {
+    let mut scene = Scene::board();
+    let alice = Entrance { user: 7, ..EDITOR };
+    scene.enter(ALICE, alice);
+    scene.enter(BOB, EDITOR);
+    scene.says(BOB, &awareness(&[(2, 3, "{}")]));
+    scene.says(ALICE, &awareness(&[(1, 4, "{}")]));
+    scene.passes_ms(FLUSH_MS);
+    let known = clock_of(2, scene.heard(ALICE));
+    scene.join(CAROL, alice);
+    scene.says(CAROL, &awareness(&[(1, 4, "{}")]));
+    assert!(clock_of(2, scene.heard(CAROL)) > known);
+}
+
+#[test]
+fn after_a_move_everybody_is_seen_at_once() {
+    let mut known = (0, 0);
+    for epoch in 1..4 {
+        let mut scene = Scene::board();
+        scene.room = scene.room.of_epoch(scene.now_ms, Epoch(epoch));
+        scene.enter(ALICE, EDITOR);
+        scene.enter(BOB, EDITOR);
+        // Nothing has happened to them but the move.
+        scene.says(ALICE, &awareness(&[(1, 5, "{}")]));
+        scene.says(BOB, &awareness(&[(2, 3, "{}")]));
+        scene.passes_ms(FLUSH_MS);
+        let told = (clock_of(1, scene.heard(BOB)), clock_of(2, scene.heard(ALICE)));
+        assert!(told.0 > known.0 && told.1 > known.1, "{told:?} after {known:?}");
+        // They hear more before the next move, of returns.
+        known = (told.0 + 100, told.1 + 100);
+    }
+}
+
+#[test]
+fn whom_nobody_knows_from_before_keeps_its_own_clock() {
+    let mut scene = Scene::board();
+    let long_ago_ms = scene.now_ms - 60_000;
+    scene.room = scene.room.of_epoch(long_ago_ms, Epoch(9));
+    scene.enter(BOB, EDITOR);
+    scene.enter(ALICE, EDITOR);
+    scene.says(ALICE, &awareness(&[(1, 5, "{}")]));
+    scene.passes_ms(100);
+    assert_eq!(clock_of(1, scene.heard(BOB)), 5, "the room is old");
+    let mut scene = Scene::board();
+    scene.room = scene.room.of_epoch(scene.now_ms, Epoch(9));
+    scene.enter(BOB, EDITOR);
+    scene.enter(CAROL, EDITOR);
+    scene.says(CAROL, &awareness(&[(3, 0, "{}")]));
+    scene.passes_ms(100);
+    assert_eq!(clock_of(3, scene.heard(BOB)), 1, "a client that has only just begun");
 }
 
 #[test]
