@@ -10,7 +10,8 @@ use crate::config::{Config, LogFormat};
 /// Once per process.
 pub(crate) fn init(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().parse(&config.log_filter).context("log_filter")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A line that cannot be written, because its reader has gone or the disk is full, is lost; saying so on stderr would panic.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
     match config.log_format {
         LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),

@@ -1,6 +1,11 @@
 //! A process like any other: exit codes, signals, one line on what is wrong, and answers to whoever watches it.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, process::Output};
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::{PermissionsExt, symlink},
+    process::Output,
+};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -27,6 +32,19 @@ fn sigterm_closes_peers_with_1012_and_exits_0() {
         assert_eq!(peer.close_code(), 1012);
         assert_eq!(server.ended().code(), Some(0));
     }
+}
+
+#[test]
+fn a_log_on_a_full_disk_costs_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    symlink("/dev/full", folder.path().join("log")).expect("a link");
+    let data = folder.path().join("data");
+    let mut server = Server::within(folder, data, &[("ORRERY_LOG_FILTER", "debug")]);
+    let mut peer = Peer::join(&server.access(), "board", "");
+    peer.fetch();
+    server.signal(Signal::TERM);
+    assert_eq!(peer.close_code(), 1012);
+    assert_eq!(server.ended().code(), Some(0));
 }
 
 #[test]

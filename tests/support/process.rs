@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
@@ -13,6 +13,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::{Belongings, http, http::Response, wait_for};
+
+/// More than any test logs.
+const LOG_BYTES_MAX: u64 = 64 << 20;
 
 /// How to start a process, and start it again.
 #[derive(Debug, Clone)]
@@ -84,7 +87,7 @@ impl Process {
 
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.launch.log).unwrap_or_default()
+        read(&self.launch.log)
     }
 
     /// `GET path`.
@@ -139,6 +142,13 @@ pub(crate) fn on_data(command: &str, data: &Path) -> Vec<String> {
     [command, "--data", &data.to_string_lossy()].map(str::to_owned).to_vec()
 }
 
+/// What is in a log, which may be a device that has no end.
+fn read(log: &Path) -> String {
+    let mut bytes = Vec::new();
+    File::open(log).and_then(|log| log.take(LOG_BYTES_MAX).read_to_end(&mut bytes)).ok();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 fn spawn(launch: &Launch, listen: &str) -> (Child, SocketAddr) {
     let log = File::options().create(true).append(true).open(&launch.log).expect("a log file");
     let mut child = command()
@@ -154,7 +164,7 @@ fn spawn(launch: &Launch, listen: &str) -> (Child, SocketAddr) {
     let url = BufReader::new(stdout).lines().map_while(Result::ok).find(|line| line.starts_with("http://"));
     let address = url.as_deref().and_then(|url| url.strip_prefix("http://")?.parse().ok());
     let address = address.unwrap_or_else(|| {
-        let log = fs::read_to_string(&launch.log).unwrap_or_default();
+        let log = read(&launch.log);
         panic!("{:?} did not come to serve ({url:?}):\n{log}", launch.arguments)
     });
     (child, address)
