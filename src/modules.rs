@@ -81,7 +81,16 @@ mod tests {
         });
         let registry = registry(None, &[]).unwrap();
         assert_eq!(ids(&registry).len(), modules.count());
-        for id in ["generic", "jupyter:minimal", "n8n:latest", "pgadmin:latest", "ubuntu:terminal", "vscode:latest"] {
+        let promised = [
+            "generic",
+            "jupyter:minimal",
+            "jupyter:pytorch",
+            "n8n:latest",
+            "pgadmin:latest",
+            "ubuntu:terminal",
+            "vscode:latest",
+        ];
+        for id in promised {
             assert!(ids(&registry).contains(&id.to_owned()), "{id}");
         }
     }

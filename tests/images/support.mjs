@@ -61,6 +61,11 @@ export class Browser {
     })
   }
 
+  /** What that host keeps here under this name. */
+  cookie(url, name) {
+    return this.#kept(url).get(name)
+  }
+
   /** Opens a WebSocket as a page of that host does. */
   socket(url) {
     const key = randomBytes(16).toString('base64')

@@ -5,10 +5,46 @@ import { Browser, until } from './support.mjs'
 
 export const VISITS = {
   'jupyter-minimal': { shows: /<title>JupyterLab<\/title>/ },
+  'jupyter-pytorch': { shows: /<title>JupyterLab<\/title>/, use: aNetworkLearns },
   n8n: { shows: /<title>n8n\.io - Workflow Automation<\/title>/, use: aWorkflowIsMade, again: aWorkflowAnswers },
   pgadmin: { shows: /<title>\s*pgAdmin 4\s*<\/title>/ },
   'ubuntu-terminal': { shows: /<title>Shell In A Box<\/title>/, use: aCommandIsTyped },
   vscode: { shows: /<meta id="vscode-workbench-web-configuration"/, use: anEditorConnects },
+}
+
+/** One neuron finds out what doubling is. */
+const LEARNING = `
+import torch
+torch.manual_seed(0)
+x = torch.linspace(-1, 1, 20).unsqueeze(1)
+net = torch.nn.Linear(1, 1)
+steps = torch.optim.SGD(net.parameters(), lr=0.5)
+for _ in range(200):
+    steps.zero_grad()
+    torch.nn.functional.mse_loss(net(x), 2 * x).backward()
+    steps.step()
+print('learned', round(net.weight.item(), 3))
+`
+
+/** Starts a kernel as a notebook does, and has it train something. */
+async function aNetworkLearns(person, url) {
+  const headers = { origin: new URL(url).origin, 'x-xsrftoken': person.cookie(url, '_xsrf') }
+  const kernels = new URL('api/kernels', url)
+  const { status, text } = await person.ask(kernels, { method: 'POST', headers, body: { name: 'python3' } })
+  assert.equal(status, 201, text)
+  const socket = await person.socket(new URL(`api/kernels/${JSON.parse(text).id}/channels`, url))
+  const header = {
+    msg_id: randomUUID(),
+    msg_type: 'execute_request',
+    session: randomUUID(),
+    username: '',
+    version: '5.3',
+  }
+  const content = { code: LEARNING, silent: false, store_history: false, user_expressions: {}, allow_stdin: false }
+  const message = { channel: 'shell', header, parent_header: {}, metadata: {}, content, buffers: [] }
+  socket.send(JSON.stringify(message))
+  await until('it has learned', 240, () => socket.heard('learned 2.0'))
+  socket.close()
 }
 
 /** Types into a terminal, and reads what comes back. */
