@@ -228,11 +228,9 @@ pub struct Unmergeable {
 pub fn merge(snapshot: Option<&[u8]>, updates: &[Bytes]) -> Result<Bytes, Unmergeable> {
     let snapshot = snapshot.map(Bytes::copy_from_slice);
     let stored = StoredDocument { snapshot, updates: updates.to_vec(), last_seq: updates.len() as u64 };
-    let (mut document, quarantined) = Document::load(&stored);
-    match quarantined.into_iter().next() {
-        Some(Quarantined { position, reason, .. }) => Err(Unmergeable { position, reason }),
-        None => Ok(document.state()),
-    }
+    let loaded = Document::load_whole(&stored);
+    let mut document = loaded.map_err(|Quarantined { position, reason, .. }| Unmergeable { position, reason })?;
+    Ok(document.state())
 }
 
 fn to_yrs(clocks: &Clocks) -> StateVector {

@@ -57,6 +57,12 @@ impl Replica {
             self.first = keeping;
         }
     }
+
+    /// Whether there is one that nobody looks at any more.
+    #[cfg(test)]
+    pub(super) fn is_tidy(&self) -> bool {
+        self.keeping.get().is_none()
+    }
 }
 
 /// Offsets in UTF-16 units as browsers count them. No clean-up of formatting: it would delete, on this replica alone, items

@@ -1,7 +1,10 @@
 //! Properties of a document: whatever the order, repetition and batching in which updates of several editors come, it
 //! ends where a plain replica ends that got them in order, and its clocks are those of yrs at every step.
 
+mod hostile;
+
 use std::{
+    cell::Cell,
     collections::VecDeque,
     sync::{Arc, Mutex},
 };
@@ -23,6 +26,15 @@ pub(crate) const UNCOMMITTABLE: u64 = 0xBAD;
 /// In place of yrs, see [`UNCOMMITTABLE`].
 pub(super) fn panic_if_uncommittable(txn: &TransactionMut<'_>) {
     assert_eq!(txn.state_vector().get(&ClientID::new(UNCOMMITTABLE)), 0, "cannot be committed");
+}
+
+thread_local! {
+    static REPLAYS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Stored updates are applied one by one, once more.
+pub(super) fn count_replay() {
+    REPLAYS.set(REPLAYS.get() + 1);
 }
 
 /// One step of an editor.
@@ -378,6 +390,7 @@ fn a_deleted_subdocument_is_not_collected() {
         let (document, quarantined) =
             Document::load(&StoredDocument { snapshot, updates: updates.to_vec(), ..StoredDocument::default() });
         assert_eq!(quarantined, []);
+        assert!(document.replica.is_tidy(), "what was replaced is not kept until somebody writes");
         document
     };
     for (first, rest) in (0..=updates.len()).map(|at| updates.split_at(at)) {
