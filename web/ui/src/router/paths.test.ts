@@ -51,6 +51,10 @@ test('signing in leads to no other host', () => {
     'evil',
     '',
     '/\t/evil.example',
+    '/.//evil.example/',
+    '/a/..//evil.example/',
+    '/%2e//evil.example/',
+    '/.//\\evil.example/',
   ]
   for (const wanted of elsewhere) check(wanted, '/')
   expect(safeReturn('', origin)).toBe('/')

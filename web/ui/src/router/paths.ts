@@ -52,14 +52,20 @@ export function pageAt(path: string): Page {
 /** Where to go after signing in: a path of this origin, never another address. */
 export function safeReturn(search: string, origin: string): string {
   const wanted = wantedReturn(search)
-  // Browsers read `//host` and `/\host` as another host.
-  if (!/^\/(?![/\\])/.test(wanted)) return '/'
+  if (!isPath(wanted)) return '/'
   try {
     const url = new URL(wanted, origin)
-    return url.origin === origin ? url.pathname + url.search + url.hash : '/'
+    const path = url.pathname + url.search + url.hash
+    // `/.//host` is a path, and what is left of it without its dots is not.
+    return url.origin === origin && isPath(path) ? path : '/'
   } catch {
     return '/'
   }
+}
+
+/** Browsers read `//host` and `/\host` as another host. */
+function isPath(text: string): boolean {
+  return /^\/(?![/\\])/.test(text)
 }
 
 /** The gate writes its own path and query as they are, after everything else: then all that follows belongs to it. */
