@@ -42,3 +42,8 @@ test('whoever signs in gets nothing that was asked before', async () => {
   expect(ended).not.toHaveBeenCalled()
   stop()
 })
+
+test('an answer that is none of ours is a refusal, not a fault of the page', async () => {
+  vi.stubGlobal('fetch', () => Promise.resolve(new Response('<h1>Sign in to this network</h1>')))
+  await expect(request('GET', '/a')).rejects.toMatchObject({ code: 'INTERNAL', status: 200 })
+})

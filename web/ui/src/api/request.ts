@@ -42,8 +42,12 @@ export function request<T>(method: Method, path: string, options: Options = {}):
 async function answerTo<T>(method: Method, path: string, { body, signal }: Options): Promise<T> {
   const response = await ask(method, path, body, signal)
   if (response.status === 204) return undefined as T
-  const answer: unknown = await response.json().catch(() => null)
-  if (response.ok) return answer as T
+  const answer: unknown = await response.json().catch((error: unknown) => {
+    if (ApiError.isAbort(error)) throw error
+    return null
+  })
+  if (response.ok && answer !== null) return answer as T
+  if (response.ok) throw new ApiError('INTERNAL', 'something else than Orrery answered; try again', response.status)
   const error = refusal(response.status, answer, response.headers.get('retry-after'))
   if (error.status === 401) {
     // What was asked early is not for whoever signs in next.

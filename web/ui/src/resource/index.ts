@@ -1,6 +1,6 @@
 // What a page has asked the API for: on its way, here, or refused.
 
-import { useCallback, useEffect, useState } from 'react'
+import { useCallback, useEffect, useRef, useState } from 'react'
 import { ApiError } from '../api'
 
 export type Resource<T> =
@@ -8,9 +8,11 @@ export type Resource<T> =
 
 export interface Loaded<T> {
   state: Resource<T>
-  /** Asks again, and keeps what is there until the answer. */
+  /** Asks again, and keeps what is there until the answer. An answer that is on its way is not waited for. */
   reload: () => void
-  /** Takes over what a change answered, without asking again. */
+  /** Asks again unless an answer is on its way: what is asked every so often would else never be answered to who is far. */
+  refresh: () => void
+  /** Takes over what a change answered. Asks again only if an answer is on its way, which may be older than the change. */
   replace: (change: (value: T) => T) => void
 }
 
@@ -18,15 +20,21 @@ export interface Loaded<T> {
 export function useResource<T>(load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
   const [held, setHeld] = useState<{ of: unknown; state: Resource<T> }>({ of: load, state: { name: 'loading' } })
   const [turn, setTurn] = useState(0)
+  const underWay = useRef(false)
 
   useEffect(() => {
     const stop = new AbortController()
+    underWay.current = true
     load(stop.signal).then(
       (value) => {
-        if (!stop.signal.aborted) setHeld({ of: load, state: { name: 'ready', value } })
+        if (stop.signal.aborted) return
+        underWay.current = false
+        setHeld({ of: load, state: { name: 'ready', value } })
       },
       (error: unknown) => {
-        if (stop.signal.aborted || ApiError.isAbort(error)) return
+        if (stop.signal.aborted) return
+        underWay.current = false
+        if (ApiError.isAbort(error)) return
         setHeld((held) => ({ of: load, state: failed(error, held.of === load ? held.state : undefined) }))
       },
     )
@@ -34,13 +42,20 @@ export function useResource<T>(load: (signal: AbortSignal) => Promise<T>): Loade
   }, [load, turn])
 
   const reload = useCallback(() => setTurn((turn) => turn + 1), [])
-  const replace = useCallback((change: (value: T) => T) => {
-    setHeld((held) => {
-      const value = valueOf(held.state)
-      return value === undefined ? held : { ...held, state: { name: 'ready', value: change(value) } }
-    })
-  }, [])
-  return { state: held.of === load ? held.state : { name: 'loading' }, reload, replace }
+  const refresh = useCallback(() => {
+    if (!underWay.current) reload()
+  }, [reload])
+  const replace = useCallback(
+    (change: (value: T) => T) => {
+      setHeld((held) => {
+        const value = valueOf(held.state)
+        return value === undefined ? held : { ...held, state: { name: 'ready', value: change(value) } }
+      })
+      if (underWay.current) reload()
+    },
+    [reload],
+  )
+  return { state: held.of === load ? held.state : { name: 'loading' }, reload, refresh, replace }
 }
 
 /** What is here, even if the last attempt to ask again failed. */

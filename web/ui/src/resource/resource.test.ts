@@ -42,6 +42,35 @@ test('what was asked for another page is aborted and never shown', async () => {
   await waitFor(() => expect(valueOf(result.current.state)).toBe('there'))
 })
 
+test('what is asked every so often waits for its answer', async () => {
+  const { asked, load } = questions<string>()
+  const { result } = renderHook(() => useResource(load))
+  act(() => result.current.refresh())
+  act(() => result.current.refresh())
+  expect(asked).toHaveLength(1)
+  expect(asked[0]?.signal.aborted).toBe(false)
+  act(() => asked[0]?.answer('late'))
+  await waitFor(() => expect(valueOf(result.current.state)).toBe('late'))
+  act(() => result.current.refresh())
+  expect(asked).toHaveLength(2)
+})
+
+test('an answer that was on its way when something changed is not believed', async () => {
+  const { asked, load } = questions<string>()
+  const { result } = renderHook(() => useResource(load))
+  act(() => asked[0]?.answer('started'))
+  await waitFor(() => expect(valueOf(result.current.state)).toBe('started'))
+  act(() => result.current.replace(() => 'stopped'))
+  expect(asked).toHaveLength(1)
+
+  act(() => result.current.refresh())
+  act(() => result.current.replace(() => 'deleted'))
+  expect(asked[1]?.signal.aborted).toBe(true)
+  act(() => asked[1]?.answer('stopped'))
+  act(() => asked[2]?.answer('deleted'))
+  await waitFor(() => expect(valueOf(result.current.state)).toBe('deleted'))
+})
+
 test('what is wrong with a form stands beside its field, or above if no field shows it', async () => {
   const { result } = renderHook(() => useSubmission(['email']))
   const refuse = (fields: Record<string, string>) =>

@@ -1,16 +1,20 @@
 import { useState } from 'react'
 import { orgs, type Org } from '../../api'
 import { Avatar, Badge, Button, Empty, Icon, Page } from '../../design'
-import { useResource } from '../../resource'
+import { useResource, useWhileVisible, valueOf } from '../../resource'
 import { Loading } from '../../resource/Loading'
 import { Link, navigate, paths } from '../../router'
 import { NameDialog } from '../NameDialog'
 import { roleTone } from '../roles'
 import styles from './HomePage.module.css'
 
+/** How often the list is asked for again: others add one to theirs. */
+const refreshMs = 15_000
+
 /** Every organization that one is a member of. */
 export default function HomePage() {
   const loaded = useResource(orgs.list)
+  useWhileVisible(loaded.refresh, refreshMs)
   const [creating, setCreating] = useState(false)
   const create = async (name: string) => {
     const org = await orgs.create(name)
@@ -25,7 +29,7 @@ export default function HomePage() {
     <Page
       title="Organizations"
       lead="An organization holds projects and the people who work in them."
-      actions={loaded.state.name === 'ready' && loaded.state.value.length > 0 && button}
+      actions={(valueOf(loaded.state)?.length ?? 0) > 0 && button}
     >
       <Loading of={loaded} label="Looking up your organizations">
         {(list) =>

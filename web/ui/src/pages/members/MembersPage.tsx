@@ -1,5 +1,5 @@
 import { useCallback } from 'react'
-import { members, type User } from '../../api'
+import { members, type Member, type User } from '../../api'
 import { useResource, useWhileVisible } from '../../resource'
 import { Loading } from '../../resource/Loading'
 import { OrgFrame } from '../org/OrgFrame'
@@ -14,14 +14,15 @@ const refreshMs = 15_000
 export default function MembersPage({ id, user }: { id: string; user: User }) {
   const load = useCallback((signal: AbortSignal) => members.list(id, signal), [id])
   const loaded = useResource(load)
-  useWhileVisible(loaded.reload, refreshMs)
+  // Who was added may stand in an answer that came in between.
+  const take = (member: Member) =>
+    loaded.replace((list) => [...list.filter(({ user }) => user.id !== member.user.id), member])
+  useWhileVisible(loaded.refresh, refreshMs)
   return (
     <OrgFrame id={id} here="members">
       {(org) => (
         <>
-          {managesMembers(org.role) && (
-            <AddMember org={org} onAdded={(member) => loaded.replace((list) => [...list, member])} />
-          )}
+          {managesMembers(org.role) && <AddMember org={org} onAdded={take} />}
           <Loading of={loaded} label="Looking up its members">
             {(list) => <MemberList org={org} user={user} members={list} onChange={loaded.replace} />}
           </Loading>

@@ -22,8 +22,8 @@ interface OrgFrameProps {
 /** What the pages of an organization share: its name, what one is in it, and the way between them. */
 export function OrgFrame({ id, here, actions, children }: OrgFrameProps) {
   const load = useCallback((signal: AbortSignal) => orgs.show(id, signal), [id])
-  const { state, reload, replace } = useResource(load)
-  useWhileVisible(reload, refreshMs)
+  const { state, reload, refresh, replace } = useResource(load)
+  useWhileVisible(refresh, refreshMs)
   const gone = state.name === 'failed' && (state.error.status === 404 || state.error.status === 400)
   const org = gone ? undefined : valueOf(state)
   if (org !== undefined) {

@@ -1,7 +1,7 @@
 import { useCallback, useState } from 'react'
 import { projects, type Org, type Project, type User } from '../../api'
 import { Button, Empty } from '../../design'
-import { useResource, useWhileVisible, type Loaded } from '../../resource'
+import { useResource, useWhileVisible, valueOf, type Loaded } from '../../resource'
 import { Loading } from '../../resource/Loading'
 import { navigate, paths } from '../../router'
 import { NameDialog } from '../NameDialog'
@@ -16,15 +16,14 @@ export default function OrgPage({ id, user }: { id: string; user: User }) {
   const [creating, setCreating] = useState(false)
   const load = useCallback((signal: AbortSignal) => projects.list(id, signal), [id])
   const loaded = useResource(load)
-  useWhileVisible(loaded.reload, refreshMs)
+  useWhileVisible(loaded.refresh, refreshMs)
   const create = () => setCreating(true)
   return (
     <OrgFrame
       id={id}
       here="projects"
       actions={() =>
-        loaded.state.name === 'ready' &&
-        loaded.state.value.length > 0 && (
+        (valueOf(loaded.state)?.length ?? 0) > 0 && (
           <Button variant="primary" icon="add" onClick={create}>
             New project
           </Button>

@@ -23,7 +23,7 @@ export default function PoolPage({ user }: { user: User }) {
 
 function Pool() {
   const loaded = useResource(pool.slots)
-  useWhileVisible(loaded.reload, refreshMs)
+  useWhileVisible(loaded.refresh, refreshMs)
   const names = useOrgNames()
   const [draining, setDraining] = useState<Slot>()
   return (
