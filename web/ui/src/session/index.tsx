@@ -10,7 +10,7 @@ export type SessionState =
 
 interface SessionContext {
   state: SessionState
-  /** Takes over whom the API has just signed in. */
+  /** Takes over whom the API has just signed in, in every tab of this browser. */
   enter: (user: User) => void
   signOut: () => Promise<void>
   /** Takes over that the session has ended by the will of its owner: this browser forgets what it kept of their documents. */
@@ -37,14 +37,28 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   }, [attempt])
 
   useEffect(() => onSessionEnd(() => setState({ name: 'nobody' })), [])
-  useEffect(() => onLeft(() => setState({ name: 'nobody' })), [])
+  useEffect(
+    () =>
+      onNews((news) => {
+        if (news === 'left') return setState({ name: 'nobody' })
+        // What cannot be asked now stays as it is.
+        account.me().then(
+          (user) => setState({ name: 'signed-in', user }),
+          () => undefined,
+        )
+      }),
+    [],
+  )
 
-  const enter = useCallback((user: User) => setState({ name: 'signed-in', user }), [])
+  const enter = useCallback((user: User) => {
+    setState({ name: 'signed-in', user })
+    tell('entered')
+  }, [])
   const user = state.name === 'signed-in' ? state.user.id : null
   const leave = useCallback(() => {
     // At once, here and in other tabs: what is open cannot be forgotten.
     flushSync(() => setState({ name: 'nobody' }))
-    tellLeft()
+    tell('left')
     if (user !== null) void forgetKept(user)
   }, [user])
   const signOut = useCallback(async () => {
@@ -59,20 +73,24 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   return <Context value={value}>{children}</Context>
 }
 
-/** Tabs of one browser share the session. */
+/** Tabs of one browser share the session: one that went on showing somebody else would act as whoever is signed in now. */
 const CHANNEL = 'orrery-session'
 
-function tellLeft(): void {
-  const channel = new BroadcastChannel(CHANNEL)
-  channel.postMessage('left')
-  channel.close()
+type News = 'left' | 'entered'
+
+let channel: BroadcastChannel | undefined
+/** One for all: what is told through it is not heard here. */
+const tabs = () => (channel ??= new BroadcastChannel(CHANNEL))
+
+function tell(news: News): void {
+  tabs().postMessage(news)
 }
 
-/** Calls back when somebody signs out in another tab. Returns how to stop. */
-function onLeft(listener: () => void): () => void {
-  const channel = new BroadcastChannel(CHANNEL)
-  channel.onmessage = listener
-  return () => channel.close()
+/** Calls back when somebody signs out or in in another tab. Returns how to stop. */
+function onNews(listener: (news: News) => void): () => void {
+  const hear = ({ data }: MessageEvent<News>) => listener(data)
+  tabs().addEventListener('message', hear)
+  return () => tabs().removeEventListener('message', hear)
 }
 
 function without(error: ApiError): SessionState {

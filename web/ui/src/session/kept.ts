@@ -5,6 +5,8 @@
 export const UNSAVED_KEY = 'unsaved'
 /** Where `y-indexeddb` has that store. */
 const STORE = 'custom'
+/** Storage that does not answer keeps nobody from signing out. */
+const PATIENCE_MS = 2_000
 
 /** The name under which a document is kept. */
 export function keptName(user: string, project: string, document: string): string {
@@ -21,10 +23,15 @@ export async function forgetKept(user: string, project?: string): Promise<void> 
   await Promise.allSettled(names.map((name) => answer(indexedDB.deleteDatabase(name))))
 }
 
-/** How many changes of somebody are here and nowhere else. */
+/** How many changes of somebody are here and nowhere else, as far as the browser says so in time. */
 export async function unsavedKept(user: string): Promise<number> {
-  const counts = await Promise.allSettled((await namesOf(prefix(user))).map(unsavedIn))
-  return counts.reduce((sum, count) => sum + (count.status === 'fulfilled' ? count.value : 0), 0)
+  let unsaved = 0
+  const count = async (name: string) => {
+    unsaved += await unsavedIn(name)
+  }
+  const all = namesOf(prefix(user)).then((names) => Promise.allSettled(names.map(count)))
+  await Promise.race([all, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))])
+  return unsaved
 }
 
 /** The documents of a project with changes that are here and nowhere else. */
@@ -47,7 +54,10 @@ async function namesOf(prefix: string): Promise<string[]> {
 }
 
 async function unsavedIn(name: string): Promise<number> {
-  const database = await answer(indexedDB.open(name))
+  const request = indexedDB.open(name)
+  // It is gone since it was listed. An empty one in its place would be taken for one that has its stores.
+  request.onupgradeneeded = () => request.transaction?.abort()
+  const database = await answer(request)
   try {
     if (!database.objectStoreNames.contains(STORE)) return 0
     const count: unknown = await answer(database.transaction(STORE).objectStore(STORE).get(UNSAVED_KEY))
