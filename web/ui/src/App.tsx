@@ -12,6 +12,7 @@ import SignUpPage from './pages/sign-in/SignUpPage'
 import UnknownPage from './pages/UnknownPage'
 import { navigate, paths, safeReturn, useLocation, usePage, type Page as Place } from './router'
 import { useSession } from './session'
+import { Mishap } from './shell/Mishap'
 import { Shell } from './shell/Shell'
 
 /** The page at the browser's path, for whoever is signed in. */
@@ -46,15 +47,18 @@ function Outside({ page }: { page: Place }) {
 }
 
 function Inside({ page, user }: { page: Place; user: User }) {
-  const { search } = useLocation()
+  const { path, search } = useLocation()
   const outside = page.name === 'sign-in' || page.name === 'sign-up'
   useEffect(() => {
     if (outside) navigate(safeReturn(search, location.origin), { replace: true })
   }, [outside, search])
   if (outside) return <Spinner large label="Opening Orrery" />
   return (
-    <Shell user={user} page={page}>
-      <Content page={page} user={user} />
+    // What somebody else had open here is not shown to them.
+    <Shell key={user.id} user={user} page={page}>
+      <Mishap key={path}>
+        <Content page={page} user={user} />
+      </Mishap>
     </Shell>
   )
 }

@@ -4,8 +4,10 @@ import './design/tokens.css'
 import './design/base.css'
 
 import { account, askEarly, projects } from './api'
+import { restoreTheme } from './design/theme'
 import { pageAt } from './router/paths'
 
+restoreTheme()
 const page = pageAt(location.pathname)
 askEarly(() => {
   const who = account.me()
@@ -13,4 +15,9 @@ askEarly(() => {
   const { project } = page
   return [who, projects.start(project), account.token(), projects.members(project), projects.show(project)]
 })
-void import('./main')
+import('./main').catch(() => {
+  const words = document.createElement('p')
+  words.className = 'not-loaded'
+  words.textContent = 'Orrery did not come whole. Load this page again.'
+  document.getElementById('root')?.replaceChildren(words)
+})

@@ -2,12 +2,10 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { App } from './App'
 import { ToastProvider } from './design'
-import { restoreTheme } from './design/Theme'
 import { prepareBoard } from './pages/board/BoardPlace'
 import { pageAt } from './router'
 import { SessionProvider } from './session'
 
-restoreTheme()
 if (pageAt(location.pathname).name === 'board') prepareBoard()
 const root = document.getElementById('root')
 if (root === null) throw new Error('the page has a root')

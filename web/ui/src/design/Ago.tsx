@@ -10,6 +10,7 @@ const units: [Intl.RelativeTimeFormatUnit, number][] = [
 ]
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 const exact = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' })
+const day = new Intl.DateTimeFormat('en', { dateStyle: 'medium' })
 
 /** How long ago a moment was, in words: "3 minutes ago". */
 export function ago(iso: string, nowMs: number): string {
@@ -22,11 +23,28 @@ export function ago(iso: string, nowMs: number): string {
 let now = Date.now()
 
 function tick(listener: () => void): () => void {
+  // Nobody may have looked at the time for long.
+  now = Date.now()
   const timer = setInterval(() => {
     now = Date.now()
     listener()
   }, 1_000)
   return () => clearInterval(timer)
+}
+
+/** The time in milliseconds, to the second. */
+export function useNow(): number {
+  return useSyncExternalStore(tick, () => now)
+}
+
+/** A moment, as its day; the exact time shows on hovering. */
+export function Day({ of }: { of: string }) {
+  const date = new Date(of)
+  return (
+    <time dateTime={of} title={exact.format(date)}>
+      {day.format(date)}
+    </time>
+  )
 }
 
 /** A moment, as how long ago it was; the exact time shows on hovering. */

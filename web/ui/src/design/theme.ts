@@ -1,8 +1,7 @@
-import { useSyncExternalStore } from 'react'
-import styles from './Theme.module.css'
-import { Icon } from './Icon'
+// Light or dark: the reader's system decides, unless somebody switched. The first script of every page asks, before anything
+// is drawn.
 
-type Theme = 'light' | 'dark'
+export type Theme = 'light' | 'dark'
 
 const key = 'orrery-theme'
 const dark = window.matchMedia('(prefers-color-scheme: dark)')
@@ -20,7 +19,8 @@ function stored(): Theme | null {
 
 let switched: Theme | null = stored()
 
-function current(): Theme {
+/** Light or dark, as it is shown now. */
+export function current(): Theme {
   return switched ?? (dark.matches ? 'dark' : 'light')
 }
 
@@ -30,22 +30,20 @@ function apply(): void {
   changed.forEach((listener) => listener())
 }
 
-/** Shows the theme that was chosen before; call it before the first page is drawn. */
+/** Shows the theme that was chosen before. */
 export function restoreTheme(): void {
   apply()
   dark.addEventListener('change', apply)
 }
 
-/** Light or dark, as it is shown now. */
-export function useTheme(): Theme {
-  return useSyncExternalStore((listener) => {
-    changed.add(listener)
-    return () => changed.delete(listener)
-  }, current)
+/** Calls back when it changes. Returns how to stop. */
+export function onThemeChange(listener: () => void): () => void {
+  changed.add(listener)
+  return () => changed.delete(listener)
 }
 
 /** Back to the system's own choice if that is what the reader switches to. */
-function switchTo(theme: Theme): void {
+export function switchTo(theme: Theme): void {
   switched = theme === (dark.matches ? 'dark' : 'light') ? null : theme
   try {
     if (switched === null) localStorage.removeItem(key)
@@ -54,19 +52,4 @@ function switchTo(theme: Theme): void {
     // Then it holds for this visit.
   }
   apply()
-}
-
-export function ThemeSwitch() {
-  const theme = useTheme()
-  const other = theme === 'dark' ? 'light' : 'dark'
-  return (
-    <button
-      type="button"
-      className={styles.switch}
-      aria-label={`Show the ${other} colours`}
-      onClick={() => switchTo(other)}
-    >
-      <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
-    </button>
-  )
 }
