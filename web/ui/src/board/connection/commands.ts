@@ -33,6 +33,11 @@ export interface NewContainerResult {
 }
 
 const ATTEMPTS = 3
+/** The gateway is gone, or the token was that of an earlier one. */
+const PASSING = ['OFFLINE', 'GATEWAY_NOT_RUNNING', 'STALE_EPOCH', 'AUTHENTICATION_FAILED']
+/** It is on its way to another slot. */
+const MOVING = ['GATEWAY_MOVING', 'GATEWAY_UNREACHABLE', 'ORRERY_UNREACHABLE']
+const MOVE_MS = 1_000
 
 /** Asks the gateway of the access' project, with a valid token. */
 export async function askGateway(access: Access, path: string, init: RequestInit = {}): Promise<Response> {
@@ -65,7 +70,10 @@ export async function command<T>(access: Access, project: string, event: Command
     try {
       return await sendOnce<T>(access, init)
     } catch (error) {
-      if (attempt === ATTEMPTS || !mayPass(ApiError.of(error))) throw error
+      const { code } = ApiError.of(error)
+      const isMoving = MOVING.includes(code)
+      if (attempt === ATTEMPTS || !(isMoving || PASSING.includes(code))) throw error
+      if (isMoving) await new Promise((resolve) => setTimeout(resolve, MOVE_MS))
       if (!(await access.revive())) throw error
     }
   }
@@ -76,9 +84,4 @@ async function sendOnce<T>(access: Access, init: RequestInit): Promise<T> {
   const answer: unknown = await response.json().catch(() => null)
   if (!response.ok) throw refusal(response.status, answer, response.headers.get('retry-after'))
   return (answer as { result: T }).result
-}
-
-/** The gateway is on its way to another slot, or the token was that of an earlier one. */
-function mayPass(error: ApiError): boolean {
-  return ['OFFLINE', 'GATEWAY_NOT_RUNNING', 'STALE_EPOCH', 'AUTHENTICATION_FAILED'].includes(error.code)
 }

@@ -15,6 +15,8 @@ export interface Self {
 const CLOSE_FORBIDDEN = 4403
 const CLOSE_ENDED = 4401
 const CLOSE_STALE = 4410
+/** How often somebody who was let go asks whether they are let in again. */
+const RETRY_MS = 3_000
 
 /** All that is open of one project: the board, what the gateway says of containers, and documents while somebody looks. */
 export class Session {
@@ -110,7 +112,11 @@ export class Session {
       this.#replicas.delete(replica)
       const gone = forget ? replica.discard() : Promise.resolve(replica.dispose())
       // Both would write under the same name in the browser's storage.
-      void gone.then(() => cell().set(this.#open(name, writes, cell)))
+      const next = () => {
+        if (!this.#disposed) cell().set(this.#open(name, writes, cell))
+      }
+      // One that fails to forget has nothing to keep either.
+      void gone.then(next, next)
     }
     const refused = (reason: string) => {
       if (!writes || !this.#replicas.has(replica)) return
@@ -158,10 +164,14 @@ export class Session {
     finish()
   }
 
-  /** A token that ended is renewed; a membership that ended is not. */
+  /** A token that ended is renewed, however long that takes; a membership that ended is not. */
   async #ended(replica: Replica, code: number): Promise<void> {
     if (code !== CLOSE_ENDED) return this.access.ended.set('protocol')
-    if (await this.access.revive()) replica.resume()
+    while (!(await this.access.revive())) {
+      if (this.access.ended.get() !== null || !this.#replicas.has(replica)) return
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    }
+    replica.resume()
   }
 
   /** Whose role is another now is connected anew. What one may not write any more is refused, what one may has to be told. */
