@@ -64,6 +64,11 @@ interface ConfirmProps {
   onClose: () => void
 }
 
+/** A name as it reads: a page shows several spaces as one, and a keyboard may write an umlaut as two characters. */
+function words(text: string): string {
+  return text.normalize('NFC').trim().replace(/\s+/g, ' ')
+}
+
 /** Asks before something is done. */
 export function ConfirmDialog({ title, children, action, typed, danger, onConfirm, onClose }: ConfirmProps) {
   const [busy, setBusy] = useState(false)
@@ -111,7 +116,7 @@ export function ConfirmDialog({ title, children, action, typed, danger, onConfir
             type="submit"
             variant={danger ? 'danger' : 'primary'}
             busy={busy}
-            disabled={typed !== undefined && text !== typed}
+            disabled={typed !== undefined && words(text) !== words(typed)}
           >
             {action}
           </Button>

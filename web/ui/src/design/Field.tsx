@@ -84,7 +84,8 @@ function useAround({ label, hint, error, labelHidden }: Around, given?: string) 
   return { id, described, around }
 }
 
-/** The API says `is 1 to 80 visible characters`; beside a field that begins a sentence. */
-function sentence(problem: string): string {
-  return problem.charAt(0).toUpperCase() + problem.slice(1) + (/[.!?]$/.test(problem) ? '' : '.')
+/** The API says what a good one is, `is 1 to 80 visible characters`; beside a bad one that is a demand. */
+export function sentence(problem: string): string {
+  const text = problem.replace(/^is (?=\d|an? )/, 'must be ')
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.')
 }

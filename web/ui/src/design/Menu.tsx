@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
 import { Button } from './Button'
 import { classes } from './classes'
 import { Icon, type IconName } from './Icon'
@@ -30,7 +30,12 @@ export function Menu({ label, items, children, heading, align = 'end', className
   const [open, setOpen] = useState(false)
   const around = useRef<HTMLDivElement>(null)
   const button = useRef<HTMLButtonElement>(null)
+  const popup = useRef<HTMLDivElement>(null)
   const id = useId()
+
+  useLayoutEffect(() => {
+    if (open && popup.current !== null) keepInSight(popup.current)
+  }, [open])
 
   useEffect(() => {
     if (!open) return
@@ -73,7 +78,7 @@ export function Menu({ label, items, children, heading, align = 'end', className
         </button>
       )}
       {open && (
-        <div className={classes(styles.popup, styles[align])}>
+        <div ref={popup} className={classes(styles.popup, styles[align])}>
           {heading !== undefined && <div className={styles.heading}>{heading}</div>}
           <div id={id} role="menu" aria-label={label} onKeyDown={(event) => steer(event, close)}>
             {items.map((item) => (
@@ -99,6 +104,16 @@ export function Menu({ label, items, children, heading, align = 'end', className
       )}
     </div>
   )
+}
+
+/** From the edge of the window, in pixels. */
+const MARGIN = 8
+
+/** Shifts what would stand beyond the left or right edge of the window, where nobody could scroll to it. */
+function keepInSight(popup: HTMLElement): void {
+  const { left, right } = popup.getBoundingClientRect()
+  const beyond = Math.max(0, MARGIN - left) || Math.min(0, document.documentElement.clientWidth - MARGIN - right)
+  popup.style.translate = `${beyond}px`
 }
 
 function steer(event: KeyboardEvent<HTMLElement>, close: () => void): void {

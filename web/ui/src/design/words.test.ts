@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ago } from './Ago'
 import { colourOf, initials } from './Avatar'
+import { sentence } from './Field'
 
 test('how long ago a moment was', () => {
   const now = Date.parse('2026-03-01T12:00:00Z')
@@ -29,4 +30,14 @@ test('somebody has one colour, whoever else is there', () => {
   const seeds = Array.from({ length: 200 }, (_, at) => `018f4c1e-2b7a-7c3d-9e4f-${at}`)
   expect(seeds.map(colourOf)).toEqual(seeds.map(colourOf))
   expect(new Set(seeds.map(colourOf)).size).toBeGreaterThan(5)
+})
+
+test('what is wrong with a field is said as what it must be', () => {
+  const check = (problem: string, text: string) => expect(sentence(problem)).toBe(text)
+  check('is 1 to 80 visible characters', 'Must be 1 to 80 visible characters.')
+  check('is an e-mail address of at most 254 bytes', 'Must be an e-mail address of at most 254 bytes.')
+  check('is missing', 'Is missing.')
+  check('is not known', 'Is not known.')
+  check('must lie in the future', 'Must lie in the future.')
+  check('nobody has an account with this address', 'Nobody has an account with this address.')
 })
