@@ -140,6 +140,35 @@ test('a narrow screen does not say that there is nothing before it knows', async
   await goodbye(ada, charles)
 })
 
+test('who is let in again after a while gets back by themselves', async () => {
+  const { ada, charles, project } = await shared()
+  await charles.page.goto('/')
+  const sockets = []
+  let away = false
+  await charles.page.routeWebSocket(/\/collab\//, (socket) => {
+    if (away) return void socket.close({ code: 1001 })
+    sockets.push(socket)
+    socket.connectToServer()
+  })
+  await charles.page.goto(`/projects/${project.id}/board`)
+  await addNote(charles.page, 'before ')
+  await says(charles.page, 'saved')
+  // Whoever gives tokens is not there just when the old one ends.
+  away = true
+  const tokens = /\/api\/auth\/token$|\/start$/
+  const refused = charles.page.waitForResponse((it) => tokens.test(it.url()) && it.status() === 503)
+  await charles.page.route(tokens, (route) => route.fulfill({ status: 503, json: {} }))
+  for (const socket of sockets) await socket.close({ code: 4401, reason: 'access ended' })
+  await charles.page.keyboard.type('after')
+  await refused
+  await says(charles.page, 'reconnecting')
+  away = false
+  await charles.page.unroute(tokens)
+  await says(charles.page, 'saved')
+  await reads(ada.page, 'before after')
+  await goodbye(ada, charles)
+})
+
 test('a stale picture of the containers is thrown away and read anew, and the page says so', async () => {
   const { ada, charles, project } = await shared()
   await charles.page.goto('/')

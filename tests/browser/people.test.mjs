@@ -134,9 +134,49 @@ test('signing in says what is wrong, and comes back to where one was going', asy
   await heading(page, 'Compilers')
 
   // Nobody is led elsewhere after signing in.
-  await page.goto('/sign-in?return=//evil.example/')
-  await heading(page, 'Organizations')
-  assert.equal(new URL(page.url()).origin, here.url)
+  for (const elsewhere of ['//evil.example/', '/.//evil.example/x']) {
+    await page.goto(`/sign-in?return=${elsewhere}`)
+    await heading(page, 'Organizations')
+    assert.equal(new URL(page.url()).origin, here.url)
+  }
+})
+
+test('whoever signs in does so in every tab, and nobody goes on as somebody else', async () => {
+  const { page, email, context, api, quiet } = await here.person('Vera Rubin')
+  const { org } = await api('POST', '/api/orgs', { name: 'Rotation Curves' })
+  const other = await here.person('Cecilia Payne')
+  const tab = await context.newPage()
+  await tab.goto(`/orgs/${org.id}`)
+  await heading(tab, 'Rotation Curves')
+  const account = (name) => page.getByRole('button', { name: `Account of ${name}` })
+  const signIn = async (email) => {
+    await page.getByLabel('E-mail address').fill(email)
+    await page.getByLabel('Password').fill(password)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+  }
+  await account('Vera Rubin').click()
+  await page.getByRole('menuitem', { name: 'Sign out' }).click()
+  for (const each of [page, tab]) await heading(each, 'Sign in')
+  await signIn(email)
+  await heading(tab, 'Rotation Curves')
+
+  // The session goes without a word, as when it has ended elsewhere, and somebody else comes.
+  await context.clearCookies()
+  await page.reload()
+  await signIn(other.email)
+  await account('Cecilia Payne').waitFor()
+  await tab.getByRole('button', { name: 'Account of Cecilia Payne' }).waitFor()
+  await heading(tab, 'There is no such organization')
+  quiet()
+})
+
+test('a page whose script does not come says so', async () => {
+  const { page } = await here.person('Annie Jump Cannon')
+  await page.route(/\/assets\/main-.*\.js$/, (route) => route.abort())
+  await page.goto('/')
+  await page.getByText('Orrery did not come whole. Load this page again.').waitFor()
+  await photograph(page, 'page-unloaded')
+  await accessible(page)
 })
 
 test('somebody signs out a browser that they left somewhere', async () => {
