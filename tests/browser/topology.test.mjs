@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { DOMAIN, Installation } from '../clients/topology/installation.mjs'
-import { browser, person } from './support.mjs'
+import { accessible, browser, heading, person, photograph } from './support.mjs'
 import { addNote, note, says, typesWhile } from './team.mjs'
 
 let installation, chromium
@@ -57,4 +57,22 @@ test('two people write on a board behind nginx while their gateway is drained', 
   await note(ada.page).getByText(words).waitFor()
   ada.quiet()
   charles.quiet()
+})
+
+test('whoever comes while the control plane is away is told so, and gets in once it is back', async (t) => {
+  t.after(() => t.passed || console.error(installation.logs()))
+  const { page, context } = await person(chromium, installation.url, 'Mary Somerville')
+  const waiting = await context.newPage()
+  await installation.withoutGanymede(async () => {
+    for (const each of [page, waiting]) {
+      await each.goto('/')
+      await heading(each, 'Orrery does not answer')
+    }
+    // It looks again by itself, and would be gone while it is looked at.
+    await page.route('**/*', (route) => route.abort('aborted'))
+    await page.evaluate(() => document.querySelector('meta[http-equiv=refresh]').remove())
+    await photograph(page, 'nginx-alone')
+    await accessible(page)
+  })
+  await heading(waiting, 'Organizations')
 })

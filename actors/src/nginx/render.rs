@@ -65,6 +65,7 @@ struct Ganymede {
     tls: Option<Tls>,
     domain: Word,
     ganymede: Word,
+    tree: Word,
 }
 
 #[derive(Serialize)]
@@ -74,12 +75,14 @@ struct Org {
     own: Word,
     below: Word,
     gateway: Word,
+    tree: Word,
 }
 
 #[derive(Serialize)]
 struct Gateway {
     listen: Word,
     gateway: Word,
+    tree: Word,
 }
 
 #[derive(Serialize)]
@@ -104,6 +107,7 @@ impl Renderer {
         for (name, text) in [
             ("base.conf", include_str!("templates/base.conf")),
             ("headers.conf", include_str!("templates/headers.conf")),
+            ("absent.conf", include_str!("templates/absent.conf")),
             ("tls.conf", include_str!("templates/tls.conf")),
             ("ganymede.conf", include_str!("templates/ganymede.conf")),
             ("org.conf", include_str!("templates/org.conf")),
@@ -126,16 +130,23 @@ impl Renderer {
         let base = base(settings, tree);
         files.insert("nginx.conf".to_owned(), self.fill("base.conf", &base)?);
         files.insert("towards_us.conf".to_owned(), self.fill("headers.conf", &Headers { towards: "us" })?);
+        files.insert("absent.conf".to_owned(), self.fill("absent.conf", &())?);
         match wanted {
-            Wanted::Stage1(wanted) => self.stage_1(settings, wanted, &mut files)?,
+            Wanted::Stage1(wanted) => self.stage_1(settings, wanted, tree, &mut files)?,
             Wanted::Stage2(wanted) => self.stage_2(settings, wanted, tree, &mut files)?,
         }
         Ok(files)
     }
 
-    fn stage_1(&self, settings: &NginxSettings, wanted: &Stage1Wanted, files: &mut Tree) -> Result<(), RenderError> {
+    fn stage_1(
+        &self,
+        settings: &NginxSettings,
+        wanted: &Stage1Wanted,
+        tree: &ConfigPath,
+        files: &mut Tree,
+    ) -> Result<(), RenderError> {
         let Stage1Wanted { domain, ganymede, tls, gateways } = wanted;
-        let listen = Word::from(settings.listen);
+        let (listen, tree) = (Word::from(settings.listen), Word::from(tree));
         let with = |certificate: &Certificate| settings.tls.as_ref().map(|(listen, _)| Tls::of(*listen, certificate));
         if tls.is_some() {
             files.insert("sites/00_tls.conf".to_owned(), self.fill("tls.conf", &())?);
@@ -145,6 +156,7 @@ impl Renderer {
             tls: tls.as_ref().and_then(|tls| with(&tls.domain)),
             domain: Word::from(domain),
             ganymede: Word::from(*ganymede),
+            tree: tree.clone(),
         };
         files.insert("sites/01_ganymede.conf".to_owned(), self.fill("ganymede.conf", &site)?);
         for (org, gateway) in gateways {
@@ -155,6 +167,7 @@ impl Renderer {
                 own: Word::host(&name, domain),
                 below: Word::below(&name, domain),
                 gateway: Word::from(*gateway),
+                tree: tree.clone(),
             };
             files.insert(format!("sites/org-{org}.conf"), self.fill("org.conf", &site)?);
         }
@@ -172,8 +185,8 @@ impl Renderer {
         for (file, towards) in [("towards_service.conf", "service"), ("towards_verifier.conf", "verifier")] {
             files.insert(file.to_owned(), self.fill("headers.conf", &Headers { towards })?);
         }
-        let (listen, gateway) = (Word::from(settings.listen), Word::from(*gateway));
-        let site = Gateway { listen: listen.clone(), gateway: gateway.clone() };
+        let (listen, gateway, tree) = (Word::from(settings.listen), Word::from(*gateway), Word::from(tree));
+        let site = Gateway { listen: listen.clone(), gateway: gateway.clone(), tree: tree.clone() };
         files.insert("sites/01_gateway.conf".to_owned(), self.fill("gateway.conf", &site)?);
         for (org, services) in services {
             let services = services.iter().map(|(upstream, names)| Service {
@@ -183,7 +196,7 @@ impl Renderer {
             let site = Services {
                 listen: listen.clone(),
                 gateway: gateway.clone(),
-                tree: Word::from(tree),
+                tree: tree.clone(),
                 services: services.collect(),
             };
             files.insert(format!("sites/org-{org}.conf"), self.fill("services.conf", &site)?);

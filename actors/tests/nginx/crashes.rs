@@ -80,9 +80,14 @@ async fn the_end_of_the_process_at_any_moment_leaves_a_sound_configuration() {
 
 /// As the driver would have written it there.
 fn copy(old: &std::path::Path, new: &std::path::Path) {
-    for name in
-        ["nginx.conf", "towards_us.conf", "towards_service.conf", "towards_verifier.conf", "sites/01_gateway.conf"]
-    {
+    for name in [
+        "nginx.conf",
+        "absent.conf",
+        "towards_us.conf",
+        "towards_service.conf",
+        "towards_verifier.conf",
+        "sites/01_gateway.conf",
+    ] {
         let text = fs::read_to_string(old.join(name)).unwrap();
         fs::write(new.join(name), text.replace(old.to_str().unwrap(), new.to_str().unwrap())).unwrap();
     }

@@ -7,7 +7,7 @@ use orrery_protocol::id::OrgId;
 use uuid::Uuid;
 
 use crate::{
-    peers::{get, named},
+    peers::{get, named, peer},
     proxy::{ORG, ORG_HOST, Place, domain, free_address},
 };
 
@@ -70,6 +70,43 @@ async fn a_proxy_in_front_is_believed_only_if_it_is_ours() {
         let said = ["X-Forwarded-For: 198.51.100.9", "X-Forwarded-Proto: https"];
         let page = get(place.settings.listen, "team.example", "/", &said).await;
         assert!(page.ends_with(expect), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_told_to_people_and_to_programs() {
+    let Some(place) = Place::new() else { return };
+    let gateways = BTreeMap::from([(ORG, free_address())]);
+    let wanted = Stage1Wanted { domain: domain(), ganymede: free_address(), tls: None, gateways };
+    place.nginx().apply(&Wanted::Stage1(wanted)).await.unwrap();
+    for host in ["team.example", ORG_HOST] {
+        let program = get(place.settings.listen, host, "/api/orgs", &["Accept: application/json"]).await;
+        let (head, body) = program.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("\r\nRetry-After: 2"), "{head}");
+        assert!(head.contains("\r\nContent-Type: application/json"), "{head}");
+        let error = serde_json::from_str::<serde_json::Value>(body).unwrap()["error"].clone();
+        assert_eq!(error["code"], "ORRERY_UNREACHABLE");
+        assert!(error["message"].is_string() && error["request_id"].is_string(), "{error}");
+
+        let person = get(place.settings.listen, host, "/", &["Accept: text/html,*/*;q=0.8"]).await;
+        let (head, body) = person.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("\r\nContent-Security-Policy: "), "{head}");
+        assert!(head.contains("\r\nContent-Type: text/html; charset=utf-8"), "{head}");
+        assert!(body.contains("<h1>Orrery does not answer</h1>") && body.contains("http-equiv=\"refresh\""), "{body}");
+        assert!(body.ends_with("</html>\n"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn what_those_behind_say_of_themselves_is_passed_on() {
+    let Some(place) = Place::new() else { return };
+    let down = || peer(|_| ("502 Mine".to_owned(), "theirs".to_owned()));
+    let gateways = BTreeMap::from([(ORG, down().await)]);
+    let wanted = Stage1Wanted { domain: domain(), ganymede: down().await, tls: None, gateways };
+    place.nginx().apply(&Wanted::Stage1(wanted)).await.unwrap();
+    for host in ["team.example", ORG_HOST] {
+        let page = get(place.settings.listen, host, "/", &["Accept: text/html"]).await;
+        assert!(page.starts_with("HTTP/1.1 502 ") && page.ends_with("theirs"), "{page}");
     }
 }
 

@@ -69,8 +69,21 @@ export class Installation {
     const config = ['--config', join(root, 'deploy/ganymede.toml')]
     execFileSync(binary, ['keys', 'create', ...config], { env })
     this.zone = execFileSync(binary, ['dns', 'setup', ...config], { env, encoding: 'utf8' })
-    this.ganymede = await this.launch('ganymede', environment)
+    this.launchGanymede = async () => (this.ganymede = await this.launch('ganymede', environment))
+    await this.launchGanymede()
     await until('nginx answers', () => this.network.ask('GET', `${this.url}/collab/ping`).catch(() => false))
+  }
+
+  /** Kills the control plane, and starts it again once something has happened without it. nginx lives on. */
+  async withoutGanymede(happens) {
+    const ended = once(this.ganymede.child, 'exit')
+    this.ganymede.child.kill('SIGKILL')
+    await ended
+    try {
+      await happens()
+    } finally {
+      await this.launchGanymede()
+    }
   }
 
   /** Adds gateway processes as an administrator does, once each has a slot that is ready. Those slots. */
