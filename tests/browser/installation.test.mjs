@@ -8,11 +8,13 @@ const begin = async () => (administrator = await here.person('Joan Clarke'))
 const here = stories({ slots: 3 }, { begin })
 
 test('an API key is shown once, opens what it says, and ends', async () => {
-  const { page, quiet } = administrator
+  const { page, api, quiet } = administrator
   await page.goto('/account')
   await page.getByRole('button', { name: 'New API key' }).click()
   await page.getByLabel('What it is for').fill('Nightly export')
   await page.getByLabel('What it may be used for').selectOption('read')
+  assert.equal(await page.getByLabel('How long it works').inputValue(), '90 days')
+  await page.getByLabel('How long it works').selectOption('30 days')
   await photograph(page, 'api-key-new')
   await page.getByRole('button', { name: 'Make API key' }).click()
   const dialog = page.getByRole('dialog', { name: 'Your key Nightly export' })
@@ -33,7 +35,21 @@ test('an API key is shown once, opens what it says, and ends', async () => {
   await dialog.getByRole('button', { name: 'I have kept it' }).click()
   await page.getByRole('list', { name: 'API keys' }).getByText('Nightly export', { exact: true }).first().waitFor()
   assert.ok(!(await page.content()).includes(key), 'it is shown once')
+  const keys = page.getByRole('list', { name: 'API keys' })
+  await keys.getByText('works until').waitFor()
+  const [{ created_at, expires_at }] = (await api('GET', '/api/api-keys')).api_keys
+  const lives = (Date.parse(expires_at) - Date.parse(created_at)) / 86_400_000
+  assert.ok(lives > 29 && lives < 31, `${lives} days`)
   await photograph(page, 'account-keys')
+
+  // A month later it is of no use, and says so.
+  const later = await administrator.context.newPage()
+  await later.clock.setFixedTime(Date.parse(expires_at) + 1_000)
+  await later.goto('/account')
+  await later.getByText('expired on').waitFor()
+  await photograph(later, 'account-keys-expired')
+  await accessible(later)
+  await later.close()
   await page.getByRole('button', { name: 'Delete Nightly export' }).click()
   await page.getByRole('button', { name: 'Delete API key' }).click()
   await page.getByText('You have no API key').waitFor()

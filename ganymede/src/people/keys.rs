@@ -195,7 +195,7 @@ fn checked(now_ms: u64, new: NewKey) -> Result<ApiKey, InvalidInput> {
         invalid.fields.insert("scopes", "names at least one of read, write and admin".to_owned());
     }
     if new.expires_at_ms.is_some_and(|expires_at_ms| expires_at_ms <= now_ms) {
-        invalid.fields.insert("expires_at", "lies in the future".to_owned());
+        invalid.fields.insert("expires_at", "must lie in the future".to_owned());
     }
     match name {
         Some(name) if invalid.fields.is_empty() => Ok(ApiKey {

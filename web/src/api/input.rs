@@ -51,6 +51,17 @@ impl Fields {
         self.parse(name, &text)
     }
 
+    /// A text that means something; `Some(None)` if it is not there, or `null`.
+    pub(crate) fn optional<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<Option<T>> {
+        match self.left.remove(name) {
+            None | Some(Value::Null) => Some(None),
+            Some(value) => {
+                let text = self.as_text(name, value)?;
+                self.parse(name, &text).map(Some)
+            }
+        }
+    }
+
     /// A list of texts that mean something; `Some(None)` if it is not there.
     pub(crate) fn list<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<Option<Vec<T>>> {
         let Some(value) = self.left.remove(name) else { return Some(None) };

@@ -2,7 +2,10 @@
 
 use axum::{Json, extract::State};
 use http::StatusCode;
-use orrery_ganymede::people::{ApiKeyId, NewKey, Scope};
+use orrery_ganymede::{
+    clock::Moment,
+    people::{ApiKeyId, NewKey, Scope},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -30,6 +33,9 @@ struct KeyForm {
     /// What it may be used for; everything, if absent.
     #[schema(value_type = Option<Vec<ScopeName>>, nullable = false, min_items = 1)]
     scopes: Option<Vec<Scope>>,
+    /// From when on it opens nothing, a time that is yet to come; never, if absent.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Moment>,
 }
 
 /// Each includes those before it.
@@ -44,8 +50,8 @@ enum ScopeName {
 
 impl Form for KeyForm {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (name, scopes) = (fields.text("name"), fields.list("scopes"));
-        Some(Self { name: name?, scopes: scopes? })
+        let (name, scopes, expires_at) = (fields.text("name"), fields.list("scopes"), fields.optional("expires_at"));
+        Some(Self { name: name?, scopes: scopes?, expires_at: expires_at? })
     }
 }
 
@@ -95,7 +101,7 @@ async fn create_key(
     caller.has_own_proof()?;
     caller.needs(Scope::Admin)?;
     let scopes = form.scopes.unwrap_or_else(|| Scope::ALL.to_vec()).into_iter().collect();
-    let new = NewKey { name: form.name, scopes, expires_at_ms: None };
+    let new = NewKey { name: form.name, scopes, expires_at_ms: form.expires_at.map(|at| at.unix_ms) };
     let (key, secret) = state.people.create_key(now_ms(), caller.user.id, new).await?;
     Ok((StatusCode::CREATED, Json(CreatedKey { about: key.into(), key: secret.expose().to_owned() })))
 }

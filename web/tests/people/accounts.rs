@@ -1,8 +1,8 @@
 //! Signing up, in and out; sessions, API keys and access tokens as proofs.
 
 use http::{HeaderMap, Method, header};
-use orrery_ganymede::people::Scope;
-use serde_json::json;
+use orrery_ganymede::people::{NewKey, Scope};
+use serde_json::{Value, json};
 
 use crate::installation::{Answer, Installation, PASSWORD, Proof};
 
@@ -128,6 +128,42 @@ async fn a_key_is_shown_once_and_opens_what_its_scopes_say() {
     installation.ask(Method::DELETE, &path, &session, None).await.expect(204);
     installation.ask(Method::DELETE, &path, &session, None).await.refused(404, "NOT_FOUND");
     installation.get("/api/orgs", &key).await.refused(401, "AUTHENTICATION_FAILED");
+}
+
+#[tokio::test]
+async fn a_key_opens_nothing_from_the_time_on_that_was_asked_for() {
+    let installation = Installation::new().await;
+    let alice = installation.sign_up("alice").await;
+    let session = installation.session(alice).await;
+    let make = |expires_at: Value| {
+        let (installation, session) = (&installation, &session);
+        let form = json!({"name": "export", "expires_at": expires_at});
+        async move { installation.post("/api/api-keys", session, &form).await }
+    };
+    let created = make(json!("9000-01-01T02:00:00+02:00")).await.expect(201).json();
+    assert_eq!(created["expires_at"], json!("9000-01-01T00:00:00Z"));
+    let key = Proof::Bearer(created["key"].as_str().unwrap().to_owned());
+    installation.get("/api/orgs", &key).await.expect(200);
+    assert_eq!(make(Value::Null).await.expect(201).json()["expires_at"], Value::Null, "never");
+
+    for (bad, problem) in [
+        (json!("2020-01-01T00:00:00Z"), "must lie in the future"),
+        (json!("1960-01-01T00:00:00Z"), "must lie in the future"),
+        (json!("in 90 days"), "is a time in ISO 8601, such as 2030-12-31T12:00:00Z"),
+        (json!(90), "must be a text"),
+    ] {
+        let refused = make(bad).await.refused(400, "INVALID_INPUT");
+        assert_eq!(refused["details"]["fields"], json!({ "expires_at": problem }));
+    }
+
+    // One whose time is over.
+    let scopes = [Scope::Read].into_iter().collect();
+    let new = NewKey { name: "over".to_owned(), scopes, expires_at_ms: Some(2) };
+    let (_, over) = installation.people.create_key(1, alice, new).await.unwrap();
+    let over = Proof::Bearer(over.expose().to_owned());
+    installation.get("/api/orgs", &over).await.refused(401, "AUTHENTICATION_FAILED");
+    let listed = installation.get("/api/api-keys", &session).await.expect(200).json();
+    assert_eq!(listed["api_keys"][0]["expires_at"], json!("1970-01-01T00:00:00.002Z"), "{listed}");
 }
 
 #[tokio::test]

@@ -58,7 +58,8 @@ export const sessions = {
 
 export const apiKeys = {
   list: (signal?: Signal) => request<{ api_keys: ApiKey[] }>('GET', '/api/api-keys', { signal }).then(only('api_keys')),
-  create: (form: { name: string; scopes: Scope[] }) => request<CreatedKey>('POST', '/api/api-keys', { body: form }),
+  create: (form: { name: string; scopes: Scope[]; expires_at: string | null }) =>
+    request<CreatedKey>('POST', '/api/api-keys', { body: form }),
   remove: (key: string) => request<void>('DELETE', `/api/api-keys/${id(key)}`),
 }
 

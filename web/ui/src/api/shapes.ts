@@ -75,6 +75,7 @@ export interface ApiKey {
   scopes: Scope[]
   created_at: string
   last_used_at: string | null
+  /** From when on it opens nothing; never, if `null`. */
   expires_at: string | null
 }
 

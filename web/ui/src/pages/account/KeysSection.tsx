@@ -1,6 +1,7 @@
 import { useState } from 'react'
 import { apiKeys, type ApiKey, type CreatedKey } from '../../api'
-import { Ago, Badge, Button, ConfirmDialog, useToast } from '../../design'
+import { Ago, Badge, Button, ConfirmDialog, Day, useNow, useToast } from '../../design'
+import { classes } from '../../design/classes'
 import { useResource } from '../../resource'
 import { Loading } from '../../resource/Loading'
 import forms from '../forms.module.css'
@@ -49,31 +50,46 @@ function KeyList({ keys, onRemove }: { keys: readonly ApiKey[]; onRemove: (key: 
   return (
     <ul className={rows.inside} aria-label="API keys">
       {keys.map((key) => (
-        <li key={key.id} className={rows.row}>
-          <div className={rows.words}>
-            <strong>{key.name}</strong>
-            <span>
-              <code>ok_{key.id}_…</code> made <Ago at={key.created_at} />,{' '}
-              {key.last_used_at === null ? (
-                'never used'
-              ) : (
-                <>
-                  last used <Ago at={key.last_used_at} />
-                </>
-              )}
-            </span>
-          </div>
-          <span className={styles.scopes}>
-            {key.scopes.map((scope) => (
-              <Badge key={scope}>{scope}</Badge>
-            ))}
-          </span>
-          <Button small variant="quiet" icon="trash" onClick={() => onRemove(key)}>
-            Delete<span className="visually-hidden"> {key.name}</span>
-          </Button>
-        </li>
+        <KeyRow key={key.id} apiKey={key} onRemove={() => onRemove(key)} />
       ))}
     </ul>
+  )
+}
+
+function KeyRow({ apiKey, onRemove }: { apiKey: ApiKey; onRemove: () => void }) {
+  const { id, name, scopes, created_at, last_used_at, expires_at } = apiKey
+  const now = useNow()
+  const over = expires_at !== null && Date.parse(expires_at) <= now
+  return (
+    <li className={classes(rows.row, styles.key)}>
+      <div className={rows.words}>
+        <strong>{name}</strong>
+        <span>
+          <code>ok_{id}_…</code> made <Ago at={created_at} />,{' '}
+          {last_used_at === null ? (
+            'never used'
+          ) : (
+            <>
+              last used <Ago at={last_used_at} />
+            </>
+          )}
+          ,{' '}
+          {expires_at === null ? (
+            'never expires'
+          ) : (
+            <>
+              {over ? 'expired on' : 'works until'} <Day of={expires_at} />
+            </>
+          )}
+        </span>
+      </div>
+      <span className={styles.scopes}>
+        {over ? <Badge tone="bad">expired</Badge> : scopes.map((scope) => <Badge key={scope}>{scope}</Badge>)}
+      </span>
+      <Button small variant="quiet" icon="trash" onClick={onRemove}>
+        Delete<span className="visually-hidden"> {name}</span>
+      </Button>
+    </li>
   )
 }
 

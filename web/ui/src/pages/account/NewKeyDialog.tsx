@@ -7,19 +7,35 @@ import styles from './KeysSection.module.css'
 
 /** Each scope includes those before it. */
 const reaches: Record<Scope, string> = {
-  read: 'read: look, but change nothing',
-  write: 'write: also change projects and boards',
-  admin: 'admin: everything that you may do',
+  read: 'read: change nothing',
+  write: 'write: also change projects',
+  admin: 'admin: all that you may do',
 }
 const scopes: readonly Scope[] = ['read', 'write', 'admin']
 
+const lives = [
+  { name: '30 days', days: 30 },
+  { name: '90 days', days: 90 },
+  { name: 'a year', days: 365 },
+  { name: 'until it is deleted', days: null },
+] as const
+type Life = (typeof lives)[number]['name']
+
+/** When a key ends that is made now. */
+function endOf(life: Life): string | null {
+  const days = lives.find(({ name }) => name === life)?.days ?? null
+  return days === null ? null : new Date(Date.now() + days * 86_400_000).toISOString()
+}
+
 export function NewKeyDialog({ onCreated, onClose }: { onCreated: (key: CreatedKey) => void; onClose: () => void }) {
-  const { busy, fields, error, submit } = useSubmission(['name', 'scopes'])
+  const { busy, fields, error, submit } = useSubmission(['name', 'scopes', 'expires_at'])
   const [scope, setScope] = useState<Scope>('write')
+  const [life, setLife] = useState<Life>('90 days')
   const create = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault()
     const { name } = textsOf(event.currentTarget, 'name')
-    void submit(async () => onCreated(await apiKeys.create({ name, scopes: [scope] })))
+    const form = { name, scopes: [scope], expires_at: endOf(life) }
+    void submit(async () => onCreated(await apiKeys.create(form)))
   }
   return (
     <Dialog title="New API key" onClose={onClose}>
@@ -43,6 +59,18 @@ export function NewKeyDialog({ onCreated, onClose }: { onCreated: (key: CreatedK
           {scopes.map((scope) => (
             <option key={scope} value={scope}>
               {reaches[scope]}
+            </option>
+          ))}
+        </SelectField>
+        <SelectField
+          label="How long it works"
+          value={life}
+          error={fields.expires_at}
+          onChange={(event) => setLife(lives.find(({ name }) => name === event.target.value)?.name ?? '30 days')}
+        >
+          {lives.map(({ name }) => (
+            <option key={name} value={name}>
+              {name}
             </option>
           ))}
         </SelectField>
