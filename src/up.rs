@@ -195,6 +195,7 @@ impl Ganymede {
             dns: open_dns(config)?,
             remote: Arc::new(RemoteHost::new(tokens.clone(), clock.clone())?),
             clock,
+            steady: clock::steady(),
             limits: pool_limits(config),
             faults: Arc::new(NoFaults),
         });

@@ -44,7 +44,7 @@ use std::{
 };
 
 use orrery_protocol::id::{Epoch, GatewayId, OrgId, SlotId};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 pub(crate) use self::turns::{Turn, Turns};
 use self::{backoff::Backoffs, leases::Leases, saga::Flights, table::Table};
@@ -63,6 +63,9 @@ pub use self::{
     routes::{Route, Routes},
 };
 use crate::{clock::Clock, data::States, database::Database, dns::Dns, orgs::Orgs, tokens::TokenKeys};
+
+/// A gateway that was not told of a change is told again after each of these pauses.
+const TELL_AGAIN: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(750), Duration::from_secs(2)];
 
 /// Clocks and sizes of the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,8 +113,11 @@ pub struct PoolParts {
     pub dns: Dns,
     /// How gateways in other processes are reached.
     pub remote: Arc<dyn SlotHost>,
-    /// Reads the time.
+    /// Reads the time of day: tokens are good by it, and what is written down bears it.
     pub clock: Clock,
+    /// Reads the time that leases and pauses last by. Setting the time of day does not change it: leases would end before
+    /// gateways that count their own, or long after them.
+    pub steady: Clock,
     /// Clocks and sizes.
     pub limits: PoolLimits,
     /// What goes wrong on purpose. [`NoFaults`] outside tests.
@@ -178,12 +184,15 @@ impl Pool {
     }
 
     /// The organization's members, roles or projects changed: its gateway is told, if it has one, to fetch its configuration
-    /// again. A gateway that is not reached learns it with its next renewal.
+    /// again. One that is not reached is told again before its next renewal, with which it learns it too.
     pub fn refresh(&self, org: OrgId) {
         let pool = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = pool.refresh_now(org).await {
+            let mut pauses = TELL_AGAIN.into_iter();
+            while let Err(error) = pool.refresh_now(org).await {
                 tracing::warn!(%org, %error, "a gateway was not told of a change");
+                let Some(pause) = pauses.next() else { return };
+                sleep(pause).await;
             }
         });
     }

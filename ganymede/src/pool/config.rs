@@ -42,7 +42,7 @@ impl Pool {
         if !self.inner.table.use_handshake(org, epoch, gateway, &digest, self.now_ms()).await? {
             return Err(ConfigError::HandshakeOver);
         }
-        self.inner.leases.open(org, epoch, gateway, now, parts.limits.lease);
+        self.inner.leases.open(org, epoch, gateway, self.both_now(), parts.limits.lease);
         // Whoever ends an allocation closes its lease last. One that ended before there was a lease is seen here.
         if self.inner.table.open_of(org).await?.is_none_or(|open| open.epoch != epoch) {
             self.inner.leases.close(org, epoch);
@@ -90,13 +90,15 @@ impl Pool {
     /// The gateway does not serve the organization under this epoch any more, or was too late: it stops at once.
     pub async fn renew(&self, claims: &GatewayClaims) -> Result<Lease, RenewError> {
         let parts = &self.inner.parts;
-        let now = self.now();
+        let now = self.both_now();
         let renewal = self.inner.leases.renew(claims, now, parts.limits.lease)?;
         let asked = timeout(VERSION_MAX, parts.orgs.org(claims.org)).await;
         let version = asked.ok().and_then(Result::ok).flatten().map_or(0, |org| org.version);
-        let gateway_token = if renewal.token_due { Some(parts.tokens.sign_gateway(claims, now)?) } else { None };
+        let token = || parts.tokens.sign_gateway(claims, now.of_day);
+        let gateway_token = renewal.token_due.then(token).transpose()?;
         let ttl_ms = u64::try_from(parts.limits.lease.as_millis()).unwrap_or(u64::MAX);
-        Ok(Lease { expires_at: iso8601(renewal.expires_at), ttl_ms, version, gateway_token })
+        let expires_at = iso8601(now.of_day + parts.limits.lease);
+        Ok(Lease { expires_at, ttl_ms, version, gateway_token })
     }
 
     /// The gateway serves the organization no longer and has pushed everything. Safe to repeat.

@@ -16,6 +16,7 @@ use super::{
     AnnounceError, LocalGateway, Pool, RegisterError, SlotReport, SlotState,
     error::UnknownGateway,
     host::{GatewayAddress, SlotHost},
+    leases::Now,
     table::SlotRow,
 };
 use crate::{clock::unix_ms, database::DatabaseError, tokens::PoolClaims};
@@ -137,7 +138,9 @@ impl Pool {
             epoch: allocation.as_ref().map(|used| used.epoch).filter(|epoch| epoch.0 > 0),
             step: allocation.as_ref().map(|used| used.step),
             since: allocation.as_ref().map(|used| UNIX_EPOCH + Duration::from_millis(used.started_at_ms)),
-            renewed_at: allocation.and_then(|used| self.inner.leases.renewed_at(used.org, used.epoch)),
+            renewed_at: allocation
+                .and_then(|used| self.inner.leases.renewed_at(used.org, used.epoch))
+                .and_then(|steady| self.time_of_day(steady)),
         }
     }
 
@@ -156,5 +159,19 @@ impl Pool {
 
     pub(super) fn now_ms(&self) -> u64 {
         unix_ms(self.now())
+    }
+
+    /// By the clock that nobody sets.
+    pub(super) fn steady_now(&self) -> SystemTime {
+        (self.inner.parts.steady)()
+    }
+
+    pub(super) fn both_now(&self) -> Now {
+        Now { steady: self.steady_now(), of_day: self.now() }
+    }
+
+    /// The time of day at which something was that is told by the clock that nobody sets.
+    fn time_of_day(&self, steady: SystemTime) -> Option<SystemTime> {
+        self.now().checked_sub(self.steady_now().duration_since(steady).unwrap_or_default())
     }
 }

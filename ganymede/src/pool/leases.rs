@@ -1,5 +1,6 @@
 //! How long each gateway may go on. Kept in memory alone: after a restart every gateway is given one lease more, and a
-//! gateway that cannot renew stops by its own clock before Ganymede gives its organization to another.
+//! gateway that cannot renew stops by its own clock before Ganymede gives its organization to another. Times are of a clock that
+//! nobody sets, but for those of tokens.
 
 use std::{
     collections::HashMap,
@@ -27,42 +28,52 @@ struct Lease {
     epoch: Epoch,
     renewed_at: SystemTime,
     expires_at: SystemTime,
-    /// When its gateway was given a token last.
+    /// At which time of day its gateway was given a token last.
     token_at: SystemTime,
     /// It runs out, whatever its gateway asks.
     frozen: bool,
 }
 
+/// What time it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Now {
+    /// By the clock that nobody sets.
+    pub(super) steady: SystemTime,
+    /// Of day.
+    pub(super) of_day: SystemTime,
+}
+
 /// A lease that was renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Renewal {
-    pub(super) expires_at: SystemTime,
     /// Half of the life of the gateway's token is over. It counts as replaced.
     pub(super) token_due: bool,
 }
 
 impl Leases {
     /// Begins, together with a new token.
-    pub(super) fn open(&self, org: OrgId, epoch: Epoch, gateway: GatewayId, now: SystemTime, ttl: Duration) {
-        let lease = Lease { gateway, epoch, renewed_at: now, expires_at: now + ttl, token_at: now, frozen: false };
+    pub(super) fn open(&self, org: OrgId, epoch: Epoch, gateway: GatewayId, now: Now, ttl: Duration) {
+        let Now { steady, of_day } = now;
+        let (renewed_at, expires_at) = (steady, steady + ttl);
+        let lease = Lease { gateway, epoch, renewed_at, expires_at, token_at: of_day, frozen: false };
         self.leases().insert(org, lease);
     }
 
     /// Goes on. One that is over is not brought back: its gateway has stopped by its own clock.
-    pub(super) fn renew(&self, claims: &GatewayClaims, now: SystemTime, ttl: Duration) -> Result<Renewal, StaleEpoch> {
+    pub(super) fn renew(&self, claims: &GatewayClaims, now: Now, ttl: Duration) -> Result<Renewal, StaleEpoch> {
         let GatewayClaims { gateway, org, epoch } = *claims;
+        let Now { steady, of_day } = now;
         let mut leases = self.leases();
         let ours = |lease: &&mut Lease| {
-            lease.gateway == gateway && lease.epoch == epoch && !lease.frozen && now <= lease.expires_at
+            lease.gateway == gateway && lease.epoch == epoch && !lease.frozen && steady <= lease.expires_at
         };
         let lease = leases.get_mut(&org).filter(ours).ok_or(StaleEpoch { organization_id: org, epoch })?;
-        lease.renewed_at = now;
-        lease.expires_at = now + ttl;
-        let token_due = now >= lease.token_at + GatewayClaims::TTL / 2;
+        (lease.renewed_at, lease.expires_at) = (steady, steady + ttl);
+        let token_due = of_day >= lease.token_at + GatewayClaims::TTL / 2;
         if token_due {
-            lease.token_at = now;
+            lease.token_at = of_day;
         }
-        Ok(Renewal { expires_at: lease.expires_at, token_due })
+        Ok(Renewal { token_due })
     }
 
     /// Whether the gateway may go on, or could at least until lately.

@@ -51,7 +51,7 @@ impl Pool {
         let parts = &self.inner.parts;
         self.inner.table.advance(id, Step::Serving, self.now_ms()).await?;
         parts.fence.open(org, epoch).await;
-        self.inner.leases.open(org, epoch, open.gateway.gateway(), self.now(), parts.limits.lease);
+        self.inner.leases.open(org, epoch, open.gateway.gateway(), self.both_now(), parts.limits.lease);
         parts.routes.set(org, open.route());
         // What the gateway was told of its names may be old: nobody wrote down that they were pending.
         parts.dns.doubt(org);
@@ -67,7 +67,7 @@ impl Pool {
         self.inner.leases.pass();
         let mut expired = JoinSet::new();
         for open in self.inner.table.open().await? {
-            let over = self.inner.leases.is_over(open.org, open.epoch, self.now());
+            let over = self.inner.leases.is_over(open.org, open.epoch, self.steady_now());
             if over {
                 let pool = self.clone();
                 expired.spawn(async move { pool.reap_one(&open).await });
@@ -91,7 +91,7 @@ impl Pool {
             return self.abandon(&open).await;
         }
         // Until the turn was ours it may have been renewed.
-        if self.inner.leases.is_over(org, epoch, self.now()) {
+        if self.inner.leases.is_over(org, epoch, self.steady_now()) {
             tracing::warn!(%org, %slot, %epoch, "a gateway did not renew its lease");
             self.inner.parts.routes.set(org, Route::Moving { epoch });
             self.inner.table.lose_slot(slot).await?;
@@ -120,7 +120,7 @@ impl Pool {
         let mut starts = JoinSet::new();
         for org in self.inner.table.failovers().await? {
             // Were a start that takes long waited for by each pass, there would soon be no pass left for all others.
-            if self.inner.flights.is_under_way(org) || !self.inner.backoffs.is_due(org, self.now()) {
+            if self.inner.flights.is_under_way(org) || !self.inner.backoffs.is_due(org, self.steady_now()) {
                 continue;
             }
             let pool = self.clone();
@@ -140,7 +140,7 @@ impl Pool {
             Err(StartError::PoolExhausted { .. }) => {}
             Err(error) => {
                 tracing::warn!(%org, %error, "an organization that lost its gateway is not served yet");
-                self.inner.backoffs.failed(org, self.now());
+                self.inner.backoffs.failed(org, self.steady_now());
             }
         }
     }

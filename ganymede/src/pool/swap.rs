@@ -104,7 +104,7 @@ impl Pool {
         if let Err(error) = stopped.map_err(late).and_then(|stopped| stopped) {
             tracing::warn!(%org, %slot, %epoch, %error, "a gateway does not let go; its lease ends first");
             self.inner.leases.freeze(org, epoch);
-            self.inner.leases.over(org, epoch, || self.now()).await;
+            self.inner.leases.over(org, epoch, || self.steady_now()).await;
             self.inner.table.lose_slot(slot).await?;
         }
         Ok(())

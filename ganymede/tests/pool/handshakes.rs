@@ -1,6 +1,6 @@
 //! A gateway learns of its organization once, with a token made for it.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use orrery_ganymede::{
     pool::{ConfigError, StartError},
@@ -10,7 +10,7 @@ use orrery_protocol::{access::OrgRole, id::Epoch};
 
 use crate::{
     support::{Scratch, on_both},
-    world::{LEASE, World},
+    world::{LEASE, Mood, World},
 };
 
 on_both!(
@@ -20,6 +20,7 @@ on_both!(
     a_handshake_is_for_one_gateway_and_not_for_long,
     a_brief_is_told_again_while_the_gateway_serves,
     a_change_reaches_the_gateway,
+    a_gateway_that_did_not_hear_of_a_change_is_told_again,
 );
 
 async fn a_handshake_tells_what_there_is_to_know(scratch: Scratch) {
@@ -111,4 +112,24 @@ async fn a_change_reaches_the_gateway(scratch: Scratch) {
         tokio::task::yield_now().await;
     }
     assert_eq!(*world.hosts.refreshed.lock().unwrap(), [served], "who is not served has no gateway to tell");
+}
+
+/// Somebody was removed, and the connection on which that was told broke.
+async fn a_gateway_that_did_not_hear_of_a_change_is_told_again(scratch: Scratch) {
+    let world = World::new(scratch).await;
+    let org = world.org().await;
+    world.gateway(1).await;
+    let allocation = world.pool.start(org).await.unwrap();
+    world.hosts.set_mood(allocation.gateway, Mood::Dead);
+    world.pool.refresh(org);
+    while world.hosts.unheard.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    world.hosts.set_mood(allocation.gateway, Mood::Well);
+    let told = async {
+        while world.hosts.refreshed.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), told).await.expect("it is told again");
 }

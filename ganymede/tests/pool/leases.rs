@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use orrery_ganymede::{
+    clock::iso8601,
     pool::{RenewError, Route, SlotState, StopError},
     tokens::GatewayClaims,
 };
@@ -27,6 +28,9 @@ on_both!(
     attempts_that_fail_are_spread,
     a_gateway_that_is_slow_to_start_holds_up_one_pass,
     a_lease_goes_on_while_the_data_base_is_away,
+    who_sets_the_clock_ends_no_lease,
+    who_sets_the_clock_back_keeps_nobody_waiting,
+    a_token_that_a_set_clock_ends_early_is_replaced_in_time,
 );
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -241,4 +245,54 @@ async fn a_lease_goes_on_while_the_data_base_is_away(scratch: Scratch) {
         assert_eq!((lease.ttl_ms, lease.version), (15_000, 0));
         assert!(world.fence.admits(org, allocation.epoch));
     }
+}
+
+/// Gateways count their leases by how much time passes. Were it otherwise here, two would serve one organization for a while.
+async fn who_sets_the_clock_ends_no_lease(scratch: Scratch) {
+    let world = World::new(scratch).await;
+    let org = world.org().await;
+    world.gateway(2).await;
+    let allocation = world.pool.start(org).await.unwrap();
+    let claims = world.claims(&allocation);
+    for minutes in [10, -20, 600] {
+        world.clock.set(minutes);
+        world.pass().await;
+        assert_eq!(world.pool.start(org).await.unwrap(), allocation, "{minutes}");
+        assert!(world.fence.admits(org, allocation.epoch), "it writes on");
+        world.clock.pass(RENEWAL);
+        let lease = world.pool.renew(&claims).await.unwrap();
+        assert_eq!((lease.ttl_ms, lease.expires_at), (15_000, iso8601(world.clock.now() + LEASE)));
+        assert_eq!(world.pool.slots().await.unwrap()[0].renewed_at, Some(world.clock.now()));
+    }
+}
+
+/// A gateway that dies is replaced as soon as ever, and what could not be served is tried again as soon.
+async fn who_sets_the_clock_back_keeps_nobody_waiting(scratch: Scratch) {
+    let world = World::new(scratch).await;
+    let org = world.org().await;
+    let gateway = world.gateway(1).await;
+    let first = world.pool.start(org).await.unwrap();
+    world.clock.set(-20);
+    world.clock.pass(LEASE + RENEWAL);
+    world.hosts.set_mood(gateway.gateway, Mood::Stubborn);
+    world.pass().await;
+    assert!(!world.fence.admits(org, first.epoch), "its lease is over");
+    world.announce(&gateway, 1).await;
+    world.pass().await;
+    world.clock.set(-20);
+    world.hosts.set_mood(gateway.gateway, Mood::Well);
+    world.clock.pass(RENEWAL);
+    world.pass().await;
+    assert!(world.routes.get(org).is_some_and(|route| route.epoch() > first.epoch));
+}
+
+async fn a_token_that_a_set_clock_ends_early_is_replaced_in_time(scratch: Scratch) {
+    let world = World::new(scratch).await;
+    let org = world.org().await;
+    world.gateway(1).await;
+    let claims = world.claims(&world.pool.start(org).await.unwrap());
+    world.clock.pass(RENEWAL);
+    assert_eq!(world.pool.renew(&claims).await.unwrap().gateway_token, None);
+    world.clock.set(40);
+    assert!(world.pool.renew(&claims).await.unwrap().gateway_token.is_some(), "of the hour, twenty minutes are left");
 }

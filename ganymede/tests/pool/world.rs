@@ -56,17 +56,38 @@ pub(crate) struct World {
     _keys: Arc<TempDir>,
 }
 
-/// A clock that the story turns.
+/// Clocks that the story turns.
 #[derive(Clone)]
-pub(crate) struct Time(Arc<AtomicU64>);
+pub(crate) struct Time {
+    steady_ms: Arc<AtomicU64>,
+    of_day_ms: Arc<AtomicU64>,
+}
 
 impl Time {
+    fn new() -> Self {
+        let at = || Arc::new(AtomicU64::new(START_MS));
+        Self { steady_ms: at(), of_day_ms: at() }
+    }
+
+    fn read(clock: &AtomicU64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(clock.load(Ordering::SeqCst))
+    }
+
+    /// The time of day.
     pub(crate) fn now(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(self.0.load(Ordering::SeqCst))
+        Self::read(&self.of_day_ms)
     }
 
     pub(crate) fn pass(&self, time: Duration) {
-        self.0.fetch_add(u64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+        let ms = u64::try_from(time.as_millis()).unwrap();
+        self.steady_ms.fetch_add(ms, Ordering::SeqCst);
+        self.of_day_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the time of day so much later, or earlier.
+    pub(crate) fn set(&self, minutes: i64) {
+        let now_ms = self.of_day_ms.load(Ordering::SeqCst).checked_add_signed(minutes * 60_000).unwrap();
+        self.of_day_ms.store(now_ms, Ordering::SeqCst);
     }
 }
 
@@ -128,6 +149,8 @@ pub(crate) struct Hosts {
     /// Handshakes that were given out, in order.
     pub(crate) handshakes: Mutex<Vec<(GatewayId, Token)>>,
     pub(crate) refreshed: Mutex<Vec<OrgId>>,
+    /// How often somebody was told to who does not hear.
+    pub(crate) unheard: AtomicU64,
 }
 
 impl Hosts {
@@ -192,7 +215,11 @@ impl SlotHost for Hosts {
         Ok(())
     }
 
-    async fn refresh(&self, _: &GatewayAddress, organization_id: OrgId, _: Epoch) -> Result<(), HostError> {
+    async fn refresh(&self, gateway: &GatewayAddress, organization_id: OrgId, _: Epoch) -> Result<(), HostError> {
+        if self.mood(gateway.gateway()) == Mood::Dead {
+            self.unheard.fetch_add(1, Ordering::SeqCst);
+            return Err(HostError::Unreachable("dead".to_owned()));
+        }
         self.refreshed.lock().unwrap().push(organization_id);
         Ok(())
     }
@@ -211,7 +238,7 @@ impl World {
         let password = "correct horse battery staple".to_owned();
         let new = NewUser { email: "alice@example.com".to_owned(), password, name: "Alice".to_owned() };
         let owner = people.sign_up(START_MS, new).await.unwrap().id;
-        Self::process(scratch, keys, owner, Time(Arc::new(AtomicU64::new(START_MS))), Arc::default(), dns)
+        Self::process(scratch, keys, owner, Time::new(), Arc::default(), dns)
     }
 
     fn process(
@@ -228,7 +255,7 @@ impl World {
         let hosts = Arc::new(Hosts::default());
         let orgs = Orgs::new(scratch.database.clone());
         let states = States::new(scratch.database.clone(), state_key);
-        let now = clock.clone();
+        let (of_day, steady) = (clock.clone(), clock.steady_ms.clone());
         let pool = Pool::new(PoolParts {
             database: scratch.database.clone(),
             orgs: orgs.clone(),
@@ -238,7 +265,8 @@ impl World {
             fence: fence.clone(),
             dns,
             remote: Arc::clone(&hosts) as Arc<dyn SlotHost>,
-            clock: Arc::new(move || now.now()),
+            clock: Arc::new(move || of_day.now()),
+            steady: Arc::new(move || Time::read(&steady)),
             limits: PoolLimits { lease: LEASE, start_timeout: START_TIMEOUT, ..PoolLimits::default() },
             faults: Arc::clone(&faults) as Arc<dyn Faults>,
         });

@@ -83,6 +83,7 @@ pub async fn open(plan: Plan) -> (GanymedeState, TempDir) {
         dns: Dns::none(),
         remote: plan.remote.unwrap_or_else(|| by_http()),
         clock: clock::system(),
+        steady: clock::steady(),
         limits: PoolLimits::default(),
         faults: Arc::new(NoFaults),
     });
