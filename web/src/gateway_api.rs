@@ -12,6 +12,7 @@
 //! | `POST /collab/stop`, `/collab/refresh` | Ganymede | order token |
 
 mod containers;
+mod events;
 mod logs;
 mod orders;
 mod refusal;
@@ -98,20 +99,12 @@ struct Event {
     #[serde(default)]
     #[schema(value_type = Option<uuid::Uuid>)]
     project_id: Option<ProjectId>,
-    #[schema(value_type = EventForm)]
+    #[schema(value_type = events::EventForm)]
     event: Value,
     /// The same key with the same command is the same command: it is answered as the first time.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 128)]
     idempotency_key: Option<String>,
-}
-
-/// What the command needs beside its type goes with it.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only its form is used")]
-struct EventForm {
-    /// Such as `user-containers:new`.
-    r#type: String,
 }
 
 /// What the command answers, by its type.

@@ -23,7 +23,7 @@ pub struct HttpLimits {
     /// A WebSocket to a container on which nothing was said to the browser for this long is pinged, in milliseconds.
     pub container_ping_ms: u64,
     /// How long it is believed that a visitor's session lasts before it is asked for again, and that an access token which
-    /// they show was signed, in milliseconds; half as long, who is connected to a container may stay without being looked at.
+    /// they show was signed, in milliseconds; half as long, who is connected to a container may stay after they signed out.
     pub visit_fresh_ms: u64,
     /// Largest body in which a gateway appends or pushes documents or notes, in bytes. Beyond: 413.
     pub data_bytes_max: usize,

@@ -278,9 +278,8 @@ impl Runtime for Docker {
             Err(error) => return broken(error),
         };
         let tail = wanted.tail.map_or_else(|| "all".to_owned(), |tail| tail.to_string());
-        let after_ns = wanted.after_ns.unwrap_or(0);
-        // The engine counts in seconds; what is between is left out below.
-        let since = i32::try_from(after_ns / 1_000_000_000).unwrap_or(i32::MAX);
+        // The engine counts in seconds.
+        let since = i32::try_from(wanted.since_ns.unwrap_or(0) / 1_000_000_000).unwrap_or(i32::MAX);
         let options = query::LogsOptionsBuilder::new().stdout(true).stderr(true).timestamps(true);
         let options = options.follow(wanted.follow).since(since).tail(&tail).build();
         // The last frame may leave a line without its end: one more item after all of them lets it out.
@@ -296,8 +295,7 @@ impl Runtime for Docker {
             });
             std::future::ready(Some(got))
         });
-        let lines = lines.map_ok(|lines| stream::iter(lines.into_iter().map(Ok))).try_flatten();
-        lines.try_filter(move |line| std::future::ready(line.at_ns > after_ns || after_ns == 0)).boxed()
+        lines.map_ok(|lines| stream::iter(lines.into_iter().map(Ok))).try_flatten().boxed()
     }
 
     fn events(&self, org: OrgId) -> Flow<()> {

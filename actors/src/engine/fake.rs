@@ -309,7 +309,8 @@ impl Runtime for FakeEngine {
 
     fn logs(&self, object: &ObjectId, query: LogQuery) -> Flow<LogLine> {
         let mut lines = self.state().lines(object);
-        lines.retain(|(at_ns, _)| query.after_ns.is_none_or(|after_ns| *at_ns > after_ns));
+        let since_ns = query.since_ns.unwrap_or(0);
+        let mut lines = lines.split_off(lines.iter().position(|(at_ns, _)| *at_ns >= since_ns).unwrap_or(lines.len()));
         let first =
             query.tail.map_or(0, |tail| lines.len().saturating_sub(usize::try_from(tail).unwrap_or(usize::MAX)));
         let line =

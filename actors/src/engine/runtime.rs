@@ -147,8 +147,9 @@ pub struct LogQuery {
     pub tail: Option<u32>,
     /// And those that come.
     pub follow: bool,
-    /// Only lines after this time, in nanoseconds since 1970.
-    pub after_ns: Option<u64>,
+    /// From the first line on that was printed at this time or later, in nanoseconds since 1970; or from up to a second before.
+    /// What follows that one may bear an earlier time.
+    pub since_ns: Option<u64>,
 }
 
 /// Where a program printed a line.

@@ -418,6 +418,7 @@ fn rules(org: OrgId, uri: &str, clocks: ContainerClocks) -> Rules {
         clocks,
         bounds: ResourceBounds::default(),
         containers_max: 100,
+        variables_bytes_max: 64 << 10,
     }
 }
 

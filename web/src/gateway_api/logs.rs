@@ -1,5 +1,5 @@
-//! What containers print, as server-sent events: a line an event. Its id is the time of the line and its place among the lines of
-//! that time, so that who comes back with `Last-Event-ID` goes on where they were. A reader who does not read is not read to: the
+//! What containers print, as server-sent events: a line an event. Its id is how far its reader has come in each of a program's two
+//! outputs, so that who comes back with `Last-Event-ID` goes on where they were. A reader who does not read is not read to: the
 //! engine waits.
 
 use std::{convert::Infallible, fmt, future::ready, str::FromStr, time::Duration};
@@ -18,7 +18,7 @@ use orrery_actors::{
     LogsError,
     engine::{LogLine, LogQuery, LogSource, RuntimeError},
 };
-use orrery_protocol::id::InvalidId;
+use orrery_protocol::{access::Principal, control::GatewayBrief, id::InvalidId};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -34,6 +34,8 @@ const TAIL: u32 = 200;
 const TAIL_MAX: u32 = 10_000;
 /// Between two comments, so that nobody on the way takes the stream for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// So much earlier than the last line that its reader has an engine is asked to begin: two sources are timed apart.
+const OVERLAP_NS: u64 = 1_000_000_000;
 
 /// `/collab/{project}/user-container/{id}/logs`.
 #[derive(Deserialize)]
@@ -79,13 +81,16 @@ pub(super) async fn show(
     let id = id.parse().map_err(|error: InvalidId| ApiError::invalid("id", error.to_string()))?;
     let (last, tail) = (last_event(&headers)?, tail_of(params.tail.as_deref())?);
     let tail = if last.is_some() { None } else { Some(tail) };
-    // The lines of the same time come again: only by all of them is it known which one was the last.
-    let after_ns = last.map(|last| last.at_ns.saturating_sub(1));
-    let query = LogQuery { tail, follow: params.follow.as_deref() == Some("1"), after_ns };
+    let query =
+        LogQuery { tail, follow: params.follow.as_deref() == Some("1"), since_ns: last.map(Position::since_ns) };
     let lines = state.gateways.logs(principal.org, project, id, query).await?;
+    // Whoever may not read any more is not read to, and does not stay.
     let gateways = state.gateways.clone();
-    // Whoever may not read any more is not read to: looked at with each line.
-    let lines = lines.take_while(move |_| ready(gateways.admits(&principal)));
+    let lines = lines.take_until(async move {
+        let Principal { org, user, project, role, .. } = principal;
+        let may = |brief: &GatewayBrief| brief.principal(user, project).is_some_and(|now| now.role == role);
+        gateways.until(org, |brief| !brief.is_some_and(may)).await;
+    });
     Ok(Sse::new(events(lines, last)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
@@ -95,18 +100,31 @@ fn tail_of(said: Option<&str>) -> Result<u32, ApiError> {
     tail.map(|tail| tail.min(TAIL_MAX)).map_err(|_| ApiError::invalid("tail", "must be a whole number"))
 }
 
-/// The last line that the reader has.
-fn last_event(headers: &HeaderMap) -> Result<Option<Mark>, ApiError> {
+/// How far the reader has come.
+fn last_event(headers: &HeaderMap) -> Result<Option<Position>, ApiError> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let last = value.to_str().ok().and_then(|id| id.parse().ok());
     last.map(Some).ok_or_else(|| ApiError::invalid("last-event-id", "must be the id of an event of this stream"))
 }
 
-/// A line of a container: when it was printed, in nanoseconds since 1970, and how many of the same time came before it.
+/// A line among those of its source: when it was printed, in nanoseconds since 1970, and how many of the same time came before
+/// it. Whoever began with a tail between two such lines counts fewer, and may read some again when they come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Mark {
     at_ns: u64,
     place: u64,
+}
+
+/// How far a reader has come: the line that they read last, and the latest of each source.
+///
+/// Two sources are timed apart from each other. In the order in which an engine has their lines, which is the same each time,
+/// a later one may bear an earlier time; of one source it does so only if somebody sets the clock back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Position {
+    source: LogSource,
+    line: Mark,
+    out: Mark,
+    err: Mark,
 }
 
 impl fmt::Display for Mark {
@@ -120,45 +138,138 @@ impl fmt::Display for Mark {
 }
 
 impl FromStr for Mark {
-    type Err = std::num::ParseIntError;
+    type Err = NoPosition;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, NoPosition> {
         let (at_ns, place) = text.split_once('-').unwrap_or((text, "0"));
-        Ok(Self { at_ns: at_ns.parse()?, place: place.parse()? })
+        let number = |text: &str| text.parse::<u64>().map_err(|_| NoPosition);
+        Ok(Self { at_ns: number(at_ns)?, place: number(place)? })
     }
 }
 
 impl Mark {
-    /// Of the line that follows, printed at `at_ns`.
+    /// Of the line that follows in the same source, printed at `at_ns`.
     fn next(before: Option<Self>, at_ns: u64) -> Self {
         let same = before.filter(|before| before.at_ns == at_ns);
         Self { at_ns, place: same.map_or(0, |before| before.place + 1) }
     }
 }
 
-/// Lines with their marks, from the first that comes after `last`. There have to be all of its time.
-fn marked<S: Stream<Item = LogLine>>(lines: S, last: Option<Mark>) -> impl Stream<Item = (Mark, LogLine)> {
-    let lines = lines.scan(None, |before, line| {
+/// A text that is no position.
+#[derive(Debug, PartialEq, Eq)]
+struct NoPosition;
+
+impl fmt::Display for Position {
+    /// The latest of `stdout`, then of `stderr`; between the two, by its first letter, which of them was read last. At the end
+    /// the line that was, if it was another one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = match self.source {
+            LogSource::Out => 'o',
+            LogSource::Err => 'e',
+        };
+        write!(f, "{}{letter}{}", self.out, self.err)?;
+        if self.line == self.latest(self.source) { Ok(()) } else { write!(f, "@{}", self.line) }
+    }
+}
+
+impl FromStr for Position {
+    type Err = NoPosition;
+
+    fn from_str(text: &str) -> Result<Self, NoPosition> {
+        let (latest, line) = text.split_once('@').map_or((text, None), |(latest, line)| (latest, Some(line)));
+        let at = |letter, source| latest.split_once(letter).map(|(out, err)| (source, out, err));
+        let (source, out, err) = at('o', LogSource::Out).or_else(|| at('e', LogSource::Err)).ok_or(NoPosition)?;
+        let (out, err): (Mark, Mark) = (out.parse()?, err.parse()?);
+        let line = line.map(str::parse).transpose()?.unwrap_or(if source == LogSource::Out { out } else { err });
+        Ok(Self { source, line, out, err })
+    }
+}
+
+impl Position {
+    /// Of who reads a first line; nothing before it is theirs to read.
+    fn at(source: LogSource, line: Mark) -> Self {
+        Self { source, line, out: line, err: line }
+    }
+
+    fn latest(&self, source: LogSource) -> Mark {
+        match source {
+            LogSource::Out => self.out,
+            LogSource::Err => self.err,
+        }
+    }
+
+    fn read(&mut self, source: LogSource, line: Mark) {
+        (self.source, self.line) = (source, line);
+        let latest = match source {
+            LogSource::Out => &mut self.out,
+            LogSource::Err => &mut self.err,
+        };
+        *latest = line.max(*latest);
+    }
+
+    /// From when on an engine is asked again for lines, so that the last one that was read is among them.
+    fn since_ns(self) -> u64 {
+        self.line.at_ns.saturating_sub(OVERLAP_NS)
+    }
+}
+
+/// Lines as an engine has them, from `since_ns` of a reader on, become those that the reader has not read.
+struct Reading {
+    /// The last line of each source that came by.
+    out: Option<Mark>,
+    err: Option<Mark>,
+    position: Option<Position>,
+    /// Where the reader was, until that comes by.
+    resumed: Option<Position>,
+}
+
+impl Reading {
+    fn after(last: Option<Position>) -> Self {
+        Self { out: None, err: None, position: last, resumed: last }
+    }
+
+    /// The reader's position with this line, unless they have read it.
+    fn take(&mut self, line: &LogLine) -> Option<Position> {
+        let before = match line.source {
+            LogSource::Out => &mut self.out,
+            LogSource::Err => &mut self.err,
+        };
         let mark = Mark::next(*before, line.at_ns);
         *before = Some(mark);
-        ready(Some((mark, line)))
-    });
-    lines.skip_while(move |(mark, _)| ready(last.is_some_and(|last| *mark <= last)))
+        if let Some(resumed) = self.resumed {
+            if (line.source, mark) == (resumed.source, resumed.line) {
+                // All that follows is new, whatever its time.
+                self.resumed = None;
+                return None;
+            }
+            // An engine may not have that line any more.
+            if mark <= resumed.latest(line.source) {
+                return None;
+            }
+        }
+        let position = self.position.get_or_insert(Position::at(line.source, mark));
+        position.read(line.source, mark);
+        Some(*position)
+    }
 }
 
 fn events(
     lines: impl Stream<Item = Result<LogLine, RuntimeError>>,
-    last: Option<Mark>,
+    last: Option<Position>,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
+    let mut reading = Reading::after(last);
     // What the engine fails at ends the stream: who wants to go on comes back with the last id.
     let lines = lines.take_while(|line| ready(line.is_ok())).filter_map(|line| ready(line.ok()));
-    marked(lines, last).map(|(mark, line)| {
-        let source = match line.source {
-            LogSource::Out => "stdout",
-            LogSource::Err => "stderr",
-        };
-        let text = String::from_utf8_lossy(&line.text);
-        Ok(Event::default().id(mark.to_string()).event(source).data(json!({ "text": text }).to_string()))
+    lines.filter_map(move |line| {
+        let event = reading.take(&line).map(|position| {
+            let source = match line.source {
+                LogSource::Out => "stdout",
+                LogSource::Err => "stderr",
+            };
+            let text = String::from_utf8_lossy(&line.text);
+            Ok(Event::default().id(position.to_string()).event(source).data(json!({ "text": text }).to_string()))
+        });
+        ready(event)
     })
 }
 
@@ -184,32 +295,104 @@ impl From<LogsError> for ApiError {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::{FutureExt, stream};
+    use orrery_actors::engine::LogSource::{Err as StdErr, Out as StdOut};
 
     use super::*;
 
-    fn lines(times: &[u64]) -> Vec<LogLine> {
-        let line = |(at, &at_ns): (usize, &u64)| LogLine { at_ns, source: LogSource::Out, text: at.to_string().into() };
-        times.iter().enumerate().map(line).collect()
+    const TENTH_NS: u64 = 100_000_000;
+
+    /// What an engine has: sources, and when in tenths of a second.
+    fn log(lines: &[(LogSource, u64)]) -> Vec<LogLine> {
+        let line = |(at, &(source, tenths)): (usize, &(LogSource, u64))| LogLine {
+            at_ns: tenths * TENTH_NS,
+            source,
+            text: at.to_string().into(),
+        };
+        lines.iter().enumerate().map(line).collect()
     }
 
-    /// What somebody reads who was there up to `last`, by the engine's answer to what is asked of it then.
-    fn read(all: &[LogLine], last: Option<Mark>) -> Vec<(String, String)> {
-        let after_ns = last.map(|last| last.at_ns - 1);
-        let answer = all.iter().filter(|line| after_ns.is_none_or(|after_ns| line.at_ns > after_ns)).cloned();
-        let read = marked(stream::iter(answer.collect::<Vec<_>>()), last).collect::<Vec<_>>().now_or_never();
-        let text = |line: LogLine| String::from_utf8(line.text.to_vec()).unwrap();
-        read.unwrap().into_iter().map(|(mark, line)| (mark.to_string(), text(line))).collect()
+    /// What an engine answers: of what it has, all from the first line of that time on.
+    fn answer(log: &[LogLine], since_ns: u64) -> &[LogLine] {
+        &log[log.iter().position(|line| line.at_ns >= since_ns).unwrap_or(log.len())..]
+    }
+
+    /// The ids and texts of what somebody reads.
+    fn read(lines: &[LogLine], last: Option<&str>) -> Vec<(String, String)> {
+        let mut reading = Reading::after(last.map(|id| id.parse().unwrap()));
+        let event = |line: &LogLine| {
+            let text = String::from_utf8(line.text.to_vec()).unwrap();
+            Some((reading.take(line)?.to_string(), text))
+        };
+        lines.iter().filter_map(event).collect()
+    }
+
+    fn texts(read: Vec<(String, String)>) -> Vec<String> {
+        read.into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// Whoever read from the line `first` on, goes away after any line and comes back, reads what follows it and nothing twice.
+    #[track_caller]
+    fn check(lines: &[(LogSource, u64)], first: usize) {
+        let log = log(lines);
+        let ids = read(&log[first..], None);
+        assert_eq!(ids.len(), log.len() - first);
+        for (at, (id, _)) in (first..).zip(ids) {
+            let since_ns = id.parse::<Position>().unwrap().since_ns();
+            let mut rest = texts(read(answer(&log, since_ns), Some(&id)));
+            // What they did not ask for at first may come along.
+            rest.retain(|text| text.parse::<usize>().unwrap() >= first);
+            let expect: Vec<_> = (at + 1..log.len()).map(|at| at.to_string()).collect();
+            assert_eq!(rest, expect, "after {id}");
+        }
     }
 
     #[test]
     fn who_comes_back_after_any_line_loses_none_and_reads_none_twice() {
-        let all = lines(&[5, 7, 7, 7, 8, 9, 9]);
-        let whole = read(&all, None);
-        let ids: Vec<&str> = whole.iter().map(|(id, _)| id.as_str()).collect();
-        assert_eq!(ids, ["5", "7", "7-1", "7-2", "8", "9", "9-1"]);
-        for (at, (id, _)) in whole.iter().enumerate() {
-            assert_eq!(read(&all, Some(id.parse().unwrap())), whole[at + 1..], "after {id}");
+        check(&[(StdOut, 5), (StdOut, 7), (StdOut, 7), (StdOut, 7), (StdOut, 8), (StdOut, 9), (StdOut, 9)], 0);
+        let ids = read(&log(&[(StdOut, 1), (StdOut, 1), (StdErr, 1), (StdErr, 1), (StdOut, 2), (StdOut, 1)]), None);
+        let ids: Vec<_> = ids.into_iter().map(|(id, _)| id.replace("00000000", "")).collect();
+        assert_eq!(ids, ["1o1", "1-1o1", "1-1e1", "1-1e1-1", "2o1-1", "2o1-1@1"]);
+    }
+
+    /// Both sources are timed apart, and an engine has their lines in the order in which they came to it. No tail begins between
+    /// two lines of one source and time.
+    #[test]
+    fn sources_whose_times_cross_lose_nothing_and_repeat_nothing() {
+        let crossing = [
+            (StdOut, 20),
+            (StdErr, 21),
+            (StdOut, 20),
+            (StdErr, 21),
+            (StdErr, 22),
+            (StdOut, 21),
+            (StdOut, 22),
+            (StdErr, 22),
+            // Begun long before it ended, and meanwhile another source went on.
+            (StdOut, 60),
+            (StdErr, 30),
+            (StdErr, 60),
+            (StdOut, 61),
+            (StdErr, 61),
+        ];
+        for first in [0, 4, 8, 9, 10] {
+            check(&crossing, first);
+        }
+    }
+
+    /// Somebody has set the clock back.
+    #[test]
+    fn what_is_printed_at_a_time_that_was_before_is_read_once() {
+        check(&[(StdOut, 50), (StdErr, 51), (StdOut, 52), (StdOut, 48), (StdErr, 49), (StdOut, 49), (StdErr, 53)], 0);
+    }
+
+    /// Engines keep so much of a log and no more; and a container may be another one by now.
+    #[test]
+    fn who_comes_back_when_their_line_is_gone_reads_all_that_is_there() {
+        let all = log(&[(StdOut, 20), (StdErr, 22), (StdOut, 21), (StdErr, 23), (StdOut, 24), (StdErr, 25)]);
+        for (at, (id, _)) in read(&all, None).into_iter().enumerate() {
+            let left = &all[at + 1..];
+            let since_ns = id.parse::<Position>().unwrap().since_ns();
+            assert_eq!(texts(read(answer(left, since_ns), Some(&id))), texts(read(left, None)), "after {id}");
         }
     }
 
@@ -228,8 +411,12 @@ mod tests {
             HeaderMap::from_iter([(http::HeaderName::from_static("last-event-id"), http::HeaderValue::from_static(id))])
         };
         assert_eq!(last_event(&HeaderMap::new()).unwrap(), None);
-        assert_eq!(last_event(&headers("7-2")).unwrap(), Some(Mark { at_ns: 7, place: 2 }));
-        for bad in ["", "x", "7-", "-7", "7-2-1", "18446744073709551616"] {
+        let mark = |at_ns, place| Mark { at_ns, place };
+        let position = Position { source: StdErr, line: mark(8, 0), out: mark(7, 2), err: mark(8, 0) };
+        assert_eq!(last_event(&headers("7-2e8")).unwrap(), Some(position));
+        let position = Position { line: mark(6, 1), ..position };
+        assert_eq!(last_event(&headers("7-2e8@6-1")).unwrap(), Some(position));
+        for bad in ["", "x", "7", "7-o7", "-7e7", "7-2-1o7", "7o", "o7", "7o7e7", "7o7@", "18446744073709551616o1"] {
             assert!(last_event(&headers(bad)).is_err(), "{bad:?}");
         }
     }

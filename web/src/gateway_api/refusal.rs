@@ -52,7 +52,9 @@ impl From<Rejection> for ApiError {
             Rejection::WrongCaller(_) => Self::forbidden(text),
             Rejection::Image(unavailable) => Self::invalid("image", unavailable.to_string()),
             Rejection::Invalid { field, problem } => Self::invalid(&field, problem),
-            Rejection::TooMany(_) | Rejection::TooManyServices => Self::new(ErrorCode::NoCapacity, text),
+            Rejection::TooMany(_) | Rejection::TooMuch(_) | Rejection::TooManyServices => {
+                Self::new(ErrorCode::NoCapacity, text)
+            }
             Rejection::WrongPhase { .. } | Rejection::BeingDeleted(_) => Self::new(ErrorCode::Conflict, text),
             Rejection::NoId => Self::new(ErrorCode::Internal, "something went wrong on our side"),
         }
