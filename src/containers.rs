@@ -79,6 +79,7 @@ fn rules(config: &Config, listen: SocketAddr) -> anyhow::Result<ContainerRules> 
         clocks: containers.clocks.clone(),
         bounds: containers.bounds.clone(),
         containers_max: containers.per_project_max,
+        variables_bytes_max: containers.variables_bytes_max,
     })
 }
 

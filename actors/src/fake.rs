@@ -21,6 +21,7 @@ use orrery_protocol::{
     id::{ContainerId, DocumentKey, Epoch, OrgId, ProjectId, UserId},
     record::StoredDocument,
 };
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
@@ -87,6 +88,14 @@ pub struct World {
     pub shutdown_disabled: Option<bool>,
     /// What is kept of projects.
     pub notes: BTreeMap<ProjectId, ProjectNotes>,
+    /// Of which projects nothing can be kept, and why.
+    pub no_notes: BTreeMap<ProjectId, ControlError>,
+    /// How often that was refused.
+    pub notes_refused: u32,
+    /// How often a gateway asked for its brief again.
+    pub asked_for_brief: u32,
+    /// While set, such a brief is answered only once there is a permit for it, as it was when it was asked for.
+    pub brief_permits: Option<Arc<Semaphore>>,
     /// How long a renewed lease lasts, if not as usual.
     pub lease_ms: Option<u64>,
     /// What was deleted.
@@ -199,7 +208,17 @@ impl ControlPlane for FakeGanymede {
                 self.allocate(&brief);
                 Ok(brief)
             }
-            Ask::Again(tenure) => Ok(self.admit(tenure.org(), tenure.epoch())?.briefs[&tenure.org()].clone()),
+            Ask::Again(tenure) => {
+                let (brief, permits) = {
+                    let mut world = self.admit(tenure.org(), tenure.epoch())?;
+                    world.asked_for_brief += 1;
+                    (world.briefs[&tenure.org()].clone(), world.brief_permits.clone())
+                };
+                if let Some(permits) = permits {
+                    permits.acquire().await.expect("it is never closed").forget();
+                }
+                Ok(brief)
+            }
         }
     }
 
@@ -275,6 +294,10 @@ impl ControlPlane for FakeGanymede {
     async fn store_notes(&self, tenure: &Tenure, project: ProjectId, notes: &ProjectNotes) -> Result<(), ControlError> {
         let mut world = self.admit(tenure.org(), tenure.epoch())?;
         world.check_project(tenure.org(), project)?;
+        if let Some(error) = world.no_notes.get(&project).cloned() {
+            world.notes_refused += 1;
+            return Err(error);
+        }
         world.notes.insert(project, notes.clone());
         Ok(())
     }

@@ -232,6 +232,11 @@ impl Gateways {
         now.is_some_and(|now| now.role == principal.role)
     }
 
+    /// Waits until this is so of what is known of an organization; nothing is while it is not served here.
+    pub async fn until(&self, org: OrgId, mut is_so: impl FnMut(Option<&GatewayBrief>) -> bool) {
+        self.places.until_place(org, |place| is_so(place.map(|place| &*place.brief))).await;
+    }
+
     /// The organization that `project` belongs to, if it is served here.
     pub fn org_of(&self, project: ProjectId) -> Option<OrgId> {
         self.places.org_of(project)

@@ -106,6 +106,8 @@ pub(crate) struct KeeperState {
     lease: lease::Lease,
     idle: Idle,
     fetching: bool,
+    /// Something changed after the brief that is on its way was asked for.
+    fetch_again: bool,
     releasing: bool,
     /// Of the gateway actor, in all.
     failures: u32,
@@ -221,6 +223,7 @@ impl KeeperState {
             lease,
             idle,
             fetching: false,
+            fetch_again: false,
             releasing: false,
             failures: 0,
             timer: None,

@@ -188,6 +188,11 @@ impl Places {
         self.table.send_modify(|table| table.stopping = true);
     }
 
+    /// Waits until this is so of an organization's place.
+    pub(crate) async fn until_place(&self, org: OrgId, mut is_so: impl FnMut(Option<&Place>) -> bool) {
+        self.until(|table| is_so(table.places.get(&org))).await;
+    }
+
     /// Waits until `org` is not served under `epoch` any more.
     pub(crate) async fn until_vacated(&self, org: OrgId, epoch: Epoch) {
         self.until(|table| table.places.get(&org).is_none_or(|place| place.brief.epoch != epoch)).await;

@@ -34,6 +34,8 @@ use crate::{
 
 /// Between two attempts to load a broken document again, in milliseconds.
 const RELOAD_RETRY_MS: u64 = 500;
+/// Most updates that are told of one by one when they cannot be applied: somebody may have made many of them on purpose.
+const LEFT_OUT_TOLD_MAX: usize = 10;
 
 /// What a room actor can be told.
 #[derive(Debug)]
@@ -495,8 +497,12 @@ impl RoomState {
 /// Nobody else hears of them: to their authors they are saved, and so they are.
 fn note_left_out(key: &DocumentKey, updates: &[Quarantined]) {
     let DocumentKey { org, project, document } = key;
-    for Quarantined { position, bytes, reason } in updates {
-        metrics::counter!("orrery_room_quarantined_updates_total").increment(1);
+    metrics::counter!("orrery_room_quarantined_updates_total").increment(updates.len() as u64);
+    if updates.len() > LEFT_OUT_TOLD_MAX {
+        tracing::error!(%org, %project, %document, updates = updates.len(),
+            "saved updates cannot be applied; these are the first");
+    }
+    for Quarantined { position, bytes, reason } in updates.iter().take(LEFT_OUT_TOLD_MAX) {
         tracing::error!(%org, %project, %document, ?position, bytes, reason,
             "a saved update cannot be applied; it stays stored, and is tried again whenever the document is loaded");
     }

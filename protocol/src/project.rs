@@ -157,6 +157,12 @@ impl<T> Project<T> {
         effects.push(Effect::Snapshot(self.last_seq, state));
     }
 
+    /// Takes back what waits for something to be durable and need not any more.
+    pub fn withdraw(&mut self, mut is_it: impl FnMut(&T) -> bool) -> Vec<T> {
+        let waiting = self.pending.iter_mut();
+        waiting.flat_map(|pending| pending.then.extract_if(.., |then| is_it(then)).collect::<Vec<_>>()).collect()
+    }
+
     /// What waits for something of it to be durable, once it is given up.
     pub fn into_waiting(self) -> impl Iterator<Item = T> {
         self.pending.into_iter().flat_map(|pending| pending.then)

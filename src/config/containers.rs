@@ -20,6 +20,8 @@ pub(crate) struct ContainersTable {
     pub(crate) images_allowed: Vec<String>,
     /// Most containers of one project.
     pub(crate) per_project_max: usize,
+    /// Most bytes of names and values of all their variables together, those of secrets among them.
+    pub(crate) variables_bytes_max: usize,
     /// Where containers reach the platform; empty for the address of their network on this host.
     pub(crate) orrery_url: String,
     /// At which port of that address all gateway processes of this host are reached, each by the organizations that it serves.
@@ -36,6 +38,7 @@ impl Default for ContainersTable {
             images: String::new(),
             images_allowed: vec!["*".to_owned()],
             per_project_max: 500,
+            variables_bytes_max: 4 << 20,
             orrery_url: String::new(),
             porch_port: 7099,
             clocks: ContainerClocks::default(),

@@ -113,6 +113,8 @@ struct Notes {
     revision: u64,
     stored_revision: u64,
     storing: bool,
+    /// They could not be stored when that was last tried.
+    failing: bool,
     /// What must not happen before notes are stored: the revision, and what it is.
     gated: VecDeque<(u64, Effect<Then>)>,
 }
@@ -193,6 +195,12 @@ impl Slot {
     /// When it wants a tick. One that is not open cannot be changed, and is ticked once it is.
     fn deadline_ms(&self) -> Option<u64> {
         self.due_ms.filter(|_| self.loaded().is_some_and(Project::is_open))
+    }
+
+    /// Whether something of it waits for notes that cannot be stored now. Until they are, what is seen of its containers is not
+    /// taken in, and they are left alone: no other project waits for that.
+    fn is_held(&self) -> bool {
+        self.notes.failing && !self.notes.gated.is_empty()
     }
 
     fn loaded(&self) -> Option<&Project<Then>> {

@@ -23,6 +23,8 @@ pub struct ContainerRules {
     pub bounds: ResourceBounds,
     /// Most containers of one project.
     pub containers_max: usize,
+    /// Most bytes of names and values of all their variables together, those of secrets among them.
+    pub variables_bytes_max: usize,
 }
 
 impl Default for ContainerRules {
@@ -36,6 +38,7 @@ impl Default for ContainerRules {
             clocks: ContainerClocks::default(),
             bounds: ResourceBounds::default(),
             containers_max: 500,
+            variables_bytes_max: 4 << 20,
         }
     }
 }
@@ -43,7 +46,7 @@ impl Default for ContainerRules {
 impl ContainerRules {
     /// Those of one organization.
     pub(super) fn rules(&self, org: OrgId) -> Rules {
-        let Self { images, domain, tls, port, clocks, bounds, containers_max } = self.clone();
-        Rules { images, site: Site { org, domain, tls, port }, clocks, bounds, containers_max }
+        let Self { images, domain, tls, port, clocks, bounds, containers_max, variables_bytes_max } = self.clone();
+        Rules { images, site: Site { org, domain, tls, port }, clocks, bounds, containers_max, variables_bytes_max }
     }
 }

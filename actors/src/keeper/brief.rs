@@ -14,6 +14,7 @@ use crate::{
 impl KeeperState {
     pub(super) fn fetch(&mut self, myself: &ActorRef<KeeperMessage>) {
         if std::mem::replace(&mut self.fetching, true) {
+            self.fetch_again = true;
             return;
         }
         let (control_plane, tenure) = (self.parts.config.control_plane.clone(), self.parts.tenure.clone());
@@ -38,6 +39,9 @@ impl KeeperState {
             Err(error @ (ControlError::Refused(_) | ControlError::Unavailable(_))) => {
                 self.note("cannot fetch the configuration", &error);
             }
+        }
+        if std::mem::take(&mut self.fetch_again) {
+            self.fetch(myself);
         }
     }
 

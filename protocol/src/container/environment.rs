@@ -1,6 +1,6 @@
 //! The environment of a container: names and values from closed alphabets, and secrets by id only.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,11 @@ impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretText(..)")
     }
+}
+
+/// How long secrets are together.
+pub(super) fn secret_bytes(secrets: &BTreeMap<SecretId, SecretText>) -> usize {
+    secrets.values().map(|secret| secret.0.len()).sum()
 }
 
 impl SecretId {

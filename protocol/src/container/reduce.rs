@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
-    Change, Container, ContainerName, Containers, Desired, Entry, Listening, Phase, Reason, ReasonCode, Resources,
-    Rules, RunnerName, SecretId, SecretText, Service, ServiceName, ServiceState, Spec, Status, VariableName, Vitals,
+    Change, Container, ContainerName, Containers, Desired, Entry, Listening, OutOfBounds, Phase, Reason, ReasonCode,
+    Resources, Rules, RunnerName, SecretId, SecretText, Service, ServiceName, ServiceState, Spec, Status, VariableName,
+    Vitals, environment::secret_bytes,
 };
 use crate::{
     command::{ContainerCommand, NewContainer},
@@ -53,6 +54,9 @@ pub enum Rejection {
     /// The project has as many containers as it may have.
     #[error("this project has {0} containers, as many as it may have")]
     TooMany(usize),
+    /// The variables of the project's containers are as long as they may be.
+    #[error("the variables of this project's containers may have {0} bytes together, and would have more")]
+    TooMuch(usize),
     /// The container has as many services as it may have.
     #[error("a container has at most {SERVICES_MAX} services")]
     TooManyServices,
@@ -156,8 +160,7 @@ impl Containers {
         if new.port.is_some() && !image.leaves_services_open() {
             return Err(Rejection::invalid("port", "is for images of your own: this one says itself where it listens"));
         }
-        let limits = limits(image, new);
-        limits.check(&rules.bounds).map_err(|out| Rejection::invalid(format!("limits.{}", out.field), out.problem))?;
+        let limits = limits(rules, image, new)?;
         let mut draws = (0..DRAWS_MAX).map(|_| ContainerId::from_random(random()));
         let id = draws.find(|id| self.get(*id).is_none()).ok_or(Rejection::NoId)?;
         let (env, secrets) = sealed_environment(new, random);
@@ -191,8 +194,9 @@ impl Containers {
             stop_at_ms: None,
         };
         let mut change = Change::answering(made(rules, id, &spec));
-        let vitals = Vitals { unnamed: self.unnamed, ..Vitals::default() };
+        let vitals = Vitals { unnamed: self.unnamed, secret_bytes: secret_bytes(&secrets), ..Vitals::default() };
         let mut entry = Entry { container: Container { id, spec, status }, vitals };
+        self.check_room_for(&entry, rules)?;
         if let Some(port) = new.port {
             entry.listen(&rules.site, Listening::Said(port));
         }
@@ -201,6 +205,13 @@ impl Containers {
             change.secrets.insert(id, secrets);
         }
         Ok(change)
+    }
+
+    /// Variables are most of what a project's document and notes hold: without a bound for all of them together, both would
+    /// grow until nobody could store them any more.
+    fn check_room_for(&self, entry: &Entry, rules: &Rules) -> Result<(), Rejection> {
+        let bytes: usize = self.iter().chain([entry]).map(Entry::variables_bytes).sum();
+        if bytes > rules.variables_bytes_max { Err(Rejection::TooMuch(rules.variables_bytes_max)) } else { Ok(()) }
     }
 
     /// What a member wants of a container that is there.
@@ -264,13 +275,16 @@ fn sealed_environment(
     (env, secrets)
 }
 
-fn limits(image: &ContainerImage, new: &NewContainer) -> Resources {
+fn limits(rules: &Rules, image: &ContainerImage, new: &NewContainer) -> Result<Resources, Rejection> {
     let default = image.resources();
-    Resources {
+    let limits = Resources {
         cpu_millis: new.limits.cpu_millis.unwrap_or(default.cpu_millis),
         memory_mb: new.limits.memory_mb.unwrap_or(default.memory_mb),
         pids: new.limits.pids.unwrap_or(default.pids),
-    }
+    };
+    let out_of = |out: OutOfBounds| Rejection::invalid(format!("limits.{}", out.field), out.problem);
+    limits.check(&rules.bounds).map_err(out_of)?;
+    Ok(limits)
 }
 
 /// A container without a name is called like its image.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     Container, ContainerClocks, Entry, ProjectNotes, ResourceBounds, SecretId, SecretText, ServiceName, ServiceState,
     Site, Unreadable, Vitals,
+    environment::secret_bytes,
     values::{self, ROOT},
 };
 use crate::{
@@ -37,6 +38,8 @@ pub struct Rules {
     pub bounds: ResourceBounds,
     /// Most containers of one project, those that are being deleted among them.
     pub containers_max: usize,
+    /// Most bytes of names and values of variables of all these together, those of secrets among them.
+    pub variables_bytes_max: usize,
 }
 
 /// One service that can be reached.
@@ -98,6 +101,7 @@ impl Containers {
                 entry.vitals.watchdog_at_ms = notes.reporting.contains(id).then_some(now_ms);
             }
             entry.vitals.listening = notes.listening.get(id).cloned();
+            entry.vitals.secret_bytes = notes.secrets.get(id).map_or(0, secret_bytes);
             entry.route();
             change.put(Some(known), entry);
         }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Container, Listening, Phase, Reason, Rules, ServiceName, ServiceState, plan::ObjectId};
+use super::{
+    Container, Listening, Phase, Reason, Rules, ServiceName, ServiceState, VariableName, VariableValue, plan::ObjectId,
+};
 
 /// One run of a container's program, as an engine tells it from others: when it began, in any unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +39,8 @@ pub struct Vitals {
     pub object: Option<ObjectId>,
     /// Its host names are not known to the world yet.
     pub unnamed: bool,
+    /// How long the values of its secrets are together.
+    pub secret_bytes: usize,
 }
 
 /// A container, and what is known of it beside the document.
@@ -58,6 +62,15 @@ impl Entry {
             image.services.iter().find(|declared| declared.name == *service).map(|declared| declared.port)
         };
         said.or_else(declared).or_else(|| self.vitals.listening.as_ref()?.port(service))
+    }
+
+    /// How long its variables are together, names and values, those of secrets among them.
+    pub(super) fn variables_bytes(&self) -> usize {
+        let length = |(name, value): (&VariableName, &VariableValue)| {
+            let value = if let VariableValue::Plain(text) = value { text.len() } else { 0 };
+            name.as_str().len() + value
+        };
+        self.container.spec.env.iter().map(length).sum::<usize>() + self.vitals.secret_bytes
     }
 
     /// Goes over to a phase, and does to services and clocks what belongs to it.

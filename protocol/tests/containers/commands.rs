@@ -2,7 +2,7 @@
 
 use orrery_protocol::{
     command::Refusal,
-    container::{Caller, Desired, Observation, Phase, Rejection},
+    container::{Caller, Containers, Desired, Observation, Phase, ProjectNotes, Rejection, SecretId, SecretText},
     id::ContainerId,
     image::Unavailable,
 };
@@ -118,6 +118,38 @@ fn a_project_has_only_so_many_containers() {
     scene.create("jupyter:minimal");
     scene.create("jupyter:minimal");
     assert_eq!(scene.give(ALICE, &new(&json!({}))), Err(No::Rejected(Rejection::TooMany(2))));
+}
+
+/// All of them are stored in one piece, by the document and beside it: an editor could make both too large to be stored.
+#[test]
+fn the_variables_of_a_project_are_only_so_long() {
+    let mut scene = Scene::new();
+    scene.rules.variables_bytes_max = 20;
+    let with = |value: &str, secret: bool| new(&json!({"env": {"KEY": {"value": value, "secret": secret}}}));
+    let give = |scene: &mut Scene, event: &Value| scene.give(ALICE, event).map(drop);
+    let too_much = Err(No::Rejected(Rejection::TooMuch(20)));
+    assert_eq!(give(&mut scene, &with(&"x".repeat(18), true)), too_much);
+    assert_eq!(give(&mut scene, &with(&"x".repeat(18), false)), too_much, "whether it is a secret or not");
+    assert_eq!(give(&mut scene, &with("seven..", true)), Ok(()));
+    assert_eq!(give(&mut scene, &with("seven..", false)), Ok(()));
+    let (bytes, state) = (scene.document.encoded(), scene.containers.clone());
+    for secret in [true, false] {
+        assert_eq!(give(&mut scene, &with("", secret)), too_much, "of all containers together");
+    }
+    assert_eq!((scene.document.encoded(), &scene.containers), (bytes, &state), "and nothing is stored of it");
+    let text = Rejection::TooMuch(20).to_string();
+    assert_eq!(text, "the variables of this project's containers may have 20 bytes together, and would have more");
+    assert_eq!(give(&mut scene, &new(&json!({}))), Ok(()), "who brings none is made");
+
+    // The next gateway knows how long secrets are from what is kept beside the document.
+    let id = state.iter().find(|entry| entry.vitals.secret_bytes > 0).expect("one has a secret").container.id;
+    let mut notes = ProjectNotes::default();
+    let secret = SecretText::new("seven..").expect("a secret");
+    notes.secrets.insert(id, [(SecretId::from_random(7), secret)].into());
+    scene.containers = Containers::read(scene.document.values()).0;
+    let change = scene.containers.recall(&notes, scene.now_ms);
+    scene.apply(change);
+    assert_eq!(give(&mut scene, &with("", true)), too_much);
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub(crate) fn rules() -> Rules {
         clocks: ContainerClocks::default(),
         bounds: ResourceBounds::default(),
         containers_max: 20,
+        variables_bytes_max: 64 << 10,
     }
 }
 

@@ -6,7 +6,11 @@ use std::{sync::Arc, time::Duration};
 use axum::{body::Body, extract::Request, response::Response};
 use http::{Method, header};
 use hyper::body::Body as _;
-use orrery_protocol::id::{OrgId, ProjectId};
+use orrery_protocol::{
+    access::Principal,
+    control::GatewayBrief,
+    id::{OrgId, ProjectId},
+};
 use tokio::time::sleep;
 
 use super::{
@@ -137,8 +141,24 @@ struct Stay {
 }
 
 impl Stay {
-    /// Resolves when the visitor may not stay: is no member any more, signed out, or cannot be looked at for long.
+    /// Resolves when the visitor may not stay.
     async fn over(&self) {
+        tokio::select! {
+            () = self.barred() => {}
+            () = self.signed_out() => {}
+        }
+        tracing::debug!(org = %self.org, user = %self.visitor.user, "a visitor may not stay");
+    }
+
+    /// Resolves at once when the visitor is no member any more, or a member with too little a role.
+    async fn barred(&self) {
+        let Self { parts, visitor, org, project } = self;
+        let barred = |brief: &GatewayBrief| !may_enter(brief.principal(visitor.user, *project));
+        parts.gateways.until(*org, |brief| brief.is_some_and(barred)).await;
+    }
+
+    /// Resolves when the visitor has signed out, or cannot be looked at for long.
+    async fn signed_out(&self) {
         let between = self.parts.visitors.fresh() / 2;
         let mut unknown = 0;
         while unknown < UNKNOWN_MAX {
@@ -149,7 +169,6 @@ impl Stay {
                 Standing::Unknown => unknown += 1,
             }
         }
-        tracing::debug!(org = %self.org, user = %self.visitor.user, "a visitor may not stay");
     }
 
     async fn standing(&self) -> Standing {
@@ -158,8 +177,7 @@ impl Stay {
             // On its way to another gateway, or back.
             return Standing::Unknown;
         }
-        let principal = parts.gateways.principal(*org, visitor.user, *project);
-        if principal.is_none_or(|principal| !principal.role.allows(super::ENTER)) {
+        if !may_enter(parts.gateways.principal(*org, visitor.user, *project)) {
             return Standing::Over;
         }
         let standing = parts.visitors.standing(*org, visitor).await;
@@ -168,6 +186,10 @@ impl Stay {
         }
         standing
     }
+}
+
+fn may_enter(principal: Option<Principal>) -> bool {
+    principal.is_some_and(|principal| principal.role.allows(super::ENTER))
 }
 
 /// Whoever came through an open door may stay.

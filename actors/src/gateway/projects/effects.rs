@@ -157,14 +157,18 @@ impl Projects {
         stored: Result<(), ControlError>,
         outcomes: &mut Vec<Outcome>,
     ) {
+        self.dirty = true;
         let Some(slot) = self.slots.get_mut(&id) else { return };
         slot.notes.storing = false;
+        slot.notes.failing = stored.is_err();
         match stored {
             Ok(()) => slot.notes.stored_revision = revision,
             Err(error) => {
                 tracing::error!(org = %slot.key.org, project = %id, %error, "cannot keep what belongs to containers");
+                self.let_passes_go(id);
             }
         }
+        let Some(slot) = self.slots.get_mut(&id) else { return };
         let mut effects = Vec::new();
         let stored_revision = slot.notes.stored_revision;
         while let Some((_, effect)) = slot.notes.gated.pop_front_if(|(revision, _)| *revision <= stored_revision) {
@@ -172,6 +176,24 @@ impl Projects {
         }
         self.store_notes(id);
         self.perform(id, effects, outcomes);
+    }
+
+    /// The reconciler, which goes on for all other projects, does not wait for what is held.
+    fn let_passes_go(&mut self, id: ProjectId) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let mut passes = Vec::new();
+        slot.notes.gated.retain(|(_, effect)| {
+            if let Effect::Settled(Then::Pass(pass)) = effect {
+                passes.push(*pass);
+            }
+            !matches!(effect, Effect::Settled(Then::Pass(_)))
+        });
+        let waiting = slot.loaded_mut().map(|project| project.withdraw(|then| matches!(then, Then::Pass(_))));
+        passes.extend(waiting.into_iter().flatten().filter_map(|then| match then {
+            Then::Pass(pass) => Some(pass),
+            Then::Member(..) | Then::Container(..) => None,
+        }));
+        passes.into_iter().for_each(|pass| self.passed(pass));
     }
 
     /// One timer, for the first deadline of all projects.

@@ -14,6 +14,7 @@ use super::Slot;
 #[derive(Default)]
 pub(super) struct Told {
     loaded: bool,
+    held: bool,
     entries: BTreeMap<ContainerId, Arc<Entry>>,
     unreadable: Vec<ContainerId>,
     /// Where those of them were that were reached.
@@ -46,6 +47,7 @@ impl Told {
         let loaded = slot.and_then(Slot::loaded);
         let entries = loaded.map_or(&none, |project| project.durable_containers().shared());
         let unreadable = slot.map_or(&[][..], |slot| &slot.unreadable);
+        let held = slot.is_some_and(Slot::is_held);
         let mut containers = Vec::new();
         for (id, entry) in entries {
             let known = self.entries.get(id);
@@ -60,10 +62,11 @@ impl Told {
                 containers.push(Turn { id: *id, before: Some(known.clone()), now: None });
             }
         }
-        if containers.is_empty() && self.loaded == loaded.is_some() && self.unreadable == unreadable {
+        let same = (self.loaded, self.held) == (loaded.is_some(), held) && self.unreadable == unreadable;
+        if containers.is_empty() && same {
             return None;
         }
-        self.loaded = loaded.is_some();
+        (self.loaded, self.held) = (loaded.is_some(), held);
         unreadable.clone_into(&mut self.unreadable);
         for Turn { id, now, .. } in &containers {
             match now {

@@ -17,7 +17,7 @@ use orrery_protocol::{
 };
 
 use super::{
-    Outcome, Projects, Slot, State, Then,
+    Outcome, Projects, Slot, Then,
     told::{News, Turn},
 };
 use crate::engine::{Blueprint, Probe, Sightings, World};
@@ -65,7 +65,8 @@ impl Projects {
             by_project.entry(project).or_default().push((container, observation));
         }
         // What cannot be changed now is seen again with the next pass.
-        by_project.retain(|id, _| self.slots.get(id).and_then(Slot::loaded).is_some_and(Project::is_open));
+        let takes_in = |slot: &Slot| slot.loaded().is_some_and(Project::is_open) && !slot.is_held();
+        by_project.retain(|id, _| self.slots.get(id).is_some_and(takes_in));
         self.passes.insert(pass, by_project.len());
         let now_ms = self.config.clock.unix_ms();
         for (id, observations) in by_project {
@@ -181,7 +182,7 @@ impl Projects {
 
 impl Slot {
     fn wanted(&self, rules: &Rules) -> WantedProject {
-        let State::Loaded(project) = &self.state else { return WantedProject::Unloaded };
+        let Some(project) = self.loaded().filter(|_| !self.is_held()) else { return WantedProject::Unloaded };
         let mut wanted = project.durable_containers().wanted(rules);
         if let WantedProject::Loaded(containers) = &mut wanted {
             // Of no generation: whatever there is of it is newer, and left alone.

@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    engine::{Engine, EngineClocks, Entrance, Porch, fake::FakeEngine},
+    engine::{
+        Engine, EngineClocks, Entrance, Porch,
+        fake::{FakeEngine, Hand},
+    },
     fake::EUROPA,
 };
 
@@ -148,6 +151,37 @@ async fn a_project_that_is_deleted_while_it_waits_for_storage_holds_up_no_other(
     let europa = city.create(ORG, EUROPA, 8080).await;
     city.until_state(EUROPA, europa, "up").await;
     until("its containers go", async || city.owners() == [(ORG, EUROPA)].into()).await;
+}
+
+/// Whatever an editor puts into one project, and however long Ganymede does not keep it.
+#[tokio::test]
+async fn a_project_of_which_nothing_can_be_kept_holds_up_no_other() {
+    let city = City::new().await;
+    let (io, europa) = (city.create(ORG, IO, 8080).await, city.create(ORG, EUROPA, 8080).await);
+    city.until_state(IO, io, "up").await;
+    city.until_state(EUROPA, europa, "up").await;
+    let refused = ControlError::Refused("413 Payload Too Large".to_owned());
+    city.ganymede.world().no_notes.insert(IO, refused);
+    let event = json!({"type": "user-containers:new", "name": "x", "image": "generic/web:1", "port": 8080,
+        "env": {"TOKEN": {"value": "hunter2", "secret": true}}});
+    let (gateways, principal) = (city.gateways.clone(), city.gateways.principal(ORG, ALICE, IO).expect("a member"));
+    let asking = tokio::spawn(async move { gateways.command(principal, &event, None).await });
+    until("it cannot be kept", async || city.ganymede.world().notes_refused > 0).await;
+    // What becomes of its containers meanwhile is taken in later.
+    let objects = city.fake.objects();
+    let object = objects.iter().find(|object| object.labels.container == io).expect("it runs");
+    city.fake.by_hand(Hand::Kill, &object.id);
+    let other = city.create(ORG, EUROPA, 8080).await;
+    city.until_state(EUROPA, other, "up").await;
+    assert_eq!(city.container(ORG, IO, io).await["status"]["phase"], "running", "as far as it is stored");
+    city.ganymede.world().no_notes.clear();
+    let up = async || {
+        let list = city.gateways.containers(ORG, IO).await.unwrap();
+        let states = list["containers"].as_array().unwrap().iter().map(|it| &it["status"]["services"]["main"]["state"]);
+        states.filter(|state| **state == "up").count()
+    };
+    until("it is made, and the other one runs again", async || up().await == 2).await;
+    asking.abort();
 }
 
 #[tokio::test]

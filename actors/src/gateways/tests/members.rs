@@ -5,6 +5,7 @@ use orrery_protocol::{
     command::Refusal,
 };
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::fake::EUROPA;
@@ -78,6 +79,33 @@ async fn a_deleted_project_is_closed() {
     gateways.refresh(newer);
     assert_eq!(alice.closed().await, 1012);
     assert_eq!(gateways.room(key(ORG, IO)).await.unwrap_err(), OpenError::UnknownProject);
+}
+
+/// What was asked for before a change does not tell of it.
+#[tokio::test]
+async fn who_is_removed_while_a_brief_is_on_its_way_is_closed_without_waiting_for_a_renewal() {
+    let ganymede = FakeGanymede::with(&brief(ORG, 1));
+    let gateways = serve(&ganymede, |_| {}).await;
+    let bob = Visitor::join(&gateways, BOB, IO).await;
+    let permits = Arc::new(Semaphore::new(0));
+    {
+        let mut world = ganymede.world();
+        world.brief_permits = Some(permits.clone());
+        world.no_renewals = Some(ControlError::Unavailable("the network is gone".to_owned()));
+    }
+    let mut newer = brief(ORG, 1);
+    newer.version = 2;
+    ganymede.allocate(&newer);
+    gateways.refetch(ORG);
+    until("it is asked for", async || ganymede.world().asked_for_brief == 1).await;
+    newer.version = 3;
+    newer.members.retain(|member| member.user_id != BOB);
+    ganymede.allocate(&newer);
+    gateways.refetch(ORG);
+    assert_eq!(gateways.inspect().await.len(), 1, "it answers in order, and so has heard of it");
+    permits.add_permits(2);
+    assert_eq!(bob.closed().await, 4401);
+    assert_eq!(ganymede.world().asked_for_brief, 2);
 }
 
 #[tokio::test]

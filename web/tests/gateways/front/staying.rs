@@ -31,9 +31,13 @@ at_both_doors! {
 const UPGRADE: &str = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                        sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-/// Who is looked at every 50 ms.
-fn watchful() -> HttpLimits {
-    HttpLimits { visit_fresh_ms: 100, ..HttpLimits::default() }
+/// It is looked whether a session lasts every 50 ms.
+const OFTEN_MS: u64 = 100;
+/// Nobody waits until that is looked at.
+const SELDOM_MS: u64 = 600_000;
+
+fn looking(visit_fresh_ms: u64) -> HttpLimits {
+    HttpLimits { visit_fresh_ms, ..HttpLimits::default() }
 }
 
 /// Opens a WebSocket with what a browser has; the head of the answer.
@@ -171,8 +175,9 @@ impl Stays {
     }
 }
 
+/// At once, as the gateway hears of it.
 async fn who_is_no_member_any_more_is_out_with_all_they_have_open(door: Door) {
-    let mut place = Place::with(door, watchful()).await;
+    let mut place = Place::with(door, looking(SELDOM_MS)).await;
     let (host, _behind) = running(&mut place).await;
     let bob = place.member("bob", Role::Editor).await;
     let (alice, _) = Stays::of(&place, &place.alice, &host).await;
@@ -185,7 +190,7 @@ async fn who_is_no_member_any_more_is_out_with_all_they_have_open(door: Door) {
 }
 
 async fn who_becomes_a_viewer_is_out(door: Door) {
-    let mut place = Place::with(door, watchful()).await;
+    let mut place = Place::with(door, looking(SELDOM_MS)).await;
     let (host, _behind) = running(&mut place).await;
     let bob = place.member("bob", Role::Editor).await;
     let (stays, _) = Stays::of(&place, &bob, &host).await;
@@ -195,7 +200,7 @@ async fn who_becomes_a_viewer_is_out(door: Door) {
 }
 
 async fn who_signs_out_is_out_everywhere(door: Door) {
-    let mut place = Place::with(door, watchful()).await;
+    let mut place = Place::with(door, looking(OFTEN_MS)).await;
     let (host, _behind) = running(&mut place).await;
     let (stays, session) = Stays::of(&place, &place.alice, &host).await;
     let (other, _) = Stays::of(&place, &place.alice, &host).await;
