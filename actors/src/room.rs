@@ -258,7 +258,7 @@ impl RoomState {
         if let Some(snapshot) = quarantined.iter().find(|quarantined| quarantined.position.is_none()) {
             return Err(UnreadableSnapshot(snapshot.reason.clone()));
         }
-        let core = core.of_epoch(clock.now_ms(), epoch);
+        let core = core.of_epoch(epoch);
         note_left_out(&key, &quarantined);
         metrics::gauge!("orrery_rooms").increment(1.0);
         Ok(Self {

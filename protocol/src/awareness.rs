@@ -24,11 +24,9 @@ use crate::{
 /// How long the clock of a removed entry is remembered, in milliseconds: longer than most who come back were away.
 const TOMBSTONE_MS: u64 = 600_000;
 
-/// How long after the room began an id that is new to it is taken for one that others know from before, in milliseconds.
-const RETURNS_MS: u64 = 60_000;
-
-/// How far the clocks of an epoch lie above those of the one before: more than the room adds to a client's own.
-const EPOCH_CLOCKS: u64 = 1 << 10;
+/// How far the clocks of an epoch lie above those of the one before, and how much a room adds in one epoch to those of ids that
+/// it does not know.
+const EPOCH_CLOCKS: u32 = 1 << 14;
 
 #[derive(Debug)]
 struct Entry {
@@ -64,9 +62,10 @@ pub struct Awareness {
     dirty: BTreeSet<ClientId>,
     /// How many connections ended or were replaced: each may be that of a client that comes back.
     departures: u64,
-    /// What is added to the clock of an id that others may know from before, and until when.
+    /// What is added to the clock of an id that is new here: others may know it from before, at a higher one than its own.
     ahead: u32,
-    ahead_until_ms: u64,
+    /// At most that. Who announces wild clocks must not use up those of everybody.
+    ahead_max: u32,
 }
 
 /// What the room tells its peers: one message, and for owners of entries in it the same without their own.
@@ -80,9 +79,10 @@ pub struct Flush {
 
 impl Awareness {
     /// Awareness of a room that begins now, and whose peers may have been in one of an earlier epoch. The first is 1.
-    pub fn after(now_ms: u64, epoch: Epoch) -> Self {
-        let ahead = u32::try_from(epoch.0.saturating_sub(1).saturating_mul(EPOCH_CLOCKS)).unwrap_or(u32::MAX / 2);
-        Self { ahead, ahead_until_ms: now_ms.saturating_add(RETURNS_MS), ..Self::default() }
+    pub fn after(epoch: Epoch) -> Self {
+        let before = epoch.0.saturating_sub(1).saturating_mul(u64::from(EPOCH_CLOCKS));
+        let ahead = u32::try_from(before).unwrap_or(u32::MAX).min(u32::MAX / 2);
+        Self { ahead, ahead_max: ahead + EPOCH_CLOCKS, ..Self::default() }
     }
 
     /// A connection joins. It owns no entry until it announces one.
@@ -143,8 +143,7 @@ impl Awareness {
             Some(known) => heard.clock.max(known.clock_out.saturating_add(1)),
             // Stock clients overlook an id that is new to them at clock 0, which is where they start themselves.
             None if heard.clock == 0 => 1,
-            None if now_ms < self.ahead_until_ms => heard.clock.saturating_add(self.ahead),
-            None => heard.clock,
+            None => heard.clock.saturating_add(self.ahead),
         };
         // A copy: the message it came in may be large, and would live as long as this entry.
         let state = Some(Bytes::copy_from_slice(&body.slice_ref(heard.state.as_bytes())));
@@ -204,10 +203,16 @@ impl Awareness {
         for client in expired {
             self.remove(now_ms, client);
         }
-        let dirty = &self.dirty;
+        let (dirty, ahead, ahead_max) = (&self.dirty, &mut self.ahead, self.ahead_max);
         self.entries.retain(|client, entry| {
             let buried = entry.state.is_none() && entry.owner.is_none() && !dirty.contains(client);
-            !(buried && now_ms.saturating_sub(entry.touched_ms) >= TOMBSTONE_MS)
+            let forgotten = buried && now_ms.saturating_sub(entry.touched_ms) >= TOMBSTONE_MS;
+            if forgotten {
+                // Should it come back, others still know what was added to its clock.
+                let added = entry.clock_out.saturating_sub(entry.clock_in);
+                *ahead = added.saturating_add(1).min(ahead_max).max(*ahead);
+            }
+            !forgotten
         });
     }
 

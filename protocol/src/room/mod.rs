@@ -193,8 +193,8 @@ impl Room {
 
     /// The same in this epoch: who comes now may know others from a room of an earlier one.
     #[must_use]
-    pub fn of_epoch(self, now_ms: u64, epoch: Epoch) -> Self {
-        Self { awareness: Awareness::after(now_ms, epoch), ..self }
+    pub fn of_epoch(self, epoch: Epoch) -> Self {
+        Self { awareness: Awareness::after(epoch), ..self }
     }
 
     /// The one verb: something happened; `effects` gains what is to be done about it, in order.

@@ -2,7 +2,7 @@
 
 use orrery_protocol::{
     id::{DocumentName, Epoch},
-    room::CloseCode,
+    room::{CloseCode, Input, Received},
 };
 
 use crate::scene::*;
@@ -187,7 +187,7 @@ fn after_a_move_everybody_is_seen_at_once() {
     let mut known = (0, 0);
     for epoch in 1..4 {
         let mut scene = Scene::board();
-        scene.room = scene.room.of_epoch(scene.now_ms, Epoch(epoch));
+        scene.room = scene.room.of_epoch(Epoch(epoch));
         scene.enter(ALICE, EDITOR);
         scene.enter(BOB, EDITOR);
         // Nothing has happened to them but the move.
@@ -203,21 +203,51 @@ fn after_a_move_everybody_is_seen_at_once() {
 
 #[test]
 fn whom_nobody_knows_from_before_keeps_its_own_clock() {
+    let mut scene = both();
+    scene.forget_what_was_heard();
+    scene.enter(CAROL, EDITOR);
+    scene.says(CAROL, &awareness(&[(3, 5, "{}")]));
+    scene.passes_ms(FLUSH_MS);
+    assert_eq!(clock_of(3, scene.heard(BOB)), 5);
     let mut scene = Scene::board();
-    let long_ago_ms = scene.now_ms - 60_000;
-    scene.room = scene.room.of_epoch(long_ago_ms, Epoch(9));
-    scene.enter(BOB, EDITOR);
-    scene.enter(ALICE, EDITOR);
-    scene.says(ALICE, &awareness(&[(1, 5, "{}")]));
-    scene.passes_ms(100);
-    assert_eq!(clock_of(1, scene.heard(BOB)), 5, "the room is old");
-    let mut scene = Scene::board();
-    scene.room = scene.room.of_epoch(scene.now_ms, Epoch(9));
+    scene.room = scene.room.of_epoch(Epoch(9));
     scene.enter(BOB, EDITOR);
     scene.enter(CAROL, EDITOR);
     scene.says(CAROL, &awareness(&[(3, 0, "{}")]));
     scene.passes_ms(100);
     assert_eq!(clock_of(3, scene.heard(BOB)), 1, "a client that has only just begun");
+}
+
+/// Others have heard its clock, and what the room had added to that, and never forget.
+#[test]
+fn who_returns_after_it_was_forgotten_is_seen_at_once() {
+    for epoch in [1, 3] {
+        let mut scene = Scene::board();
+        scene.room = scene.room.of_epoch(Epoch(epoch));
+        scene.enter(BOB, EDITOR);
+        scene.says(BOB, &awareness(&[(2, 1, "{}")]));
+        let mut known = 0;
+        for clock in [5, 6, 7] {
+            scene.enter(ALICE, EDITOR);
+            scene.says(ALICE, &awareness(&[(1, clock, "{}")]));
+            scene.passes_ms(FLUSH_MS);
+            let told = clock_of(1, scene.heard(BOB));
+            assert!(told > known, "{told} after {known}");
+            // Each time he comes back, he is told a higher one.
+            for _ in 0..3 {
+                scene.leaves(BOB);
+                scene.enter(BOB, EDITOR);
+                scene.says(BOB, &awareness(&[(2, 1, "{}")]));
+            }
+            known = clock_of(1, scene.heard(BOB));
+            scene.leaves(ALICE);
+            for _ in 0..60 {
+                scene.passes_ms(20_000);
+                scene.handle(Input::Received(vec![(BOB, Received::Pong)]));
+            }
+            scene.forget_what_was_heard();
+        }
+    }
 }
 
 #[test]
