@@ -76,6 +76,18 @@ test('code is written without a network too, and what cannot be fetched then tak
   await goodbye(ada, charles)
 })
 
+/** In the page: whether so many changes are in the storage of the browser alone. Who leaves at once may leave before they are. */
+async function unsavedKept(expected) {
+  const answer = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)))
+  let unsaved = 0
+  for (const { name } of await indexedDB.databases()) {
+    const database = await answer(indexedDB.open(name))
+    unsaved += (await answer(database.transaction('custom').objectStore('custom').get('unsaved'))) ?? 0
+    database.close()
+  }
+  return unsaved === expected
+}
+
 test('what was written in a document that is open no more gets to the others with the board', async () => {
   const { ada, charles, project } = await shared()
   const { page, context } = charles
@@ -85,7 +97,8 @@ test('what was written in a document that is open no more gets to the others wit
   await says(page, 'saved')
   await line.cut()
   await page.keyboard.type('apart = 1')
-  await page.getByText(/^Offline, \d+ unsaved changes?$/).waitFor()
+  await page.getByText('Offline, 9 unsaved changes').waitFor()
+  await page.waitForFunction(unsavedKept, 9)
   await context.setOffline(false)
   await page.goto('/')
   await line.mend()
