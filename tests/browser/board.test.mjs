@@ -161,6 +161,20 @@ test('a viewer who may write from now on learns of it', async () => {
   await goodbye(ada, charles)
 })
 
+test('others see what one has in hand, and that one has let go of it', async () => {
+  const { ada, charles } = await shared()
+  await addNote(ada.page, 'mill')
+  await ada.page.keyboard.press('Escape')
+  await ada.page.keyboard.press('Enter')
+  const held = charles.page.locator('.react-flow__node', { hasText: ada.name })
+  await held.waitFor()
+  await ada.page.setViewportSize({ width: 390, height: 844 })
+  await ada.page.getByRole('region', { name: 'Notes' }).getByText('mill').waitFor()
+  await held.waitFor({ state: 'detached' })
+  await note(charles.page).getByText('mill').waitFor()
+  await goodbye(ada, charles)
+})
+
 test('somebody who may not write any more is told, and what was refused is undone', async () => {
   const { ada, charles, project } = await shared()
   await addNote(charles.page, 'before')

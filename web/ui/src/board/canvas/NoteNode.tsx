@@ -1,5 +1,5 @@
 import { useStoreApi, type Node, type NodeProps } from '@xyflow/react'
-import { memo, useCallback } from 'react'
+import { memo, useCallback, useEffect } from 'react'
 import { Button, Menu } from '../../design'
 import { classes } from '../../design/classes'
 import { useAround } from '../context'
@@ -52,6 +52,10 @@ export function Note({ note, onPress }: NoteProps) {
     onSelect: () => open.board.change(note.id, { color }),
   }))
   const takesFocus = useCallback(() => note.id === fresh.id && Date.now() < fresh.until, [note.id])
+  useEffect(() => {
+    // Once only: drawn again, as when the screen becomes narrow, it leaves the focus where it is.
+    if (note.id === fresh.id) fresh = { id: '', until: 0 }
+  }, [note.id])
   return (
     <>
       <div className={classes(styles.bar, drag ? styles.grip : styles.roomy)}>
