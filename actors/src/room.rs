@@ -221,7 +221,7 @@ impl Actor for RoomActor {
             }
             RoomMessage::Loaded(Err(error)) => {
                 state.note_failure("cannot load the document again", &error);
-                state.load_later(&myself);
+                state.load(RELOAD_RETRY_MS, &myself);
             }
             RoomMessage::Tick => {
                 state.timer = None;
@@ -367,7 +367,11 @@ impl RoomState {
             }
             // What a gateway writes is the gateway's to give: it opens the room anew.
             Effect::Reload if self.key.document == DocumentName::System => myself.stop(Some("broken".to_owned())),
-            Effect::Reload => self.load(myself),
+            Effect::Reload => {
+                let DocumentKey { org, project, document } = &*self.key;
+                tracing::warn!(%org, %project, %document, "an update broke the document; it is loaded again without it");
+                self.load(0, myself);
+            }
             Effect::LeftOut(updates) => note_left_out(&self.key, &updates),
             Effect::Unreadable(reason) => {
                 let DocumentKey { org, project, document } = &*self.key;
@@ -435,20 +439,10 @@ impl RoomState {
         });
     }
 
-    fn load(&self, myself: &ActorRef<RoomMessage>) {
-        tracing::warn!(org = %self.key.org, project = %self.key.project, document = %self.key.document,
-            "an update broke the document; it is loaded again without it");
+    fn load(&self, after_ms: u64, myself: &ActorRef<RoomMessage>) {
         let (journal, key, room) = (self.journal.clone(), self.key.clone(), myself.clone());
         tokio::spawn(async move {
-            let stored = journal.load(&key).await;
-            drop(room.cast(RoomMessage::Loaded(stored)));
-        });
-    }
-
-    fn load_later(&self, myself: &ActorRef<RoomMessage>) {
-        let (journal, key, room) = (self.journal.clone(), self.key.clone(), myself.clone());
-        tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(RELOAD_RETRY_MS)).await;
+            tokio::time::sleep(Duration::from_millis(after_ms)).await;
             let stored = journal.load(&key).await;
             drop(room.cast(RoomMessage::Loaded(stored)));
         });
