@@ -1,7 +1,7 @@
 // Keys for programs, and what an administrator sees of the gateway pool.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { accessible, heading, photograph, stories } from './support.mjs'
+import { accessible, computer, heading, photograph, stories } from './support.mjs'
 
 let administrator
 const begin = async () => (administrator = await here.person('Joan Clarke'))
@@ -43,13 +43,16 @@ test('an API key is shown once, opens what it says, and ends', async () => {
   await photograph(page, 'account-keys')
 
   // A month later it is of no use, and says so.
-  const later = await administrator.context.newPage()
-  await later.clock.setFixedTime(Date.parse(expires_at) + 1_000)
+  // Time is another for a whole computer.
+  const storageState = await administrator.context.storageState()
+  const computerThen = await computer(here.chromium, here.url, { storageState })
+  await computerThen.clock.setFixedTime(Date.parse(expires_at) + 1_000)
+  const later = await computerThen.newPage()
   await later.goto('/account')
   await later.getByText('expired on').waitFor()
   await photograph(later, 'account-keys-expired')
   await accessible(later)
-  await later.close()
+  await computerThen.close()
   await page.getByRole('button', { name: 'Delete Nightly export' }).click()
   await page.getByRole('button', { name: 'Delete API key' }).click()
   await page.getByText('You have no API key').waitFor()
