@@ -54,8 +54,8 @@ pub enum OpenError {
     /// The organization has no such project.
     #[error("the organization has no such project")]
     UnknownProject,
-    /// The organization has as many open documents as it may.
-    #[error("the organization has {0} open documents, the most it may")]
+    /// The organization has as many open documents as it may, and somebody is in each.
+    #[error("the organization has {0} open documents in use, the most it may")]
     TooManyDocuments(usize),
     /// The document could not be loaded.
     #[error("the document cannot be loaded: {0}")]
@@ -118,6 +118,8 @@ pub(crate) enum GatewayMessage {
     OpenSystem(Arc<DocumentKey>),
     /// Storage answered.
     Loaded(Arc<DocumentKey>, Result<StoredDocument, JournalError>),
+    /// The last one in a room left.
+    RoomLeft(Arc<DocumentKey>),
     /// A room is not needed any more, as far as it knows.
     RoomIdle(Arc<DocumentKey>),
     /// Nothing happened in a project for long.
@@ -220,6 +222,7 @@ impl Actor for GatewayActor {
             GatewayMessage::Open(_, reply) => drop(reply.send(Err(OpenError::UnknownProject))),
             GatewayMessage::Loaded(key, stored) if state.has(key.project) => state.rooms.loaded(key, stored).await,
             GatewayMessage::Loaded(key, _) => state.rooms.give_up(&key, &OpenError::UnknownProject),
+            GatewayMessage::RoomLeft(key) => state.rooms.left(&key),
             GatewayMessage::RoomIdle(key) => state.rooms.retire(&key),
             GatewayMessage::Unload(project) => state.rooms.unload(project),
             GatewayMessage::Command(principal, command, key, reply) => {

@@ -117,7 +117,6 @@ impl Inbox {
     }
 
     /// Whether the room has taken all there was.
-    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }

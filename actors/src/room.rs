@@ -338,8 +338,12 @@ impl RoomState {
         let gone: Vec<PeerId> =
             received.iter().filter(|(_, what)| matches!(what, Received::Left)).map(|&(peer, _)| peer).collect();
         self.handle_bytes(bytes, Input::Received(std::mem::take(received)), myself);
+        let left = !gone.is_empty();
         for peer in gone {
             self.links.forget(peer);
+        }
+        if left && self.links.is_empty() {
+            drop(self.gateway.cast(GatewayMessage::RoomLeft(self.key.clone())));
         }
     }
 

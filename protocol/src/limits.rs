@@ -128,7 +128,8 @@ impl Default for RoomClocks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewayLimits {
-    /// Most open documents of one organization. Beyond: 429 before the upgrade.
+    /// Most open documents of one organization. Beyond: one that nobody is in closes; with somebody in each, 429 before the
+    /// upgrade.
     pub documents_max: usize,
 }
 

@@ -118,6 +118,10 @@ impl Visitor {
         assert!(self.room.inbox().push(&mut vec![Arrival::Received(self.peer, update, bytes)]));
     }
 
+    pub(crate) fn leave(self) {
+        assert!(self.room.inbox().push(&mut vec![Arrival::Received(self.peer, Received::Left, 0)]));
+    }
+
     /// The code that the socket is closed with.
     pub(crate) async fn closed(mut self) -> u16 {
         let reading = async {

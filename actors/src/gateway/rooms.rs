@@ -39,11 +39,15 @@ enum Slot {
     Open {
         actor: ActorRef<RoomMessage>,
         handle: RoomHandle,
+        /// When somebody last came, or the last one left.
+        used_ms: u64,
     },
     /// On its way out; who comes now gets the next room, once this one has handed everything to the journal.
     Closing {
         actor: ActorRef<RoomMessage>,
         waiters: Vec<Waiter>,
+        /// The document that gets its place.
+        heir: Option<Arc<DocumentKey>>,
     },
     Resting {
         until_ms: u64,
@@ -79,6 +83,24 @@ impl Slot {
             Self::Opening(_) | Self::Resting { .. } => None,
         }
     }
+
+    /// Brings an open room to disk and ends it, whoever is in.
+    fn close(&mut self, key: &Arc<DocumentKey>) {
+        if let Self::Open { actor, .. } = self {
+            tokio::spawn(drain(key.clone(), actor.clone()));
+            *self = Self::Closing { actor: actor.clone(), waiters: Vec::new(), heir: None };
+        }
+    }
+
+    /// Since when nobody has been in, nor left anything that the room has yet to see.
+    fn vacant_since_ms(&self) -> Option<u64> {
+        match self {
+            Self::Open { handle, used_ms, .. } => {
+                (Arc::strong_count(&handle.visit) == 1 && handle.inbox.is_empty()).then_some(*used_ms)
+            }
+            Self::Opening(_) | Self::Closing { .. } | Self::Resting { .. } => None,
+        }
+    }
 }
 
 impl Rooms {
@@ -95,27 +117,66 @@ impl Rooms {
 
     pub(super) fn open(&mut self, key: Arc<DocumentKey>, reply: Waiter) {
         let now_ms = self.config.clock.now_ms();
-        let documents = self.slots.len();
         let answer = match self.slots.get_mut(&key) {
             _ if self.stopping => Err(OpenError::Moving),
             Some(Slot::Opening(waiters) | Slot::Closing { waiters, .. }) => return waiters.push(reply),
-            Some(Slot::Open { handle, .. }) => {
+            Some(Slot::Open { handle, used_ms, .. }) => {
+                *used_ms = now_ms;
                 handle.touch(now_ms);
                 Ok(handle.clone())
             }
             Some(Slot::Resting { until_ms }) if *until_ms > now_ms => {
                 Err(OpenError::Resting { retry_ms: *until_ms - now_ms })
             }
-            Some(Slot::Resting { .. }) => return self.load(key, vec![reply]),
-            None if documents >= self.config.limits.documents_max => Err(OpenError::TooManyDocuments(documents)),
-            None => return self.load(key, vec![reply]),
+            Some(Slot::Resting { .. }) => return self.load(key, reply),
+            None => return self.open_one_more(key, reply, now_ms),
         };
         drop(reply.send(answer));
     }
 
+    fn open_one_more(&mut self, key: Arc<DocumentKey>, reply: Waiter, now_ms: u64) {
+        if self.has_place(now_ms) {
+            return self.load(key, reply);
+        }
+        if let Some(heir) = self.inherited() {
+            *heir = Some(key.clone());
+            self.slots.insert(key, Slot::Opening(vec![reply]));
+        } else {
+            drop(reply.send(Err(OpenError::TooManyDocuments(self.config.limits.documents_max))));
+        }
+    }
+
+    /// Whether there are fewer documents than there may be. Those that failed and have rested are not open.
+    fn has_place(&mut self, now_ms: u64) -> bool {
+        let documents_max = self.config.limits.documents_max;
+        if self.slots.len() >= documents_max {
+            self.slots.retain(|_, slot| !matches!(slot, Slot::Resting { until_ms } if *until_ms <= now_ms));
+        }
+        self.slots.len() < documents_max
+    }
+
+    /// Whose place one more document may have: that of a room on its way out, or of the one where nobody has been for longest.
+    /// It is waited for, so that rooms that cannot be brought to disk do not become more and more.
+    fn inherited(&mut self) -> Option<&mut Option<Arc<DocumentKey>>> {
+        let leaves = |slot: &Slot| matches!(slot, Slot::Closing { heir: None, .. });
+        let leaving = self.slots.iter().find(|(_, slot)| leaves(slot)).map(|(key, _)| key.clone());
+        let vacant = || self.slots.iter().filter_map(|(key, slot)| Some((slot.vacant_since_ms()?, key)));
+        let key = leaving.or_else(|| vacant().min_by_key(|&(since_ms, _)| since_ms).map(|(_, key)| key.clone()))?;
+        let slot = self.slots.get_mut(&key)?;
+        slot.close(&key);
+        match slot {
+            Slot::Closing { heir, .. } => Some(heir),
+            Slot::Opening(_) | Slot::Open { .. } | Slot::Resting { .. } => None,
+        }
+    }
+
     /// Loads a document; whoever asks for it meanwhile waits for the same room.
-    fn load(&mut self, key: Arc<DocumentKey>, waiters: Vec<Waiter>) {
-        self.slots.insert(key.clone(), Slot::Opening(waiters));
+    fn load(&mut self, key: Arc<DocumentKey>, waiter: Waiter) {
+        self.slots.insert(key.clone(), Slot::Opening(vec![waiter]));
+        self.begin(key);
+    }
+
+    fn begin(&self, key: Arc<DocumentKey>) {
         if key.document == DocumentName::System {
             drop(self.gateway.cast(GatewayMessage::OpenSystem(key)));
             return;
@@ -172,10 +233,10 @@ impl Rooms {
             Ok((room, _)) => {
                 actor.get_or_init(|| room.clone());
                 let peer_queue_bytes_max = self.config.room.room.peer_queue_bytes_max;
-                let activity = self.activity.of(key.project);
-                activity.touch(self.config.clock.now_ms());
+                let (activity, used_ms) = (self.activity.of(key.project), self.config.clock.now_ms());
+                activity.touch(used_ms);
                 let handle = RoomHandle { inbox, peer_queue_bytes_max, activity, visit: Arc::new(()) };
-                self.slots.insert(key.clone(), Slot::Open { actor: room, handle: handle.clone() });
+                self.slots.insert(key.clone(), Slot::Open { actor: room, handle: handle.clone(), used_ms });
                 Ok(handle)
             }
             Err(error) => {
@@ -186,40 +247,33 @@ impl Rooms {
         }
     }
 
+    /// The last one in a room left.
+    pub(super) fn left(&mut self, key: &Arc<DocumentKey>) {
+        if let Some(Slot::Open { used_ms, .. }) = self.slots.get_mut(key) {
+            *used_ms = self.config.clock.now_ms();
+        }
+    }
+
     /// The handshake of unloading: handles are given out here and nowhere else, so that none but the gateway's own
     /// means that nobody is in and nobody is on the way in.
     pub(super) fn retire(&mut self, key: &Arc<DocumentKey>) {
-        let Some(Slot::Open { actor, handle }) = self.slots.get(key) else { return };
+        let Some(Slot::Open { actor, handle, .. }) = self.slots.get(key) else { return };
         if Arc::strong_count(&handle.visit) == 1 {
             let actor = actor.clone();
             drop(actor.cast(RoomMessage::Retire));
-            self.slots.insert(key.clone(), Slot::Closing { actor, waiters: Vec::new() });
+            self.slots.insert(key.clone(), Slot::Closing { actor, waiters: Vec::new(), heir: None });
             self.failures.remove(key);
         }
     }
 
     /// Closes the project's rooms, whoever is in. Who comes back finds the next ones.
     pub(super) fn unload(&mut self, project: ProjectId) {
-        for (key, slot) in &mut self.slots {
-            if let Slot::Open { actor, .. } = slot
-                && key.project == project
-            {
-                let actor = actor.clone();
-                tokio::spawn(drain(key.clone(), actor.clone()));
-                *slot = Slot::Closing { actor, waiters: Vec::new() };
-            }
-        }
+        self.slots.iter_mut().filter(|(key, _)| key.project == project).for_each(|(key, slot)| slot.close(key));
     }
 
     /// The same for one document.
     pub(super) fn close(&mut self, key: &Arc<DocumentKey>) {
-        if let Some(slot) = self.slots.get_mut(key)
-            && let Slot::Open { actor, .. } = slot
-        {
-            let actor = actor.clone();
-            tokio::spawn(drain(key.clone(), actor.clone()));
-            *slot = Slot::Closing { actor, waiters: Vec::new() };
-        }
+        self.slots.get_mut(key).into_iter().for_each(|slot| slot.close(key));
     }
 
     /// What a document is opened with is there now.
@@ -248,12 +302,10 @@ impl Rooms {
         tracing::error!(org = %key.org, project = %key.project, document = %key.document, error,
             "the room failed; its peers reconnect to one rebuilt from what is durable");
         metrics::gauge!("orrery_rooms").decrement(1.0);
-        let waiters = match self.slots.remove(&key) {
-            Some(Slot::Closing { waiters, .. }) => waiters,
-            Some(Slot::Open { .. } | Slot::Opening(_) | Slot::Resting { .. }) | None => Vec::new(),
-        };
+        let (waiters, heir) = self.remove(&key);
         let resting = self.rest(&key);
         waiters.into_iter().for_each(|waiter| drop(waiter.send(Err(resting.clone()))));
+        heir.into_iter().for_each(|heir| self.begin(heir));
         Some(key)
     }
 
@@ -261,11 +313,18 @@ impl Rooms {
     pub(super) fn ended(&mut self, actor: &ractor::ActorCell) -> Option<Arc<DocumentKey>> {
         let key = self.key_of(actor)?;
         metrics::gauge!("orrery_rooms").decrement(1.0);
-        match self.slots.remove(&key) {
-            Some(Slot::Closing { waiters, .. }) if !waiters.is_empty() => self.load(key.clone(), waiters),
-            Some(Slot::Open { .. } | Slot::Closing { .. } | Slot::Opening(_) | Slot::Resting { .. }) | None => {}
-        }
+        let (waiters, heir) = self.remove(&key);
+        heir.into_iter().for_each(|heir| self.begin(heir));
+        waiters.into_iter().for_each(|waiter| self.open(key.clone(), waiter));
         Some(key)
+    }
+
+    /// Who waits for the next room of this document, and which one waits for its place.
+    fn remove(&mut self, key: &Arc<DocumentKey>) -> (Vec<Waiter>, Option<Arc<DocumentKey>>) {
+        match self.slots.remove(key) {
+            Some(Slot::Closing { waiters, heir, .. }) => (waiters, heir),
+            Some(Slot::Open { .. } | Slot::Opening(_) | Slot::Resting { .. }) | None => (Vec::new(), None),
+        }
     }
 
     fn rest(&mut self, key: &Arc<DocumentKey>) -> OpenError {
@@ -293,7 +352,8 @@ impl Rooms {
         for (key, slot) in &mut self.slots {
             match slot {
                 Slot::Open { actor, .. } => drop(tokio::spawn(drain(key.clone(), actor.clone()))),
-                Slot::Closing { waiters, .. } => {
+                Slot::Closing { waiters, heir, .. } => {
+                    *heir = None;
                     waiters.drain(..).for_each(|waiter| drop(waiter.send(Err(OpenError::Moving))));
                 }
                 Slot::Opening(_) | Slot::Resting { .. } => {}

@@ -1,4 +1,5 @@
 mod containers;
+mod crowded;
 mod engine;
 mod lease;
 mod members;

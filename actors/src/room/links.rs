@@ -45,6 +45,10 @@ impl Links {
         self.links.insert(peer, Link { outbox, backlog: 0 });
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
     pub(super) fn forget(&mut self, peer: PeerId) -> Option<Arc<Outbox>> {
         self.links.remove(&peer).map(|link| link.outbox)
     }
