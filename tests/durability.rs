@@ -1,5 +1,7 @@
 //! Acknowledged means on disk: no kill, at any moment, loses what a peer was told is saved.
 
+use std::{fs, path::Path};
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use yrs::Map;
@@ -121,12 +123,13 @@ fn a_refused_update_is_never_confirmed() {
 }
 
 const LARGE_UPDATES: usize = 24;
+const LARGE_BYTES: usize = 200_000;
 
 fn large_updates() -> Vec<Vec<u8>> {
     let author = Replica::new();
     let write = |number: usize| {
         author.edit(|root, transaction| {
-            root.insert(transaction, number.to_string(), "x".repeat(200_000));
+            root.insert(transaction, number.to_string(), "x".repeat(LARGE_BYTES));
         })
     };
     (0..LARGE_UPDATES).map(write).collect()
@@ -164,6 +167,32 @@ fn a_full_disk_withholds_saved_and_nothing_else() {
     server.start_again();
     let stored = Peer::join(&access, "board", "").fetch();
     assert_eq!(keys_of(&stored), LARGE_UPDATES);
+}
+
+/// Nobody who sends updates may send so much at once, but for who sends the whole of a document.
+#[test]
+fn a_document_beyond_the_limit_of_updates_is_stored_as_a_whole_by_another_process() {
+    let server = Server::ganymede(&[("ORRERY_LIMITS_HTTP_DATA_BYTES_MAX", "4500000")]);
+    let _gateway = server.gateway(1, &[("ORRERY_CLOCKS_SNAPSHOT_MS", "500")]);
+    let access = server.access();
+    let mut writer = Peer::join(&access, "board", "&ext=1");
+    for message in large_updates() {
+        writer.send(update(&message));
+    }
+    writer.until_heard("everything is saved", |heard| (heard.saved_count()? as usize == LARGE_UPDATES).then_some(()));
+    let whole = (LARGE_UPDATES * LARGE_BYTES) as u64;
+    assert!(whole > 4_500_000);
+    let snapshots = server.data().join("store/documents");
+    wait_for("all of it is a snapshot", || (largest_file(&snapshots) >= whole).then_some(()));
+    let stored = Peer::join(&access, "board", "").fetch();
+    assert_eq!(keys_of(&stored), LARGE_UPDATES);
+}
+
+/// The size of the largest file below a folder.
+fn largest_file(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let size = |path: &Path| if path.is_dir() { largest_file(path) } else { path.metadata().map_or(0, |it| it.len()) };
+    entries.filter_map(|entry| Some(size(&entry.ok()?.path()))).max().unwrap_or(0)
 }
 
 #[test]

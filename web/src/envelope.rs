@@ -167,8 +167,10 @@ impl Site {
 
     fn is_too_large(&self, address: &Address, request: &Request) -> bool {
         let limits = &self.edge.limits;
-        let kept = *address == Address::Bare && internal::is_kept(request.uri().path());
-        let bytes_max = if kept { limits.data_bytes_max } else { limits.body_bytes_max };
+        let bytes_max = match address {
+            Address::Bare => internal::body_bytes_max(request.uri().path(), limits),
+            Address::Gateway(..) | Address::Container(_) | Address::Unknown => limits.body_bytes_max,
+        };
         claimed_length(request.headers()) > bytes_max as u64
     }
 }

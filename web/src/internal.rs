@@ -31,6 +31,7 @@ use self::{
 };
 use crate::{
     error::{ApiError, ErrorBody},
+    limits::HttpLimits,
     message::Message,
     state::GanymedeState,
 };
@@ -38,9 +39,13 @@ use crate::{
 /// Below these, bodies are what gateways keep: documents, and the notes of a project.
 const KEPT_PREFIXES: [&str; 2] = ["/gateway/data/", "/gateway/notes/"];
 
-/// Whether a body to this path may be as large as documents are.
-pub(crate) fn is_kept(path: &str) -> bool {
-    KEPT_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+/// The longest body to this path.
+pub(crate) fn body_bytes_max(path: &str, limits: &HttpLimits) -> usize {
+    if path == data::PUSH {
+        return data::snapshots_bytes_max(limits);
+    }
+    let kept = KEPT_PREFIXES.iter().any(|prefix| path.starts_with(prefix));
+    if kept { limits.data_bytes_max } else { limits.body_bytes_max }
 }
 
 /// All routes for gateways.

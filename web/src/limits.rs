@@ -25,7 +25,8 @@ pub struct HttpLimits {
     /// How long it is believed that a visitor's session lasts before it is asked for again, and that an access token which
     /// they show was signed, in milliseconds; half as long, who is connected to a container may stay after they signed out.
     pub visit_fresh_ms: u64,
-    /// Largest body in which a gateway appends or pushes documents or notes, in bytes. Beyond: 413.
+    /// Largest body in which a gateway appends updates or stores notes, in bytes. Beyond: 413. A snapshot may be as large as
+    /// a record.
     pub data_bytes_max: usize,
 }
 

@@ -4,12 +4,15 @@ mod body;
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, header};
 use orrery_ganymede::data::PushBody;
-use orrery_protocol::control::{Appended, Pull, Pushed, RECORDS_CONTENT_TYPE};
+use orrery_protocol::{
+    control::{Appended, Pull, Pushed, RECORDS_CONTENT_TYPE},
+    record::PAYLOAD_BYTES_MAX,
+};
 use serde_json::json;
 
 use self::body::read_records;
@@ -19,11 +22,24 @@ use super::{
 };
 use crate::{
     error::{ApiError, ErrorBody, ErrorCode},
+    limits::HttpLimits,
     message::{Message, whole_body},
     state::GanymedeState,
 };
 
 const JSON_CONTENT_TYPE: &str = "application/json";
+
+/// Where snapshots go.
+pub(super) const PUSH: &str = "/gateway/data/push";
+
+/// A record beside its payload, at most, in bytes.
+const RECORD_OVERHEAD_BYTES: usize = 1 << 10;
+
+/// The longest body of snapshots. A document that became so large, update by update, is stored as a whole as well: else its
+/// gateway would try again and again.
+pub(super) fn snapshots_bytes_max(limits: &HttpLimits) -> usize {
+    limits.data_bytes_max.max(PAYLOAD_BYTES_MAX + RECORD_OVERHEAD_BYTES)
+}
 
 /// What is stored: records, or JSON if that is asked for. For an organization of which nothing is stored, it is always JSON.
 #[utoipa::path(
@@ -104,7 +120,7 @@ pub(super) async fn append(
 pub(super) async fn push(
     State(state): State<GanymedeState>,
     caller: Serving,
-    request: Request,
+    mut request: Request,
 ) -> Result<Json<Pushed>, ApiError> {
     if is(request.headers(), header::CONTENT_TYPE, JSON_CONTENT_TYPE) {
         return push_json(&state, &caller, request).await.map(Json);
@@ -112,7 +128,9 @@ pub(super) async fn push(
     if !carries(request.headers(), RECORDS_CONTENT_TYPE) {
         return Err(not_understood());
     }
-    let records = read_records(request, state.process.edge.limits.data_bytes_max).await?;
+    let bytes_max = snapshots_bytes_max(&state.process.edge.limits);
+    DefaultBodyLimit::max(bytes_max).apply(&mut request);
+    let records = read_records(request, bytes_max).await?;
     Ok(Json(state.data.push(&caller.0, records).await?))
 }
 

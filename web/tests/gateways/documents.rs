@@ -133,6 +133,26 @@ async fn a_snapshot_of_fifty_megabytes_is_stored_and_given_back() {
     assert_eq!(hand.stored("small").await.updates, [Bytes::from_static(b"stays")], "a push erases nothing");
 }
 
+/// It became so large update by update, each within the limit.
+#[tokio::test]
+async fn a_snapshot_above_the_limit_of_other_bodies_is_stored() {
+    let limits = HttpLimits { data_bytes_max: 4096, ..HttpLimits::default() };
+    let city = City::with(limits, None).await;
+    let hand = Hand::of(&city).await;
+    hand.append(hand.updates("a", 1, &[b"one"])).await.expect(200);
+    let state = vec![7; 8192];
+    let mut body = Vec::new();
+    put_snapshot(&mut body, hand.epoch, &hand.key("a"), 1, &state).unwrap();
+    let unsaid = Ask::post("/gateway/data/push", body.clone()).header("content-type", RECORDS).chunked();
+    hand.send(unsaid).await.expect(200);
+    hand.push(body).await.expect(200);
+    let stored = hand.stored("a").await;
+    assert!(stored.snapshot.as_deref() == Some(&state[..]) && stored.updates.is_empty());
+    let data = json!({"gateway_state": {"text": "x".repeat(8192)}});
+    let json = Ask::json("/gateway/data/push", &json!({"organization_id": hand.org.id, "data": data}));
+    assert_eq!(hand.send(json).await.refusal(), (413, "TOO_LARGE".to_owned()));
+}
+
 #[tokio::test]
 async fn a_record_that_is_wrong_is_named() {
     let city = City::new().await;
