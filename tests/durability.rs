@@ -1,13 +1,18 @@
 //! Acknowledged means on disk: no kill, at any moment, loses what a peer was told is saved.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::Path,
+};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use yrs::Map;
 
 use crate::support::{
-    Clients, Event, Heard, Peer, Random, Replica, Server, SmallDisk, keys_of, saved_query, text_of, update, wait_for,
+    Clients, Event, Heard, Peer, Random, Replica, Response, Server, SmallDisk, keys_of, saved_query, text_of, update,
+    wait_for,
 };
 
 const KILLS: u64 = 16;
@@ -135,6 +140,12 @@ fn large_updates() -> Vec<Vec<u8>> {
     (0..LARGE_UPDATES).map(write).collect()
 }
 
+/// Leaves no space.
+fn fill(place: &Path) {
+    let mut filler = File::create(place.join("filler")).expect("a file");
+    while filler.write_all(&[0; 512]).is_ok() {}
+}
+
 #[test]
 fn a_full_disk_withholds_saved_and_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -150,6 +161,22 @@ fn a_full_disk_withholds_saved_and_nothing_else() {
     for _ in 0..LARGE_UPDATES {
         reader.until_heard("every edit", Heard::update);
     }
+    fill(disk.place());
+    let signup = json!({"email": "late@example.org", "password": "correct horse", "name": "Late"});
+    let refusal = |answer: Response| {
+        (answer.status, answer.json()["error"]["code"].clone(), answer.json()["error"]["message"].to_string())
+    };
+    let (status, code, message) = refusal(server.post("/api/auth/signup", &signup));
+    assert_eq!((status, code), (503, "DATABASE_UNAVAILABLE".into()));
+    assert!(message.contains("full"), "{message}");
+    let path = format!("/-/gw/org-{}/collab/event", server.org());
+    let event = json!({"type": "user-containers:new", "name": "Late", "image": "generic/busybox:1.36"});
+    let event = json!({"project_id": access.project, "event": event});
+    let bearer = format!("Bearer {}", access.token);
+    let (status, code, message) = refusal(server.request("POST", &path, &[("Authorization", &bearer)], Some(&event)));
+    assert_eq!((status, code), (503, "STORAGE_UNAVAILABLE".into()));
+    assert!(message.contains("/api/health"), "{message}");
+
     let degraded = wait_for("health says so", || Some(server.get("/api/health")).filter(|it| it.status == 503)).json();
     assert_eq!((&degraded["status"], &degraded["parts"]["store"]["status"]), (&"degraded".into(), &"degraded".into()));
     let mut last = 0;

@@ -313,7 +313,7 @@ impl Gateways {
         let message = |reply| GatewayMessage::Command(principal, command, key, reply);
         match gateway.call(message, Some(COMMAND_MAX)).await {
             Ok(CallResult::Success(answer)) => Ok(answer??),
-            Ok(CallResult::Timeout) => Err(ControlError::Unavailable("no answer in time".to_owned()).into()),
+            Ok(CallResult::Timeout) => Err(CommandError::Unsaved),
             Ok(CallResult::SenderError) | Err(_) => Err(OpenError::Moving.into()),
         }
     }
@@ -335,7 +335,7 @@ impl Gateways {
         let message = |reply| GatewayMessage::Hear(project, container, generation, command, reply);
         match gateway.call(message, Some(COMMAND_MAX)).await {
             Ok(CallResult::Success(answer)) => Ok(answer??),
-            Ok(CallResult::Timeout) => Err(ControlError::Unavailable("no answer in time".to_owned()).into()),
+            Ok(CallResult::Timeout) => Err(CommandError::Unsaved),
             Ok(CallResult::SenderError) | Err(_) => Err(OpenError::Moving.into()),
         }
     }

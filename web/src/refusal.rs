@@ -31,6 +31,11 @@ impl From<DatabaseError> for ApiError {
         match error {
             // Whoever can say what is taken has said so before it comes to this.
             DatabaseError::Conflict(_) => Self::new(ErrorCode::Conflict, "somebody else was quicker; look again"),
+            DatabaseError::Failed(_) if error.is_full() => {
+                tracing::error!(%error, "cannot answer");
+                let text = "the disk of the data base is full; try again once there is space on it";
+                Self::new(ErrorCode::Unavailable("DATABASE_UNAVAILABLE"), text).retry_after(RETRY_S)
+            }
             DatabaseError::Failed(_) => unavailable("DATABASE_UNAVAILABLE", &error),
             DatabaseError::Damaged { .. } => {
                 tracing::error!(%error, "damaged");

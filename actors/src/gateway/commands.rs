@@ -40,6 +40,9 @@ pub enum CommandError {
     /// The world's: it may be given again.
     #[error(transparent)]
     Failed(#[from] ControlError),
+    /// What it changes is not durable in time. It comes to pass all the same, once that is.
+    #[error("what it changes is not stored in time")]
+    Unsaved,
 }
 
 type Sender = RpcReplyPort<Result<Answer, ControlError>>;

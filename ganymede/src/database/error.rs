@@ -29,7 +29,17 @@ pub enum DatabaseError {
     },
 }
 
+/// What SQLite and PostgreSQL call a disk that is full.
+const FULL: [&str; 2] = ["13", "53100"];
+
 impl DatabaseError {
+    /// Whether the data base has no space left.
+    pub fn is_full(&self) -> bool {
+        let Self::Failed(error) = self else { return false };
+        let code = error.as_database_error().and_then(|known| known.code());
+        code.is_some_and(|code| FULL.contains(&code.as_ref()))
+    }
+
     /// A stored text that does not parse.
     pub fn damaged(value: &str, expected: &'static str) -> Self {
         Self::Damaged { value: value.chars().take(80).collect(), expected }

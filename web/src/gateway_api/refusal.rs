@@ -71,6 +71,11 @@ impl From<CommandError> for ApiError {
             CommandError::Failed(error @ (ControlError::Refused(_) | ControlError::Unavailable(_))) => {
                 unreachable_ganymede(&error)
             }
+            CommandError::Unsaved => {
+                let text = "nothing can be stored now, for which /api/health of the control plane has the cause; it is carried \
+                            out once it can";
+                Self::new(ErrorCode::Unavailable("STORAGE_UNAVAILABLE"), text).retry_after(5)
+            }
         }
     }
 }
