@@ -26,7 +26,7 @@ use crate::{
     logging,
     nginx::{Front, Standing},
     parts::OwnParts,
-    process::{Signals, announce, raise_open_files},
+    process::{self, Signals, announce, raise_open_files},
     up::{clear_leftovers, gateway_config, process_state},
 };
 
@@ -39,9 +39,7 @@ pub(crate) fn run(args: &ConfigArgs, json: bool) -> anyhow::Result<ExitCode> {
     let config = Config::of_process(args)?;
     logging::init(&config)?;
     raise_open_files();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config, json))?;
-    Ok(ExitCode::SUCCESS)
+    process::run(serve(config, json))
 }
 
 async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
@@ -51,11 +49,12 @@ async fn serve(config: Config, json: bool) -> anyhow::Result<()> {
         !role.token.expose().is_empty(),
         "gateway.token: `orrery pool create` or POST /api/pool/gateways gives one"
     );
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let listening = Listening::bind(config.listen)?;
     let containers = Containers::of(&config, listening.address())?;
     let metrics = metrics::install()?;
-    let (verifier, follower) = verifying_keys(&role.ganymede_url).await?;
+    let keys = verifying_keys(&role.ganymede_url);
+    let Some((verifier, follower)) = signals.unless_stopped(keys).await? else { return Ok(()) };
     let claims = verifier.pool(role.token.expose(), SystemTime::now()).context("gateway.token")?;
     let control_plane = Arc::new(RemoteControlPlane::new(RemoteOptions {
         url: role.ganymede_url.clone(),

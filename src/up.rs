@@ -28,7 +28,10 @@ use orrery_web::{
     socket::Sockets,
     state::{EdgeConfig, GanymedeState, GatewayState, ProcessState},
 };
-use tokio::{sync::oneshot, task::AbortHandle};
+use tokio::{
+    sync::oneshot,
+    task::{AbortHandle, spawn_blocking},
+};
 
 use crate::{
     cli::ConfigArgs,
@@ -39,7 +42,7 @@ use crate::{
     logging,
     nginx::{Front, Standing},
     parts::OwnParts,
-    process::{Signals, announce, raise_open_files},
+    process::{self, Signals, announce, raise_open_files},
 };
 
 /// Between two looks at leases and at organizations that lost their gateway.
@@ -62,9 +65,7 @@ pub(crate) fn run(role: Role, args: &ConfigArgs, json: bool) -> anyhow::Result<E
     let config = Config::of_process(args)?;
     logging::init(&config)?;
     raise_open_files();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(role, config, json))?;
-    Ok(ExitCode::SUCCESS)
+    process::run(serve(role, config, json))
 }
 
 /// The parts of the control plane, opened.
@@ -88,24 +89,28 @@ struct Local {
 }
 
 async fn serve(role: Role, config: Config, json: bool) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
     let folder = DataFolder::open(&config.data)?;
     let listening = Listening::bind(config.listen)?;
     let metrics = metrics::install()?;
-    let ganymede = Ganymede::open(role, &config, &folder).await?;
     let process = process_state(&config, metrics)?;
-    let local = match role {
-        Role::Everything => Some(ganymede.open_gateways(&config, listening.address(), &process).await?),
-        Role::Ganymede => None,
+    let opening = async {
+        let ganymede = Ganymede::open(role, &config, &folder).await?;
+        let local = match role {
+            Role::Everything => Some(ganymede.open_gateways(&config, listening.address(), &process).await?),
+            Role::Ganymede => None,
+        };
+        ganymede.pool.recover().await?;
+        Ok((ganymede, local))
     };
+    // What was given up here is found as after a kill, which loses nothing.
+    let Some((ganymede, local)) = signals.unless_stopped(opening).await? else { return Ok(()) };
     let standing = Standing::default();
     let process = ProcessState { parts: Arc::new(ganymede.parts(local.as_ref(), standing.clone())), ..process };
     let state = ganymede.state(&config, process);
-    ganymede.pool.recover().await?;
     let pool = ganymede.pool.clone();
     // Whoever is served again below waits for names.
     let names = tokio::spawn(async move { pool.look_after_names().await });
-    // Until here a signal ends the process at once, which loses nothing.
-    let signals = Signals::listen()?;
     let gateway = local.as_ref().map(|local| local.state.clone());
     let server = listening.serve(routes::ganymede(state, gateway));
     if let Some(local) = &local {
@@ -121,21 +126,21 @@ async fn serve(role: Role, config: Config, json: bool) -> anyhow::Result<()> {
     }));
     // What was served when the last process ended is served before anybody is told that we are here. Gateways in other
     // processes answer through the address that is open now.
-    ganymede.pool.failover().await?;
-    let housekeeping = ganymede.look_after();
-    let leftovers = local.as_ref().map(|local| clear_leftovers(&local.gateways));
-    tracing::info!(listen = %reach.listen, data = %folder.path().display(), "serving");
-    announce(&reach, json)?;
-
-    signals.stopping().await;
+    let failover = async { Ok(ganymede.pool.failover().await?) };
+    let mut kept = vec![names.abort_handle()];
+    if signals.unless_stopped(failover).await?.is_some() {
+        kept.push(ganymede.look_after());
+        kept.extend(local.as_ref().map(|local| clear_leftovers(&local.gateways)));
+        tracing::info!(listen = %reach.listen, data = %folder.path().display(), "serving");
+        announce(&reach, json)?;
+        signals.stopping().await;
+    } else {
+        signals.stopped();
+    }
     ganymede.pool.close();
     drop(stop);
     serving.await.context("the server")?;
-    housekeeping.abort();
-    if let Some(leftovers) = leftovers {
-        leftovers.abort();
-    }
-    names.abort();
+    kept.iter().for_each(AbortHandle::abort);
     if let Some(local) = &local {
         local.gateways.shutdown().await;
         local.containers.close().await;
@@ -165,7 +170,9 @@ impl Ganymede {
         let (tokens, state_key) = keys(role, folder)?;
         let database = Database::open(&config.database_url()?).await?;
         let options = StoreOptions { limits: config.store.limits.clone(), merge: Arc::new(embedded::merge) };
-        let (store, recovery) = Store::open_at(&folder.path().join("store"), &config.store.place()?, options)?;
+        let (path, place) = (folder.path().join("store"), config.store.place()?);
+        let opening = spawn_blocking(move || Store::open_at(&path, &place, options));
+        let (store, recovery) = opening.await.context("the store")??;
         tracing::info!(
             segments = recovery.segments,
             updates = recovery.records,
@@ -255,7 +262,7 @@ impl Ganymede {
     }
 
     /// Keeps leases, allocations, sessions and keys true until it is aborted.
-    fn look_after(&self) -> tokio::task::JoinHandle<()> {
+    fn look_after(&self) -> AbortHandle {
         let (pool, people, tokens) = (self.pool.clone(), self.people.clone(), self.tokens.clone());
         tokio::spawn(async move {
             let sweep = async {
@@ -269,6 +276,7 @@ impl Ganymede {
             };
             tokio::join!(pool.run(LOOK_AFTER_EVERY), sweep, follow_keys(tokens));
         })
+        .abort_handle()
     }
 
     async fn close(self) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use std::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Peer, Server, run, step1};
+use crate::support::{Peer, Server, Starting, run, step1, wait_for};
 
 /// The one line that a failed command leaves.
 fn complaint(output: &Output, code: i32) -> String {
@@ -32,6 +32,56 @@ fn sigterm_closes_peers_with_1012_and_exits_0() {
         assert_eq!(peer.close_code(), 1012);
         assert_eq!(server.ended().code(), Some(0));
     }
+}
+
+/// What each of them needs first is there and says nothing: a data base, or a control plane.
+#[test]
+fn whoever_is_stopped_before_it_serves_ends_well() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    silent.set_nonblocking(true).expect("a listener");
+    let address = silent.local_addr().expect("a port");
+    let (database, url) = (format!("postgres://u:p@{address}/orrery"), format!("http://{address}"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let data = data.to_str().expect("text");
+    assert!(run(&["keys", "create", "--data", data], &[]).status.success());
+    let of_ganymede = [("ORRERY_DATABASE", database.as_str())];
+    let of_gateway = [("ORRERY_GATEWAY_GANYMEDE_URL", url.as_str()), ("ORRERY_GATEWAY_TOKEN", "token")];
+    let roles = [("up", &of_ganymede[..]), ("ganymede", &of_ganymede), ("gateway", &of_gateway)];
+    for signal in [Signal::TERM, Signal::INT] {
+        for (role, environment) in roles {
+            let starting = Starting::begin(&[role, "--data", data, "--listen", "127.0.0.1:0"], environment);
+            let _asked = wait_for("it asks", || silent.accept().ok());
+            let ended = starting.stop(signal);
+            let log = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!((ended.status.code(), ended.stdout.len()), (Some(0), 0), "{role}, {signal:?}: {log}");
+        }
+    }
+}
+
+/// Organizations are to be served again, and the name server that is to know them says nothing.
+#[test]
+fn a_server_that_is_stopped_while_it_brings_gateways_back_announces_nothing() {
+    let mut server = Server::start();
+    server.access();
+    assert_eq!(server.terminate().code(), Some(0));
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    silent.set_nonblocking(true).expect("a listener");
+    let url = format!("http://{}", silent.local_addr().expect("a port"));
+    let names = [
+        ("ORRERY_DOMAIN", "team.example"),
+        ("ORRERY_DNS_URL", url.as_str()),
+        ("ORRERY_DNS_API_TOKEN", "token"),
+        ("ORRERY_DNS_ADDRESS", "192.0.2.7"),
+        ("ORRERY_ENGINE_ENABLED", "off"),
+    ];
+    let data = server.data().to_str().expect("text");
+    let starting = Starting::begin(&["up", "--data", data, "--listen", "127.0.0.1:0"], &names);
+    let _asked = wait_for("it asks", || silent.accept().ok());
+    let ended = starting.stop(Signal::TERM);
+    let log = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!((ended.status.code(), ended.stdout.len()), (Some(0), 0), "{log}");
+    assert!(!server.data().join("running.json").exists(), "{log}");
 }
 
 #[test]

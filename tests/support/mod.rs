@@ -26,7 +26,7 @@ pub(crate) use disk::SmallDisk;
 pub(crate) use http::{Response, request};
 pub(crate) use peer::{Event, Peer};
 pub(crate) use people::{Access, PASSWORD, Person};
-pub(crate) use process::{Process, run};
+pub(crate) use process::{Process, Starting, run};
 pub(crate) use registry::Registry;
 pub(crate) use relay::Relay;
 pub(crate) use replica::{Replica, document, keys_of, text_of};

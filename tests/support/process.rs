@@ -34,6 +34,39 @@ pub(crate) struct Process {
     _belongings: Arc<Belongings>,
 }
 
+/// A process that does not come to serve. Killed when it goes out of scope.
+pub(crate) struct Starting(Child);
+
+impl Starting {
+    pub(crate) fn begin(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = command();
+        command.args(arguments).envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().expect("the binary starts"))
+    }
+
+    /// How it ends on a signal, and what it has said by then.
+    pub(crate) fn stop(mut self, signal: Signal) -> Output {
+        send(&self.0, signal);
+        let status = wait_for("the process ends", || self.0.try_wait().expect("a child"));
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        self.0.stdout.take().map(|mut pipe| pipe.read_to_end(&mut stdout));
+        self.0.stderr.take().map(|mut pipe| pipe.read_to_end(&mut stderr));
+        Output { status, stdout, stderr }
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn send(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process id");
+    kill_process(pid, signal).expect("it runs");
+}
+
 /// Runs the binary to its end.
 pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     command().args(arguments).envs(environment.iter().copied()).output().expect("the binary runs")
@@ -70,8 +103,7 @@ impl Process {
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(pid, signal).expect("it runs");
+        send(&self.child, signal);
     }
 
     /// SIGTERM, and how it ended.
