@@ -38,6 +38,7 @@ use snapshots::StoreTable;
 mod containers;
 mod environment;
 mod layers;
+mod numbers;
 mod snapshots;
 
 /// The keys and tables that mean the same for every gateway process of a machine.
@@ -297,7 +298,6 @@ impl Config {
 
     fn check(&self) -> anyhow::Result<()> {
         ensure!(!self.data.as_os_str().is_empty(), "data: no home folder is known; name a data folder");
-        ensure!((1..=1000).contains(&self.slots), "slots: from 1 to 1000");
         check_domain(&self.domain)?;
         self.database_url()?;
         self.public_url()?;
@@ -306,12 +306,7 @@ impl Config {
         self.nginx()?;
         self.containers.registry()?;
         self.pool.image()?;
-        layers::check_positive(&Table::try_from(&self.containers)?, "containers")?;
-        layers::check_positive(&Table::try_from(&self.engine)?, "engine")?;
-        layers::check_positive(&Table::try_from(&self.pool)?, "pool")?;
-        layers::check_positive(&Table::try_from(&self.lease)?, "lease")?;
-        layers::check_positive(&Table::try_from(&self.tokens)?, "tokens")?;
-        layers::check_positive(&Table::try_from(&self.limits)?, "limits")
+        Ok(())
     }
 }
 

@@ -1,8 +1,10 @@
 //! Laying one table of configuration over another. The table below already has every key, so that an unknown key and a
 //! wrong kind of value can both be named, with where they come from.
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use toml::{Table, Value};
+
+use super::numbers;
 
 /// Lays `layer` over `base`. `origin` names the layer: a file or a variable.
 pub(super) fn merge(base: &mut Table, layer: Table, origin: &str) -> anyhow::Result<()> {
@@ -17,7 +19,9 @@ fn merge_at(base: &mut Table, layer: Table, origin: &str, path: &str) -> anyhow:
             (Some(Value::Table(below)), Value::Table(above)) => merge_at(below, above, origin, &format!("{full}."))?,
             (Some(below), above) => {
                 ensure!(below.same_type(&above), "{origin}: {full} must be {}", kind(below));
-                ensure!(!matches!(above, Value::Integer(..0)), "{origin}: {full} must not be negative");
+                if let Value::Integer(number) = above {
+                    numbers::check(&full, number).with_context(|| origin.to_owned())?;
+                }
                 *below = above;
             }
         }
@@ -39,14 +43,6 @@ pub(super) fn leaves(table: &Table) -> Vec<(Vec<String>, Value)> {
         }
     }
     found
-}
-
-/// Refuses the first number that is zero.
-pub(super) fn check_positive(table: &Table, prefix: &str) -> anyhow::Result<()> {
-    for (path, value) in leaves(table) {
-        ensure!(value != Value::Integer(0), "{prefix}.{}: must be at least 1", path.join("."));
-    }
-    Ok(())
 }
 
 /// What a value must look like, as a noun phrase.

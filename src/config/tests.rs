@@ -63,16 +63,50 @@ fn what_is_wrong_is_named_with_where_it_stands() {
     check_refused("[limits.wire]\nframe = 1", home, "FILE: unknown key limits.wire.frame");
     check_refused("limits = 1", home, "FILE: limits must be a table");
     check_refused("slots = \"three\"", home, "FILE: slots must be a whole number");
-    check_refused("slots = -1", home, "FILE: slots must not be negative");
-    check_refused("slots = 0", home, "slots: from 1 to 1000");
-    check_refused("slots = 70000", home, "slots");
+    check_refused("slots = -1", home, "FILE: slots must be from 1 to 1000, not -1");
+    check_refused("slots = 70000", home, "FILE: slots must be from 1 to 1000, not 70000");
     check_refused("listen = \"here\"", home, "listen");
     check_refused("log_format = \"loud\"", home, "log_format");
-    check_refused("[limits.wire]\nframe_bytes_max = 0", home, "limits.wire.frame_bytes_max: must be at least 1");
     check_refused("slots =", home, "FILE");
     check_refused("", [("ORRERY_SLOTZ", "1")], "ORRERY_SLOTZ: unknown variable");
     check_refused("", [("ORRERY_SLOTS", "three")], "ORRERY_SLOTS: must be a whole number");
-    check_refused("", [("ORRERY_SLOTS", "-3")], "ORRERY_SLOTS: slots must not be negative");
+    check_refused("", [("ORRERY_SLOTS", "-3")], "ORRERY_SLOTS: slots must be from 1 to 1000, not -3");
+}
+
+/// A line of a file that sets one key.
+fn setting(path: &[String], number: i64) -> String {
+    format!("{} = {number}", path.join("."))
+}
+
+/// Each of them, alone: a clock of zero stops whoever waits for it, and a number without bound ends the process where it is
+/// added to another.
+#[test]
+fn no_number_is_taken_that_nobody_means() {
+    let table = Table::try_from(Config::defaults(&Environment::default())).unwrap();
+    let numbers = layers::leaves(&table).into_iter().filter_map(|(path, value)| Some((path, value.as_integer()?)));
+    let numbers: Vec<_> = numbers.collect();
+    assert!(numbers.len() > 90, "{}", numbers.len());
+    for (path, default) in numbers {
+        let (key, home) = (path.join("."), [("HOME", "/h")]);
+        load(&setting(&path, default), home, &[]).unwrap_or_else(|error| panic!("the default is refused: {error}"));
+        check_refused(&setting(&path, i64::MAX), home, &format!("FILE: {key} must be from "));
+        let zero = load(&setting(&path, 0), home, &[]);
+        match key.as_str() {
+            "clocks.awareness_flush_ms"
+            | "clocks.awareness_grace_ms"
+            | "clocks.refusal_hold_ms"
+            | "clocks.unload_ms"
+            | "nginx.reload_ms"
+            | "passwords.waiting_max"
+            | "store.commit_interval_ms"
+            | "store.fold_after_ms" => assert!(zero.is_ok(), "{zero:?}"),
+            _ => {
+                let error = zero.expect_err(&key);
+                assert!(error.starts_with(&format!("FILE: {key} must be from 1 to ")), "{error}");
+                assert!(error.ends_with(", not 0"), "{error}");
+            }
+        }
+    }
 }
 
 #[test]

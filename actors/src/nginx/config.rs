@@ -124,15 +124,6 @@ impl NginxConfig {
             )),
         };
         let user: Account = self.user.parse().map_err(|error| invalid("user", &error))?;
-        let numbers = [
-            ("workers", u64::from(self.workers)),
-            ("worker_connections", u64::from(self.worker_connections)),
-            ("worker_shutdown_ms", self.worker_shutdown_ms),
-            ("idle_ms", self.idle_ms),
-        ];
-        if let Some((key, _)) = numbers.into_iter().find(|(_, number)| *number == 0) {
-            return Err(invalid(key, &"must be at least 1"));
-        }
         Ok(NginxSettings {
             manage: self.manage,
             program: PathBuf::from(&self.program),
@@ -199,6 +190,5 @@ mod tests {
         check(|config| config.listen = "80".to_owned(), "nginx.listen: invalid socket address syntax");
         let missing = "nginx.certificates: must be set for nginx.listen_tls";
         check(|config| config.listen_tls = "0.0.0.0:443".to_owned(), missing);
-        check(|config| config.workers = 0, "nginx.workers: must be at least 1");
     }
 }
