@@ -18,7 +18,7 @@ use orrery_actors::{
     LogsError,
     engine::{LogLine, LogQuery, LogSource, RuntimeError},
 };
-use orrery_protocol::{access::Principal, control::GatewayBrief, id::InvalidId};
+use orrery_protocol::{access::Principal, control::GatewayBrief};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -78,7 +78,7 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let project = project.parse().map_err(|_| ApiError::not_found())?;
     let principal = admit(&state.gateways, &access, named.map(|Extension(hint)| hint), project)?;
-    let id = id.parse().map_err(|error: InvalidId| ApiError::invalid("id", error.to_string()))?;
+    let id = id.parse().map_err(|_| ApiError::not_found())?;
     let (last, tail) = (last_event(&headers)?, tail_of(params.tail.as_deref())?);
     let tail = if last.is_some() { None } else { Some(tail) };
     let query =

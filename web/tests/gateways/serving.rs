@@ -62,6 +62,8 @@ async fn who_may_not_enter_is_told_so_through_the_proxy() {
         check(format!("{}?token={}", board(&"x"), org.owner), (404, "NOT_FOUND")).await;
         check(format!("{at}/collab/{}/notes?token={}", org.project, org.owner), (400, "INVALID_INPUT")).await;
         check(format!("{}?token={}", board(&org.project), org.owner), (400, "INVALID_INPUT")).await;
+        let logs = Ask::get(format!("{at}/collab/{}/user-container/x/logs", org.project)).bearer(&org.owner);
+        assert_eq!(logs.of(city.address).await.refusal(), (404, "NOT_FOUND".to_owned()));
     }
     check(org.path(&other.board()), (404, "NOT_FOUND")).await;
     let orders = ["/collab/start", "/collab/stop", "/collab/refresh"];

@@ -156,6 +156,22 @@ async fn every_route_and_every_kind_of_caller() {
     }
 }
 
+/// Whoever asks for what cannot be there learns no more than whoever asks for what is not.
+#[tokio::test]
+async fn what_is_no_id_names_nothing() {
+    let installation = Installation::new().await;
+    let scene = Scene::new(&installation).await;
+    let place = Place::new(&installation, &scene).await;
+    let proof = installation.session(scene.administrator).await;
+    for (method, path, _) in TABLE.iter().filter(|(_, path, _)| path.contains('{')) {
+        let word = |part: &str| if part.starts_with('{') { "x" } else { part }.to_owned();
+        let target = path.split('/').map(word).collect::<Vec<_>>().join("/");
+        let body = place.body(method, path);
+        let answer = installation.ask(method.parse().unwrap(), &target, &proof, body.as_ref()).await;
+        assert_eq!(answer.status, 404, "{method} {target}: {}", answer.body);
+    }
+}
+
 /// People who are there from the beginning.
 struct Scene {
     administrator: UserId,
