@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use orrery_protocol::{
     access::Principal,
-    command::{Answer, Command, ContainerCommand, IdempotencyKey},
+    command::{Command, ContainerCommand, IdempotencyKey},
     control::{BriefChanges, GatewayBrief},
     id::{ContainerId, DocumentKey, DocumentName, Epoch, OrgId, ProjectId, UserId},
     idle::IdleClocks,
@@ -32,8 +32,8 @@ use crate::{
     route_tables::RouteTables,
 };
 pub use commands::CommandError;
-use commands::{Commands, ForProject};
-pub(crate) use projects::{ContainerReply, Reader};
+use commands::{Commands, ForProject, Reply};
+pub(crate) use projects::Reader;
 use projects::{Found, Order, Outcome, Projects, Secrets, orders::Sender};
 use rooms::{Rooms, Waiter};
 pub use rules::ContainerRules;
@@ -125,9 +125,9 @@ pub(crate) enum GatewayMessage {
     /// Nothing happened in a project for long.
     Unload(ProjectId),
     /// A member gives a command.
-    Command(Principal, Command, Option<IdempotencyKey>, RpcReplyPort<Result<Answer, ControlError>>),
+    Command(Principal, Command, Option<IdempotencyKey>, Reply),
     /// A container says something of itself, by a token of this generation.
-    Hear(ProjectId, ContainerId, u32, ContainerCommand, ContainerReply),
+    Hear(ProjectId, ContainerId, u32, ContainerCommand, Reply),
     /// What the engine was seen to have.
     Sighted(Sightings),
     /// The engine tells something of a container that is so now.

@@ -45,7 +45,8 @@ pub enum CommandError {
     Unsaved,
 }
 
-type Sender = RpcReplyPort<Result<Answer, ControlError>>;
+/// Where a command is answered.
+pub(crate) type Reply = RpcReplyPort<Result<Answer, CommandError>>;
 
 /// How keeping what a command asked for went.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ pub(super) struct Commands {
     keeper: ActorRef<KeeperMessage>,
     desk: Desk,
     /// Who waits for the answer of a command.
-    senders: HashMap<Ticket, Vec<Sender>>,
+    senders: HashMap<Ticket, Vec<Reply>>,
 }
 
 impl Commands {
@@ -91,7 +92,7 @@ impl Commands {
         principal: &Principal,
         command: Command,
         key: Option<IdempotencyKey>,
-        sender: Sender,
+        sender: Reply,
         myself: &ActorRef<GatewayMessage>,
     ) -> Option<ForProject> {
         self.activity.of(principal.project).touch(self.clock.now_ms());
@@ -127,7 +128,7 @@ impl Commands {
 
     pub(super) fn kept(&mut self, kept: Kept) {
         let Kept { project, ticket, disabled, outcome } = kept;
-        let answer = outcome.map(|()| {
+        let answer = outcome.map_err(CommandError::from).map(|()| {
             drop(self.keeper.cast(KeeperMessage::ShutdownDisabled(disabled)));
             Ok(json!({ "disabled": disabled }))
         });
@@ -135,7 +136,7 @@ impl Commands {
     }
 
     /// A command came to this.
-    pub(super) fn settle(&mut self, project: ProjectId, ticket: Ticket, answer: Result<Answer, ControlError>) {
+    pub(super) fn settle(&mut self, project: ProjectId, ticket: Ticket, answer: Result<Answer, CommandError>) {
         self.desk.settle(project, ticket, answer.as_ref().ok().cloned());
         for sender in self.senders.remove(&ticket).unwrap_or_default() {
             drop(sender.send(answer.clone()));

@@ -28,10 +28,10 @@ use ractor::{ActorRef, RpcReplyPort};
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{GatewayConfig, GatewayMessage, OpenError};
+use super::{CommandError, GatewayConfig, GatewayMessage, OpenError, commands::Reply};
 use crate::{
     activity::Activity,
-    control_plane::{ControlError, Tenure},
+    control_plane::Tenure,
     engine::{Reconciling, World},
     journal::{Journal, JournalError},
     route_tables::RouteTables,
@@ -44,7 +44,7 @@ use told::Told;
 /// What others have to do because of a project.
 pub(super) enum Outcome {
     /// A command of a member came to this.
-    Settled(ProjectId, Ticket, Result<Answer, ControlError>),
+    Settled(ProjectId, Ticket, Result<Answer, CommandError>),
     /// Everybody who reads the project's `system` document shall see these updates.
     Publish(Arc<DocumentKey>, Vec<Bytes>),
     /// Everybody who looks now shall see this, as JSON.
@@ -61,13 +61,10 @@ pub(super) enum Then {
     /// A member, for the answer of a command.
     Member(Ticket, Value),
     /// A container, for the same.
-    Container(ContainerReply, Value),
+    Container(Reply, Value),
     /// The engine's reconciler, for this pass to be taken in.
     Pass(u64),
 }
-
-/// Where what a container said is answered.
-pub(crate) type ContainerReply = RpcReplyPort<Result<Answer, ControlError>>;
 
 /// Who wants to know the containers of a project.
 pub(crate) type Reader = RpcReplyPort<Result<Value, OpenError>>;
@@ -278,18 +275,19 @@ impl Projects {
     /// Nothing of it becomes durable any more: whoever waits for that is told, and the reconciler, which goes on for all other
     /// projects, does not wait.
     fn give_up(&mut self, id: ProjectId, slot: Slot, outcomes: &mut Vec<Outcome>) {
-        slot.waiting.into_iter().for_each(|order| order.fail(id, &gone(), outcomes));
+        slot.waiting.into_iter().for_each(|order| order.fail(id, &OpenError::UnknownProject, outcomes));
         slot.readers.into_iter().for_each(|reader| drop(reader.send(Err(OpenError::UnknownProject))));
         outcomes.extend(slot.wanted.then_some(Outcome::Ready(slot.key)));
         let State::Loaded(project) = slot.state else { return };
+        let gone = || Err(CommandError::from(OpenError::UnknownProject));
         let gated = slot.notes.gated.into_iter().filter_map(|(_, effect)| match effect {
             Effect::Settled(then) => Some(then),
             Effect::Append(..) | Effect::Publish(_) | Effect::Snapshot(..) | Effect::Outgrown => None,
         });
         for then in gated.chain(project.into_waiting()) {
             match then {
-                Then::Member(ticket, _) => outcomes.push(Outcome::Settled(id, ticket, Err(gone()))),
-                Then::Container(reply, _) => drop(reply.send(Err(gone()))),
+                Then::Member(ticket, _) => outcomes.push(Outcome::Settled(id, ticket, gone())),
+                Then::Container(reply, _) => drop(reply.send(gone())),
                 Then::Pass(pass) => self.passed(pass),
             }
         }
@@ -311,7 +309,9 @@ impl Projects {
         id: ProjectId,
         outcomes: &mut Vec<Outcome>,
     ) -> Option<Result<Bytes, JournalError>> {
-        let Some(slot) = self.slots.get_mut(&id) else { return Some(Err(JournalError(gone().to_string()))) };
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return Some(Err(JournalError(OpenError::UnknownProject.to_string())));
+        };
         match &slot.state {
             State::Loaded(project) if project.is_open() => {
                 Some(project.durable_state().map_err(|error| JournalError(error.to_string())))
@@ -339,7 +339,7 @@ impl Projects {
         let projects: Vec<ProjectId> = self.slots.keys().copied().collect();
         for id in projects {
             let Some(slot) = self.slots.get_mut(&id) else { continue };
-            slot.waiting.drain(..).for_each(|order| order.fail(id, &moving(), outcomes));
+            slot.waiting.drain(..).for_each(|order| order.fail(id, &OpenError::Moving, outcomes));
             let mut effects = Vec::new();
             if let Some(project) = slot.loaded_mut() {
                 project.store(&mut effects);
@@ -347,12 +347,4 @@ impl Projects {
             self.perform(id, effects, outcomes);
         }
     }
-}
-
-fn moving() -> ControlError {
-    ControlError::Unavailable("the gateway is moving".to_owned())
-}
-
-fn gone() -> ControlError {
-    ControlError::Unavailable("the project is not there any more".to_owned())
 }

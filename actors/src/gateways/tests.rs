@@ -11,6 +11,7 @@ use orrery_protocol::{
     record::StoredDocument,
     room::Join,
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
@@ -136,6 +137,10 @@ async fn a_system_document_is_read_as_a_whole_or_not_at_all() {
     let gateways = serve(&ganymede, |_| {}).await;
     let list = gateways.containers(ORG, IO).await;
     assert!(matches!(list, Err(OpenError::Storage(_))), "{list:?}");
+    let alice = gateways.principal(ORG, ALICE, IO).unwrap();
+    let event = json!({"type": "user-containers:new", "name": "x", "image": "generic/busybox:1"});
+    let given = gateways.command(alice, &event, None).await;
+    assert!(matches!(given, Err(CommandError::Closed(OpenError::Storage(_)))), "{given:?}");
     assert_eq!(ganymede.world().documents[&system], unreadable);
 }
 

@@ -18,7 +18,7 @@ impl From<OpenError> for ApiError {
             OpenError::TooManyDocuments(_) => Self::new(ErrorCode::RateLimited, text).retry_after(30),
             // What storage says may name files; it is in the log.
             OpenError::Storage(_) => {
-                Self::new(ErrorCode::Unavailable("STORAGE_UNAVAILABLE"), "the document cannot be loaded now")
+                Self::new(ErrorCode::Unavailable("STORAGE_UNAVAILABLE"), "what is stored cannot be loaded now")
                     .retry_after(5)
             }
             OpenError::Resting { retry_ms } => {

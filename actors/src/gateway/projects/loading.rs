@@ -13,7 +13,7 @@ use orrery_protocol::{
 use rand::Rng as _;
 
 use super::{Notes, Outcome, Projects, Slot, State};
-use crate::{control_plane::ControlError, gateway::GatewayMessage};
+use crate::gateway::{GatewayMessage, OpenError};
 
 /// Most projects that are being loaded at once.
 const LOADING_MAX: usize = 4;
@@ -72,7 +72,7 @@ impl Projects {
             }
             Err(error) => {
                 tracing::error!(org = %slot.key.org, project = %id, error, "cannot load the project; trying again");
-                let failure = ControlError::Unavailable(error.clone());
+                let failure = OpenError::Storage(error.clone());
                 slot.waiting.drain(..).for_each(|order| order.fail(id, &failure, outcomes));
                 slot.state = State::Failed(error);
                 slot.tell_readers();

@@ -9,8 +9,8 @@ use orrery_protocol::{
 use rand::Rng as _;
 use serde_json::Value;
 
-use super::{ContainerReply, Outcome, Projects, Slot, State, Then, gone, moving};
-use crate::control_plane::ControlError;
+use super::{Outcome, Projects, Slot, State, Then};
+use crate::gateway::{OpenError, commands::Reply};
 
 /// Something that is asked of a project.
 pub(in crate::gateway) struct Order {
@@ -24,15 +24,16 @@ pub(in crate::gateway) struct Order {
 pub(in crate::gateway) enum Sender {
     Member(UserId, Ticket),
     /// The container, by a token of this generation.
-    Container(ContainerId, u32, ContainerReply),
+    Container(ContainerId, u32, Reply),
 }
 
 impl Order {
-    /// The world failed at it.
-    pub(super) fn fail(self, project: ProjectId, error: &ControlError, outcomes: &mut Vec<Outcome>) {
+    /// It cannot be carried out here, or not now.
+    pub(super) fn fail(self, project: ProjectId, error: &OpenError, outcomes: &mut Vec<Outcome>) {
+        let failed = Err(error.clone().into());
         match self.sender {
-            Sender::Member(_, ticket) => outcomes.push(Outcome::Settled(project, ticket, Err(error.clone()))),
-            Sender::Container(.., reply) => drop(reply.send(Err(error.clone()))),
+            Sender::Member(_, ticket) => outcomes.push(Outcome::Settled(project, ticket, failed)),
+            Sender::Container(.., reply) => drop(reply.send(failed)),
         }
     }
 
@@ -68,17 +69,17 @@ impl Projects {
     /// Carries out a command, or has it wait until the project is open.
     pub(in crate::gateway) fn give(&mut self, id: ProjectId, order: Order, outcomes: &mut Vec<Outcome>) {
         if self.stopping {
-            return order.fail(id, &moving(), outcomes);
+            return order.fail(id, &OpenError::Moving, outcomes);
         }
         let Some(slot) = self.slots.get_mut(&id) else {
             return match order.sender {
-                Sender::Member(..) => order.fail(id, &gone(), outcomes),
+                Sender::Member(..) => order.fail(id, &OpenError::UnknownProject, outcomes),
                 Sender::Container(..) => order.refuse(id, Refusal::Gone, outcomes),
             };
         };
         match &slot.state {
             State::Loaded(project) if project.is_open() => self.decide(id, order, outcomes),
-            State::Failed(error) => order.fail(id, &ControlError::Unavailable(error.clone()), outcomes),
+            State::Failed(error) => order.fail(id, &OpenError::Storage(error.clone()), outcomes),
             State::Loading | State::Loaded(_) => {
                 slot.waiting.push_back(order);
                 self.open_blank(id, outcomes);

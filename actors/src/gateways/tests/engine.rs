@@ -146,8 +146,7 @@ async fn a_project_that_is_deleted_while_it_waits_for_storage_holds_up_no_other(
         city.gateways.refresh(GatewayBrief { version: 2, ..newer });
     };
     let (heard, ()) = tokio::join!(city.gateways.hear(&bearer, &says), meanwhile);
-    let gone = ControlError::Unavailable("the project is not there any more".to_owned());
-    assert_eq!(heard, Err(gone.into()), "and nobody waits in vain");
+    assert_eq!(heard, Err(OpenError::UnknownProject.into()), "and nobody waits in vain");
     let europa = city.create(ORG, EUROPA, 8080).await;
     city.until_state(EUROPA, europa, "up").await;
     until("its containers go", async || city.owners() == [(ORG, EUROPA)].into()).await;
