@@ -167,6 +167,18 @@ test('whoever writes together undoes alone, in notes and in code', async () => {
     page.waitForFunction((text) => document.querySelector('.cm-line')?.textContent.includes(text), text)
   for (const { page } of [ada, charles]) await text(page, '# theirs')
   await ada.page.waitForFunction(() => !document.querySelector('.cm-line').textContent.includes('ours'))
+
+  // What she put on the board goes with her undo as long as it is hers alone; else she is asked.
+  await ada.page.getByRole('complementary').getByRole('button', { name: 'Close' }).press('Enter')
+  await ada.page.keyboard.press('Control+z')
+  const dialog = ada.page.getByRole('dialog', { name: 'Remove this code document?' })
+  await dialog.getByText('Others may have changed it since.').waitFor()
+  await ada.page.keyboard.press('Control+z')
+  await dialog.getByRole('button', { name: 'Cancel' }).press('Enter')
+  await note(charles.page).waitFor()
+  await ada.page.getByRole('button', { name: 'Undo' }).click()
+  await note(charles.page).waitFor({ state: 'detached' })
+  await text(charles.page, '# theirs')
   await goodbye(ada, charles)
 })
 

@@ -16,8 +16,8 @@ export interface Around {
   show: (panel: Panel) => void
   /** Asks before a container is deleted. */
   askDelete: (container: ContainerView) => void
-  /** Asks before nodes are removed, and says what that does not do. */
-  askRemove: (nodes: readonly string[], edges: readonly string[]) => void
+  /** Asks before nodes are removed, and says what that does not do; and why it asks, if one only took something back. */
+  askRemove: (nodes: readonly string[], edges: readonly string[], takenBack?: boolean) => void
   openCode: (node: CodeView) => void
 }
 

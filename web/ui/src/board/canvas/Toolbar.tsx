@@ -39,8 +39,7 @@ export function Toolbar({ selected, onAsk }: ToolbarProps) {
 
 /** What those who may write have besides. */
 function Writing({ selected, onAsk }: ToolbarProps) {
-  const { open, mayWrite } = useAround()
-  const undo = useUndo(open, mayWrite)
+  const undo = useUndo()
   const add = useAdding()
   const connect = () => selected !== null && onAsk({ kind: 'connect', from: selected })
   return (

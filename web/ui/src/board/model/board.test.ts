@@ -25,13 +25,13 @@ test('undo takes back what was done here, and nothing else', () => {
   const theirs = bob.addNote(at)
   alice.move([[mine, { x: 100, y: 100 }]])
   bob.move([[theirs, { x: 300, y: 300 }]])
-  alice.undo.undo()
+  alice.undo()
   expect(alice.nodes.views.get().get(mine)).toMatchObject(at)
   expect(alice.nodes.views.get().get(theirs)).toMatchObject({ x: 300, y: 300 })
-  alice.undo.undo()
+  alice.undo()
   expect([...bob.nodes.views.get().keys()]).toEqual([theirs])
   expect(alice.can.get()).toEqual({ undo: false, redo: true })
-  alice.undo.redo()
+  alice.redo()
   expect(bob.nodes.views.get().has(mine)).toBe(true)
 })
 
@@ -49,7 +49,7 @@ test('a note grows and shrinks step by step, and nothing else does', () => {
   expect(size(note)).toEqual([140, 80])
   for (let steps = 0; steps < 100; steps += 1) alice.grow(note, 40)
   expect(size(note)).toEqual([1_600, 1_600])
-  alice.undo.undo()
+  alice.undo()
   expect(size(note)[1]).toBeLessThan(1_600)
 })
 
@@ -59,7 +59,7 @@ test('a whole drag is one step', () => {
   alice.step()
   for (let x = 20; x < 200; x += 20) alice.move([[note, { x, y: 20 }]])
   alice.step()
-  alice.undo.undo()
+  alice.undo()
   expect(alice.nodes.views.get().get(note)).toMatchObject(at)
 })
 
@@ -76,7 +76,7 @@ test('a node goes with its edges, and undo brings the text back', () => {
   text()?.insert(0, [new Y.XmlText('kept')])
   alice.remove([one])
   expect(bob.edges.views.get().size).toBe(0)
-  alice.undo.undo()
+  alice.undo()
   expect(text()?.toJSON()).toBe('kept')
   expect([...bob.edges.views.get().keys()]).toEqual([edge])
 })
@@ -89,13 +89,95 @@ test('undo covers cards, edges and what they are called, one by one', () => {
   alice.label(edge, 'feeds')
   expect(label()).toBe('feeds')
   bob.change(note, { color: 'sky' })
-  alice.undo.undo()
+  alice.undo()
   expect(label()).toBe('')
-  alice.undo.undo()
+  alice.undo()
   expect(bob.edges.views.get().size).toBe(0)
-  alice.undo.undo()
+  alice.undo()
   expect([...bob.nodes.views.get().keys()]).toEqual([note])
   expect(bob.nodes.views.get().get(note)).toMatchObject({ color: 'sky' })
+})
+
+/** A note of Alice's, in which Bob wrote too. */
+function written() {
+  const [alice, bob] = pair()
+  const mine = alice.addNote({ x: 500, y: 500 })
+  const note = alice.addNote(at)
+  const textOn = (board: Board) => {
+    const node = board.nodes.views.get().get(note)
+    return node?.type === 'note' ? node.text : null
+  }
+  textOn(alice)?.insert(0, [new Y.XmlText('hers')])
+  textOn(bob)?.insert(1, [new Y.XmlText('his')])
+  return { alice, bob, note, mine, read: () => textOn(bob)?.toJSON() }
+}
+
+test('what others wrote in a note stays when the note is undone, and undo goes on with what was before', () => {
+  const { alice, bob, note, mine, read } = written()
+  alice.move([[note, { x: 300, y: 300 }]])
+  const place = () => bob.nodes.views.get().get(note)?.x
+  expect([alice.undo(), place(), alice.redo(), place()]).toEqual([null, at.x, null, 300])
+  expect([alice.undo(), place()]).toEqual([null, at.x])
+  expect(alice.undo()).toEqual({ nodes: [note], edges: [] })
+  expect(read()).toBe('hershis')
+  expect(bob.nodes.views.get().get(note)).toMatchObject({ type: 'note', color: 'brass', ...at })
+  expect(alice.can.get().undo).toBe(true)
+  expect(alice.undo()).toBeNull()
+  expect(bob.nodes.views.get().has(mine)).toBe(false)
+  expect(alice.can.get().undo).toBe(false)
+})
+
+test('what was removed and came back is still of those who wrote it', () => {
+  const { alice, note, read } = written()
+  alice.remove([note])
+  expect(read()).toBeUndefined()
+  expect(alice.undo()).toBeNull()
+  expect(read()).toBe('hershis')
+  // Neither is it removed again without a word, nor is the note undone.
+  expect(alice.redo()).toEqual({ nodes: [note], edges: [] })
+  expect(alice.undo()).toEqual({ nodes: [note], edges: [] })
+  expect(read()).toBe('hershis')
+})
+
+test('a note in which one wrote alone goes and comes as a whole', () => {
+  const [alice, bob] = pair()
+  const note = alice.addNote(at)
+  const text = alice.nodes.views.get().get(note)
+  if (text?.type === 'note') text.text?.insert(0, [new Y.XmlText('hers')])
+  alice.move([[note, { x: 300, y: 300 }]])
+  for (let times = 0; times < 2; times += 1) {
+    expect([alice.undo(), alice.undo()]).toEqual([null, null])
+    expect(bob.nodes.views.get().has(note)).toBe(false)
+    expect([alice.redo(), alice.redo()]).toEqual([null, null])
+  }
+  expect(bob.nodes.views.get().get(note)).toMatchObject({ beginning: 'hers', x: 300, y: 300 })
+})
+
+test('whatever others changed, connected, or may have written elsewhere stays too', () => {
+  const [alice, bob] = pair()
+  const check = (made: { nodes?: string[]; edges?: string[] }) =>
+    expect(alice.undo()).toEqual({ nodes: [], edges: [], ...made })
+  const [one, two] = [alice.addNote(at), alice.addCard(at, 'uc_0123456789abcdef')]
+  const edge = alice.connect(one, two) ?? ''
+  bob.label(edge, 'feeds')
+  check({ edges: [edge] })
+  check({ nodes: [two] })
+  check({ nodes: [one] })
+  expect([...bob.edges.views.get().values()]).toMatchObject([{ source: one, target: two, label: 'feeds' }])
+  const card = alice.addCard(at, 'uc_0123456789abcdef')
+  bob.move([[card, { x: 7, y: 7 }]])
+  check({ nodes: [card] })
+  const code = alice.addCode(at, 'mill.py', 'python')
+  check({ nodes: [code] })
+  expect([...bob.nodes.views.get().keys()]).toEqual([one, two, card, code])
+})
+
+test('a step that has nothing to change any more does not take one with it that others have a part in', () => {
+  const { alice, bob, note, read } = written()
+  bob.remove([alice.addNote(at)])
+  alice.undo()
+  expect(read()).toBe('hershis')
+  expect(bob.nodes.views.get().get(note)).toMatchObject({ type: 'note', color: 'brass', ...at })
 })
 
 test('a label for a connection that somebody removed goes nowhere', () => {

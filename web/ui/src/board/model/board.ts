@@ -13,17 +13,24 @@ import {
   type NoteColor,
   type Point,
 } from './nodes'
+import { entryOf, holdsOthers, madeBy, type Step } from './shared'
 
 /** Everything that goes back with one undo was done within one step, however long it took. */
 const NEVER_MS = Number.MAX_SAFE_INTEGER
+
+/** Things on the board, by their keys. */
+export interface Things {
+  nodes: string[]
+  edges: string[]
+}
 
 /** The board as a shared document: what is on it, and every change that this side makes to it. */
 export class Board {
   readonly nodes: Entries<NodeView>
   readonly edges: Entries<EdgeView>
-  readonly undo: Y.UndoManager
-  /** What of that there is to do. */
+  /** What there is to undo, and to redo. */
   readonly can = new Cell({ undo: false, redo: false })
+  readonly #history: Y.UndoManager
   readonly #doc: Y.Doc
   readonly #nodes: Y.Map<unknown>
   readonly #edges: Y.Map<unknown>
@@ -36,25 +43,35 @@ export class Board {
     this.#edges = doc.getMap('edges')
     this.nodes = new Entries<NodeView>(this.#nodes, readNode)
     this.edges = new Entries<EdgeView>(this.#edges, readEdge)
-    this.undo = new Y.UndoManager([this.#nodes, this.#edges], {
+    this.#history = new Y.UndoManager([this.#nodes, this.#edges], {
       trackedOrigins: new Set([this.#origin]),
       captureTimeout: NEVER_MS,
+      // Where a step changes nothing any more it goes on to the one before, and asks nobody.
+      deleteFilter: (item) => !this.#isShared(...entryOf(item)),
     })
-    const tell = () => this.can.set({ undo: this.undo.canUndo(), redo: this.undo.canRedo() })
-    this.undo.on('stack-item-added', tell)
-    this.undo.on('stack-item-popped', tell)
-    this.undo.on('stack-cleared', tell)
+    this.#history.on('stack-item-added', this.#tell)
+    this.#history.on('stack-cleared', this.#tell)
   }
 
   dispose(): void {
     this.nodes.dispose()
     this.edges.dispose()
-    this.undo.destroy()
+    this.#history.destroy()
   }
 
   /** What follows is a step of its own for undo. */
   step(): void {
-    this.undo.stopCapturing()
+    this.#history.stopCapturing()
+  }
+
+  /** Takes back the last step. What would go with it though others have a part in it stays, and is answered. */
+  undo(): Things | null {
+    return this.#goBack(this.#history.undoStack, () => this.#history.undo())
+  }
+
+  /** Does again what was undone last. What would go with it though others have a part in it stays, and is answered. */
+  redo(): Things | null {
+    return this.#goBack(this.#history.redoStack, () => this.#history.redo())
   }
 
   addNote(at: Point, color: NoteColor = 'brass'): string {
@@ -130,10 +147,7 @@ export class Board {
   remove(nodes: readonly string[], edges: readonly string[] = []): void {
     this.#writeStep(() => {
       nodes.forEach((id) => this.#nodes.delete(id))
-      edges.forEach((id) => this.#edges.delete(id))
-      for (const edge of this.edges.views.get().values()) {
-        if (nodes.includes(edge.source) || nodes.includes(edge.target)) this.#edges.delete(edge.id)
-      }
+      for (const id of [...edges, ...this.#edgesAt(nodes)]) this.#edges.delete(id)
     })
   }
 
@@ -141,6 +155,45 @@ export class Board {
     const id = uuidv4()
     this.#writeStep(() => this.#nodes.set(id, mapOf(fields)))
     return id
+  }
+
+  #goBack(steps: Step[], go: () => unknown): Things | null {
+    const step = steps.at(-1)
+    const shared = step === undefined ? null : this.#sharedOf(step)
+    if (shared === null) go()
+    else steps.pop()
+    this.#tell()
+    return shared
+  }
+
+  /** What goes if a step is taken back, should others have a part in any of it; null if that is not so. */
+  #sharedOf(step: Step): Things | null {
+    const [nodes, edges] = [madeBy(step, this.#nodes), madeBy(step, this.#edges)]
+    const isShared =
+      nodes.some((id) => this.#isShared(this.#nodes, id)) || edges.some((id) => this.#isShared(this.#edges, id))
+    return isShared ? { nodes, edges } : null
+  }
+
+  /** Whether others have a part in a node, or in an edge. */
+  #isShared(root: unknown, id: string): boolean {
+    const own = this.#doc.clientID
+    if (root === this.#edges) return holdsOthers(this.#edges, id, own)
+    // What is written in a code document stands in another one.
+    const isCode = this.nodes.views.get().get(id)?.type === 'code'
+    return (
+      isCode ||
+      holdsOthers(this.#nodes, id, own) ||
+      this.#edgesAt([id]).some((edge) => this.#isShared(this.#edges, edge))
+    )
+  }
+
+  #edgesAt(nodes: readonly string[]): string[] {
+    const edges = [...this.edges.views.get().values()]
+    return edges.flatMap(({ id, source, target }) => (nodes.includes(source) || nodes.includes(target) ? id : []))
+  }
+
+  readonly #tell = (): void => {
+    this.can.set({ undo: this.#history.canUndo(), redo: this.#history.canRedo() })
   }
 
   /** A change that undo takes back by itself. */

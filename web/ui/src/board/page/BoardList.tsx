@@ -71,8 +71,7 @@ export function BoardList() {
 
 /** What was done here can be taken back here. */
 function Undo() {
-  const { open, mayWrite } = useAround()
-  const { can, undo, redo } = useUndo(open, mayWrite)
+  const { can, undo, redo } = useUndo()
   return (
     <div role="toolbar" aria-label="Undo" className={styles.undo}>
       <Button variant="quiet" small aria-label="Undo" title="Undo" aria-disabled={!can.undo} onClick={undo}>

@@ -64,7 +64,7 @@ export function BoardView({ workspace, project, org }: BoardViewProps) {
       panel,
       show: setPanel,
       askDelete: (container) => setQuestion({ kind: 'delete', container }),
-      askRemove: (nodes, edges) => setQuestion({ kind: 'remove', nodes, edges }),
+      askRemove: (nodes, edges, takenBack = false) => setQuestion({ kind: 'remove', nodes, edges, takenBack }),
       openCode: (node) => setPanel({ kind: 'code', node: node.id }),
     }),
     [workspace, open, mayWrite, panel],

@@ -5,7 +5,8 @@ import type { OpenBoard, Workspace } from '../workspace'
 
 /** What is asked before it is done. */
 export type Question =
-  { kind: 'delete'; container: ContainerView } | { kind: 'remove'; nodes: readonly string[]; edges: readonly string[] }
+  | { kind: 'delete'; container: ContainerView }
+  | { kind: 'remove'; nodes: readonly string[]; edges: readonly string[]; takenBack: boolean }
 
 interface ConfirmationsProps {
   question: Question
@@ -44,6 +45,7 @@ export function Confirmation({ question, workspace, open, onClose }: Confirmatio
         return Promise.resolve()
       }}
     >
+      {question.takenBack && <p>Others may have changed it since.</p>}
       <p>{textOf(nodes, workspace)}</p>
     </ConfirmDialog>
   )
