@@ -149,7 +149,7 @@ test('a viewer sees everything and writes nothing', async () => {
   await goodbye(ada, charles)
 })
 
-test('a viewer who may write from now on learns of it', async () => {
+test('who may write from now on learns of it, and who may not any more does so before they try', async () => {
   const { ada, charles, project } = await shared('viewer')
   await charles.page.getByText('You are a viewer').waitFor()
   await ada.api('POST', `/api/projects/${project.id}/members`, { email: charles.email, role: 'editor' })
@@ -157,6 +157,11 @@ test('a viewer who may write from now on learns of it', async () => {
   await note(ada.page).getByText('at last').waitFor()
   await says(charles.page, 'saved')
   assert.equal(await charles.page.getByText('You are a viewer').count(), 0)
+  await ada.api('POST', `/api/projects/${project.id}/members`, { email: charles.email, role: 'viewer' })
+  await charles.page.getByText('You may only read here from now on.').waitFor()
+  await charles.page.getByText('You are a viewer').waitFor()
+  assert.equal(await note(charles.page).getAttribute('contenteditable'), 'false')
+  assert.equal(await charles.page.getByText('refused').count(), 0)
   charles.quiet()
   await goodbye(ada, charles)
 })

@@ -67,6 +67,9 @@ export class Workspace {
         this.#system = this.#read(session.system.get())
       }),
       this.#expected.subscribe(() => this.#show()),
+      session.mayWrite.subscribe(() =>
+        this.notice.set({ text: `You may ${session.mayWrite.get() ? 'write' : 'only read'} here from now on.` }),
+      ),
       session.rebuilt.subscribe(() =>
         this.notice.set({ text: 'What was shown of the containers was out of date. It was read again.' }),
       ),

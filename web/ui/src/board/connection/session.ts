@@ -29,7 +29,8 @@ export class Session {
   /** How often what the gateway says of containers was thrown away and read anew. */
   readonly rebuilt = new Cell(0)
   readonly #documents = new Map<string, { replica: Cell<Replica>; users: number }>()
-  readonly #replicas = new Set<Replica>()
+  /** What is open, and how each is thrown away because of what was not allowed. */
+  readonly #replicas = new Map<Replica, (reason: string) => void>()
   #facts: Facts
   #disposed = false
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -87,7 +88,7 @@ export class Session {
   /** Connects now what is not connected, whatever the browser thinks of its network: the gateway may run beside it. */
   retry(): void {
     if (navigator.onLine) void this.access.fresh()
-    this.#replicas.forEach((replica) => replica.probe())
+    for (const replica of this.#replicas.keys()) replica.probe()
     this.#assess()
   }
 
@@ -95,7 +96,7 @@ export class Session {
     this.#disposed = true
     clearTimeout(this.#timer)
     this.#unsubscribe.forEach((unsubscribe) => unsubscribe())
-    this.#replicas.forEach((replica) => replica.dispose())
+    for (const replica of this.#replicas.keys()) replica.dispose()
     this.#replicas.clear()
     this.access.close()
   }
@@ -146,7 +147,7 @@ export class Session {
     })
     replica.awareness.setLocalStateField('user', this.self)
     replica.state.subscribe(() => this.#assess())
-    this.#replicas.add(replica)
+    this.#replicas.set(replica, refused)
     return replica
   }
 
@@ -174,11 +175,15 @@ export class Session {
     replica.resume()
   }
 
-  /** Whose role is another now is connected anew. What one may not write any more is refused, what one may has to be told. */
-  async #learnRole(): Promise<void> {
-    if (this.mayWrite.get()) return
-    const may = await this.askMayWrite().catch(() => false)
-    if (may) this.mayWrite.set(true)
+  /** Connected, once more or for the first time: whose role is another now was connected anew. */
+  async #arrived(again: boolean): Promise<void> {
+    // Where nobody answers, what is not allowed is refused.
+    if (again) this.mayWrite.set(await this.askMayWrite().catch(() => this.mayWrite.get()))
+    if (this.mayWrite.get()) return this.#bringKept()
+    // Nobody asks a viewer for what the gateway lacks, to refuse it.
+    for (const [replica, refuse] of this.#replicas) {
+      if (replica.state.get().unsaved > 0) refuse('viewers may not write')
+    }
   }
 
   /** What was written in documents that nobody here has open now, and is saved nowhere: it is brought to the others. */
@@ -201,9 +206,9 @@ export class Session {
   #assess(): void {
     const states: ReplicaState[] = [this.board.get().state.get(), this.system.get().state.get()]
     const inStep = states.every((state) => state.inStep)
-    const all = [...this.#replicas].map((replica) => replica.state.get())
+    const all = [...this.#replicas.keys()].map((replica) => replica.state.get())
     const facts = this.#facts
-    if (inStep && !facts.inStep) void (facts.everInStep ? this.#learnRole() : this.#bringKept())
+    if (inStep && !facts.inStep) void this.#arrived(facts.everInStep)
     const lost = facts.inStep || facts.lostAt === null ? Date.now() : facts.lostAt
     this.#facts = {
       ended: this.access.ended.get(),
