@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { heading, photograph, stories } from './support.mjs'
-import { addNote, goodbye, kept, note, reads, says, team, wire } from './team.mjs'
+import { addNote, agree, goodbye, kept, note, reads, says, team, wire } from './team.mjs'
 
 const here = stories({ slots: 12 })
 
@@ -82,7 +82,8 @@ async function unsavedKept(expected) {
   let unsaved = 0
   for (const { name } of await indexedDB.databases()) {
     const database = await answer(indexedDB.open(name))
-    unsaved += (await answer(database.transaction('custom').objectStore('custom').get('unsaved'))) ?? 0
+    const counts = await answer(database.transaction('custom').objectStore('custom').getAll())
+    unsaved += counts.reduce((sum, count) => sum + count, 0)
     database.close()
   }
   return unsaved === expected
@@ -106,6 +107,40 @@ test('what was written in a document that is open no more gets to the others wit
   await says(page, 'saved')
   await ada.page.getByRole('button', { name: 'Open Untitled' }).click()
   await ada.page.locator('.cm-content', { hasText: 'apart = 1' }).waitFor()
+  charles.quiet()
+  await goodbye(ada, charles)
+})
+
+test('what two tabs write without a network is counted in both, and none of it is lost with the tab', async () => {
+  const { ada, charles, project } = await shared()
+  const { page, context } = charles
+  const line = await overWire({ charles, project })
+  await addNote(page, 'both ')
+  await says(page, 'saved')
+  const tab = await context.newPage()
+  const other = await wire({ page: tab, context })
+  await tab.goto(`/projects/${project.id}/board`)
+  await reads(tab, 'both')
+  await line.cut()
+  await other.cut()
+  await page.keyboard.type('one ')
+  await page.getByText('Offline, 4 unsaved changes').waitFor()
+  await note(tab).click()
+  await tab.keyboard.press('Control+End')
+  await tab.keyboard.type('other')
+  await tab.getByText('Offline, 5 unsaved changes').waitFor()
+  await page.waitForFunction(unsavedKept, 9)
+  await page.close()
+
+  // What the first tab left behind gets there with the second one, and nothing remains of its count.
+  await other.mend()
+  await says(tab, 'saved')
+  for (const each of [ada.page, tab]) {
+    await note(each).getByText('one').waitFor()
+    await note(each).getByText('other').waitFor()
+  }
+  await tab.waitForFunction(unsavedKept, 0)
+  await agree(ada.page, tab)
   charles.quiet()
   await goodbye(ada, charles)
 })

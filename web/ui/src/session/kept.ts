@@ -1,9 +1,9 @@
 // What this browser keeps of documents between visits, so that nothing written without a network is lost. Every document
 // has a data base of its own, whose name says whose it is: somebody who signs out leaves nothing behind for the next one.
 
-/** Under this key in its store of odds and ends a data base says how many changes in it nobody else has. */
-export const UNSAVED_KEY = 'unsaved'
-/** Where `y-indexeddb` has that store. */
+/** Under keys that begin so a data base says how many changes in it nobody else has: each tab under its own. */
+const UNSAVED = 'unsaved'
+/** Where `y-indexeddb` has odds and ends. */
 const STORE = 'custom'
 /** Storage that does not answer keeps nobody from signing out. */
 const PATIENCE_MS = 2_000
@@ -15,6 +15,36 @@ export function keptName(user: string, project: string, document: string): strin
 
 function prefix(user: string, project?: string): string {
   return project === undefined ? `orrery/${user}/` : `orrery/${user}/${project}/`
+}
+
+/** The key of a tab that writes as this client. */
+export function unsavedKey(client: number): string {
+  return `${UNSAVED}/${client}`
+}
+
+/** How many changes nobody else has, by the keys of the tabs that made them. */
+export type Unsaved = ReadonlyMap<string, number>
+
+/** What is unsaved of a document, as its tabs say, also those that were closed. */
+export async function readUnsaved(database: IDBDatabase): Promise<Unsaved> {
+  if (!database.objectStoreNames.contains(STORE)) return new Map()
+  const store = database.transaction(STORE).objectStore(STORE)
+  const range = IDBKeyRange.bound(UNSAVED, `${UNSAVED}/\uffff`)
+  const [keys, counts] = await Promise.all([answer(store.getAllKeys(range)), answer(store.getAll(range))])
+  return new Map(keys.flatMap((key, at) => (typeof key === 'string' ? [[key, Number(counts[at]) || 0]] : [])))
+}
+
+/** Forgets what is saved by now. Of a tab that wrote more since then, nothing. */
+export async function forgetUnsaved(database: IDBDatabase, saved: Unsaved): Promise<void> {
+  const store = database.transaction(STORE, 'readwrite').objectStore(STORE)
+  const forget = async ([key, count]: [string, number]) => {
+    if ((await answer(store.get(key))) === count) store.delete(key)
+  }
+  await Promise.all([...saved].map(forget))
+}
+
+export function sum(unsaved: Unsaved): number {
+  return [...unsaved.values()].reduce((all, count) => all + count, 0)
 }
 
 /** Forgets the documents of somebody, all or those of one project. They must not be open any more. */
@@ -59,9 +89,7 @@ async function unsavedIn(name: string): Promise<number> {
   request.onupgradeneeded = () => request.transaction?.abort()
   const database = await answer(request)
   try {
-    if (!database.objectStoreNames.contains(STORE)) return 0
-    const count: unknown = await answer(database.transaction(STORE).objectStore(STORE).get(UNSAVED_KEY))
-    return typeof count === 'number' ? count : 0
+    return sum(await readUnsaved(database))
   } finally {
     database.close()
   }

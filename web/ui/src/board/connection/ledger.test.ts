@@ -55,11 +55,4 @@ describe('what is saved', () => {
     ledger.confirmedUpdates(1)
     expect(ledger.unsaved).toBe(0)
   })
-
-  test('what was unsaved when the page was closed still is', () => {
-    const ledger = new Ledger(4)
-    expect(ledger.unsaved).toBe(4)
-    ledger.confirmedQuery(ledger.sentStep2())
-    expect(ledger.unsaved).toBe(0)
-  })
 })

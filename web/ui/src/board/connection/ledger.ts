@@ -5,15 +5,11 @@
  */
 export class Ledger {
   /** Edits that stand in no message of this connection. */
-  #loose: number
+  #loose = 0
   #updates: { number: number; edits: number }[] = []
   #queries: { number: number; edits: number }[] = []
   #updatesSent = 0
   #queriesSent = 0
-
-  constructor(unsaved = 0) {
-    this.#loose = unsaved
-  }
 
   get unsaved(): number {
     const inFlight = [...this.#updates, ...this.#queries].reduce((sum, message) => sum + message.edits, 0)
@@ -34,9 +30,15 @@ export class Ledger {
 
   /** A step 2 left: it carries everything. Answers the number to ask the gateway with whether it is durable. */
   sentStep2(): number {
-    this.#queriesSent += 1
-    if (this.#loose > 0) this.#queries.push({ number: this.#queriesSent, edits: this.#loose })
+    const number = this.query()
+    if (this.#loose > 0) this.#queries.push({ number, edits: this.#loose })
     this.#loose = 0
+    return number
+  }
+
+  /** The number of one more query. */
+  query(): number {
+    this.#queriesSent += 1
     return this.#queriesSent
   }
 

@@ -1,10 +1,10 @@
 import * as decoding from 'lib0/decoding'
-import { IndexeddbPersistence } from 'y-indexeddb'
+import { fetchUpdates, IndexeddbPersistence } from 'y-indexeddb'
 import { readAuthMessage } from 'y-protocols/auth'
 import type { Awareness } from 'y-protocols/awareness'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
-import { UNSAVED_KEY } from '../../session/kept'
+import { forgetUnsaved, readUnsaved, sum, unsavedKey, type Unsaved } from '../../session/kept'
 import { Cell } from '../cell'
 import type { Access, Gateway } from './access'
 import { Ledger } from './ledger'
@@ -59,7 +59,13 @@ export class Replica {
   readonly #kept: IndexeddbPersistence | null = null
   /** Open when this side knows what it has, and can say what it lacks. */
   readonly #gate = new Gate()
-  #ledger = new Ledger()
+  readonly #ledger = new Ledger()
+  /** Where the browser's storage says how much of it is unsaved, and what it says. */
+  readonly #key = unsavedKey(this.doc.clientID)
+  #written = 0
+  /** What other tabs have, or had, that was not known to be saved; and the query that says so once it is answered. */
+  #others: Unsaved = new Map()
+  #brought = Infinity
   #carried: 0 | 1 = 0
   #keeps = false
   #failures = 0
@@ -138,7 +144,9 @@ export class Replica {
       this.#tell()
     }
     provider.messageHandlers[MESSAGE.savedEcho] = (_encoder, decoder) => {
-      this.#ledger.confirmedQuery(readSavedEcho(decoder))
+      const number = readSavedEcho(decoder)
+      this.#ledger.confirmedQuery(number)
+      if (number >= this.#brought) this.#forgetOthers()
       this.#tell()
     }
     provider.messageHandlers[MESSAGE.ephemeral] = () => undefined
@@ -150,25 +158,59 @@ export class Replica {
 
   /** Reads what the browser kept, and how much of it nobody else has, while the connection is made. */
   #readKept(kept: IndexeddbPersistence): void {
-    let unsaved: number | null = null
+    let counted = false
     const open = () => {
-      if (unsaved === null || !kept.synced || this.#disposed || this.#gate.isOpen) return
-      if (unsaved > 0) this.#ledger = new Ledger(unsaved + this.#ledger.unsaved)
+      if (!counted || !kept.synced || this.#disposed) return
       this.#tell()
+      // It came late: the connection was made without it.
+      if (this.#gate.isOpen) void this.#bringOthers()
       this.#gate.open()
     }
     // Not its promise: this side says what it lacks before what it has is drawn.
     kept.on('synced', open)
-    const read = (count: unknown) => {
-      unsaved = Number(count) || 0
+    const read = async (database: IDBDatabase) => {
+      this.#watch(kept)
+      await this.#readOthers(database)
+    }
+    const done = () => {
+      counted = true
       open()
     }
-    const opened = (count: unknown) => {
-      this.#watch(kept)
-      read(count)
-    }
-    kept.get(UNSAVED_KEY).then(opened, () => read(0))
+    kept._db.then(read).then(done, done)
     setTimeout(() => this.#gate.open(), STORAGE_MS)
+  }
+
+  async #readOthers(database: IDBDatabase): Promise<void> {
+    const others = new Map(await readUnsaved(database))
+    others.delete(this.#key)
+    this.#others = others
+  }
+
+  /** Brings along what other tabs of this browser have written, and may have left behind. */
+  async #bringOthers(): Promise<void> {
+    this.#brought = Infinity
+    const kept = this.#kept
+    if (!kept?.synced) return
+    const read = async (database: IDBDatabase) => {
+      // What is counted is there: that is read afterwards.
+      await this.#readOthers(database)
+      if (this.#others.size > 0) await fetchUpdates(kept)
+    }
+    // From a storage that was taken away nothing more comes than what this side has.
+    if (this.#keeps && kept.db) await read(kept.db).catch(() => undefined)
+    if (this.#disposed) return
+    if (this.#others.size > 0 && this.provider.wsconnected) {
+      this.#brought = this.#ledger.query()
+      this.provider.ws?.send(savedQuery(this.#brought))
+    }
+    this.#tell()
+  }
+
+  #forgetOthers(): void {
+    const database = this.#kept?.db
+    if (database) forgetUnsaved(database, this.#others).catch(() => undefined)
+    this.#others = new Map()
+    this.#brought = Infinity
   }
 
   /**
@@ -194,8 +236,9 @@ export class Replica {
   }
 
   readonly #sent = (kind: Sent, socket: WebSocket): void => {
-    if (kind === 'update') this.#ledger.sentUpdate(this.#carried)
-    else socket.send(savedQuery(this.#ledger.sentStep2()))
+    if (kind === 'update') return this.#ledger.sentUpdate(this.#carried)
+    socket.send(savedQuery(this.#ledger.sentStep2()))
+    void this.#bringOthers()
   }
 
   #lost(): void {
@@ -221,17 +264,14 @@ export class Replica {
 
   #tell(): void {
     const before = this.state.get()
-    const unsaved = this.#ledger.unsaved
+    const unsaved = this.#ledger.unsaved + sum(this.#others)
     const inStep = this.provider.synced
     const everSaved = before.everSaved || (before.unsaved > 0 && unsaved === 0)
     const keeps = this.#keeps
+    this.#write()
     const isNews =
       before.unsaved !== unsaved || before.inStep !== inStep || before.everSaved !== everSaved || before.keeps !== keeps
     if (!isNews) return
-    // A count that was not written is that of the last time; the storage has ended, or is about to.
-    if (before.unsaved !== unsaved && keeps && this.#kept?.synced && !this.#disposed) {
-      this.#kept.set(UNSAVED_KEY, unsaved).catch(() => undefined)
-    }
     this.state.set({
       inStep,
       everInStep: before.everInStep || inStep,
@@ -239,5 +279,16 @@ export class Replica {
       everSaved,
       keeps,
     })
+  }
+
+  /** Says in the browser's storage how much of this tab is unsaved. */
+  #write(): void {
+    const unsaved = this.#ledger.unsaved
+    if (this.#written === unsaved || !this.#keeps || !this.#kept?.synced || this.#disposed) return
+    this.#written = unsaved
+    // It is written a turn later than the changes themselves: what is counted is kept.
+    // A count that was not written is that of the last time; the storage has ended, or is about to.
+    const written = unsaved === 0 ? this.#kept.del(this.#key) : this.#kept.set(this.#key, unsaved)
+    written.catch(() => undefined)
   }
 }
