@@ -39,6 +39,23 @@ function noteOf(...blocks: unknown[]) {
   return { doc, note }
 }
 
+/** The note on the page. */
+function shown(doc: Y.Doc, note: NoteView) {
+  const awareness = new Awareness(doc)
+  const carets = new Carets(awareness, doc)
+  closing.push(() => {
+    carets.dispose()
+    awareness.destroy()
+  })
+  render(
+    <AroundContext value={{ open: { carets } } as unknown as Around}>
+      <NoteText note={note} editable label="Note" cut takesFocus={() => false} onPress={undefined} />
+    </AroundContext>,
+  )
+}
+
+const NOT_WRITTEN = /can be read here, not written/
+
 function embedded(): Y.XmlText {
   const text = new Y.XmlText()
   text.insertEmbed(0, { image: 'x' })
@@ -59,26 +76,59 @@ test.each(Object.entries(FOREIGN))(
   'a note with %s in it is read as far as it can be, and stays as it is',
   async (_, block) => {
     const { doc, note } = noteOf(paragraph('before'), block())
-    const awareness = new Awareness(doc)
-    const carets = new Carets(awareness, doc)
-    closing.push(() => {
-      carets.dispose()
-      awareness.destroy()
-    })
     const before = Y.encodeStateAsUpdate(doc)
-    render(
-      <AroundContext value={{ open: { carets } } as unknown as Around}>
-        <NoteText note={note()} editable label="Note" cut takesFocus={() => false} onPress={undefined} />
-      </AroundContext>,
-    )
-    const text = screen.getByText('before')
-    act(() => void fireEvent.mouseDown(text))
-    await vi.waitFor(() => screen.getByText(/can be read here, not written/), { timeout: 30_000 })
+    shown(doc, note())
+    act(() => void fireEvent.mouseDown(screen.getByText('before')))
+    await vi.waitFor(() => screen.getByText(NOT_WRITTEN), { timeout: 30_000 })
     screen.getByText('before')
     expect(document.querySelector('.ProseMirror')).toBeNull()
     expect(Y.encodeStateAsUpdate(doc)).toEqual(before)
   },
 )
+
+test.each(Object.entries(FOREIGN))(
+  'a note that is open for writing steps back for %s, and is written again when that is gone',
+  async (_, block) => {
+    const { doc, note } = noteOf(paragraph('before'))
+    const other = new Y.Doc()
+    doc.on('update', (update: Uint8Array) => Y.applyUpdate(other, update))
+    other.on('update', (update: Uint8Array) => Y.applyUpdate(doc, update))
+    Y.applyUpdate(other, Y.encodeStateAsUpdate(doc))
+    const theirs = new Board(other).nodes.views.get().get(note().id) as NoteView
+    shown(doc, note())
+    const open = async () => {
+      // By key: nothing has a place here.
+      act(() => document.querySelector<HTMLElement>('.note-text')?.focus())
+      await vi.waitFor(() => expect(document.querySelector('.ProseMirror-focused')).not.toBeNull())
+    }
+    await open()
+
+    act(() => theirs.text?.insert(1, [block() as Part]))
+    screen.getByText(NOT_WRITTEN)
+    screen.getByText('before')
+    expect(document.querySelector('.ProseMirror')).toBeNull()
+    expect(document.activeElement, 'what is typed on goes nowhere').toBe(screen.getByRole('textbox'))
+    expect(theirs.text?.length).toBe(2)
+    expect(note().text?.toJSON()).toBe(theirs.text?.toJSON())
+
+    act(() => theirs.text?.delete(1))
+    expect(screen.queryByText(NOT_WRITTEN)).toBeNull()
+    act(() => (document.activeElement as HTMLElement).blur())
+    await open()
+    expect(theirs.text?.toJSON()).toBe('<paragraph>before</paragraph>')
+  },
+)
+
+test('lists that two people emptied at once are nothing to be lost, and the note stays one to be written', () => {
+  const { note } = noteOf(
+    paragraph('before'),
+    element('bullet_list'),
+    element('ordered_list', element('list_item')),
+    element('blockquote'),
+  )
+  const { text } = note()
+  expect(text && takes(text)).toBe(true)
+})
 
 test('what the editor itself writes, it takes', () => {
   const item = (text: string) => element('list_item', paragraph(text))

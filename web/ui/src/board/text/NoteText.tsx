@@ -49,15 +49,32 @@ export function NoteText({ note, editable, label, cut, takesFocus, onPress }: No
   useEffect(() => {
     if (wanted) prepareEditor()
   }, [wanted])
-  const isForeign = useMemo(() => wanted && text !== null && ready?.takes(text) === false, [wanted, text, ready])
+  // How often it had to be looked whether others wrote what the editor does not know, and whether that took its focus away.
+  const [aside, setAside] = useState({ times: 0, focused: false })
+  const stepAside = useCallback((focused: boolean) => {
+    setEntry(null)
+    setAside(({ times }) => ({ times: times + 1, focused }))
+  }, [])
+  const isForeign = useMemo(
+    () => (wanted || aside.times > 0) && text !== null && ready?.takes(text) === false,
+    [wanted, aside, text, ready],
+  )
+  useEffect(() => {
+    if (!isForeign || text === null) return
+    const look = () => setAside(({ times }) => ({ times: times + 1, focused: false }))
+    text.observeDeep(look)
+    return () => text.unobserveDeep(look)
+  }, [isForeign, text])
   if (text === null) return null
   const common = { label, cut, onEnter: enter, onLeave: leave }
   if (ready !== null && wanted && !isForeign) {
-    return <ready.Editor text={text} carets={carets} editable={editable} entry={entry} {...common} />
+    const writing = { text, carets, editable, entry, onForeign: stepAside }
+    return <ready.Editor key={aside.times} {...writing} {...common} />
   }
+  const resting = { note, ready: ready !== null, takesFocus: isForeign && aside.focused, onPress }
   return (
     <>
-      <RestingText note={note} editable={editable && !isForeign} ready={ready !== null} onPress={onPress} {...common} />
+      <RestingText editable={editable && !isForeign} {...resting} {...common} />
       {isForeign && (
         <p className={styles.foreign}>Something in it is not known here: it can be read here, not written.</p>
       )}

@@ -1,4 +1,4 @@
-import { useMemo, useState, type KeyboardEvent, type MouseEvent } from 'react'
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type MouseEvent } from 'react'
 import { classes } from '../../design/classes'
 import type { NoteView } from '../model/nodes'
 import type { Entry } from './editor'
@@ -13,16 +13,24 @@ interface RestingTextProps {
   label: string
   /** Whether it is as high as its note, and not as its words. */
   cut: boolean
+  /** Whether the editor had the focus that it is there instead of. */
+  takesFocus: boolean
   onPress: (() => void) | undefined
   onEnter: (entry: Entry) => void
   onLeave: () => void
 }
 
 /** A text that nobody is in: entered by a click, or when the focus comes to it. Those who only read scroll in it. */
-export function RestingText({ note, editable, ready, label, cut, onPress, onEnter, onLeave }: RestingTextProps) {
+export function RestingText(props: RestingTextProps) {
+  const { note, editable, ready, label, cut, takesFocus, onPress, onEnter, onLeave } = props
+  const text = useRef<HTMLDivElement>(null)
   const [focused, setFocused] = useState(false)
   const letters = cut && !focused ? lettersIn(note) : Infinity
   const words = useMemo(() => note.text && still(note.text, letters), [note, letters])
+  useEffect(() => {
+    // Else what is typed on would be taken for keys of the board.
+    if (takesFocus) text.current?.focus()
+  }, [takesFocus])
   const press = (event: MouseEvent<HTMLElement>) => {
     // A link at rest is followed.
     if (event.button !== 0 || !editable || (event.target as Element).closest('a') !== null) return
@@ -44,6 +52,7 @@ export function RestingText({ note, editable, ready, label, cut, onPress, onEnte
       onKeyDown={leaveByKey}
     >
       <div
+        ref={text}
         className="note-text"
         tabIndex={0}
         {...((ready || !editable) && control)}

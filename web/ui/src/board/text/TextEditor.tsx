@@ -7,8 +7,9 @@ import type { Carets } from './carets'
 import { enter, formats, openEditor, type Entry, type Format } from './editor'
 import styles from './NoteText.module.css'
 import { leaveByKey } from './RestingText'
+import { takes } from './takes'
 
-export { takes } from './takes'
+export { takes }
 
 interface TextEditorProps {
   text: Y.XmlFragment
@@ -21,6 +22,8 @@ interface TextEditorProps {
   entry: Entry | null
   onEnter: (entry: Entry) => void
   onLeave: () => void
+  /** Others wrote what the editor does not know; and whether it had the focus. */
+  onForeign: (focused: boolean) => void
 }
 
 const BUTTONS: { format: Format; glyph: GlyphName; label: string }[] = [
@@ -33,7 +36,8 @@ const BUTTONS: { format: Format; glyph: GlyphName; label: string }[] = [
 ]
 
 /** The text of a note while somebody is in it. */
-export function TextEditor({ text, carets, editable, label, cut, entry, onEnter, onLeave }: TextEditorProps) {
+export function TextEditor(props: TextEditorProps) {
+  const { text, carets, editable, label, cut, entry, onEnter, onLeave, onForeign } = props
   const place = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView | null>(null)
   const may = useRef(editable)
@@ -47,6 +51,8 @@ export function TextEditor({ text, carets, editable, label, cut, entry, onEnter,
 
   useEffect(() => {
     if (place.current === null) return
+    // It may have changed since it was asked for.
+    if (!takes(text)) return onForeign(false)
     const onFocus = (focused: boolean) => {
       setFocused(focused)
       if (focused) onEnter('key')
@@ -54,14 +60,15 @@ export function TextEditor({ text, carets, editable, label, cut, entry, onEnter,
       else requestAnimationFrame(() => editor.hasFocus() || onLeave())
     }
     const editable = () => may.current
-    const editor = openEditor({ place: place.current, text, awareness: carets.of(text), label, editable, onFocus })
+    const common = { place: place.current, label, editable, onFocus, onForeign }
+    const editor = openEditor({ text, awareness: carets.of(text), ...common })
     view.current = editor
     if (entered.current !== null) enter(editor, entered.current)
     return () => {
       view.current = null
       editor.destroy()
     }
-  }, [text, carets, label, onEnter, onLeave])
+  }, [text, carets, label, onEnter, onLeave, onForeign])
 
   const apply = (format: Format) => {
     const editor = view.current

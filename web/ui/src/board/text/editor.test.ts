@@ -27,6 +27,7 @@ function written() {
     label: 'Note',
     editable: () => true,
     onFocus: () => undefined,
+    onForeign: () => undefined,
   })
   closing.push(() => {
     editor.destroy()

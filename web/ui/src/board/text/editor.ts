@@ -9,6 +9,7 @@ import { redo, undo, yCursorPlugin, ySyncPlugin, yUndoPlugin } from 'y-prosemirr
 import type * as Y from 'yjs'
 import { historyOf } from './history'
 import { schema } from './schema'
+import { takes } from './takes'
 
 const { nodes, marks } = schema
 type NodeName = 'paragraph' | 'heading' | 'bullet_list' | 'ordered_list' | 'list_item' | 'blockquote' | 'code_block'
@@ -90,12 +91,23 @@ export interface TextOptions {
   label: string
   editable: () => boolean
   onFocus: (focused: boolean) => void
+  /** The editor has ended, because others wrote what it does not know; and whether it had the focus. */
+  onForeign: (focused: boolean) => void
 }
 
-/** An editor of a shared text in a place of the page. */
+/** An editor of a shared text, which it takes, in a place of the page. */
 export function openEditor(options: TextOptions): EditorView {
   const { text, awareness, editable } = options
+  const stepAside = (_events: unknown, { local }: Y.Transaction) => {
+    if (local || takes(text)) return
+    const focused = view.hasFocus()
+    view.destroy()
+    options.onForeign(focused)
+  }
+  // Before the plugin that follows the text, which deletes what it does not know.
+  text.observeDeep(stepAside)
   const events = new Plugin({
+    view: () => ({ destroy: () => text.unobserveDeep(stepAside) }),
     props: {
       handleDOMEvents: {
         focus: () => void options.onFocus(true),
@@ -136,7 +148,7 @@ export function openEditor(options: TextOptions): EditorView {
     role: 'textbox',
     class: 'note-text',
   })
-  return new EditorView(options.place, {
+  const view = new EditorView(options.place, {
     state,
     editable,
     attributes,
@@ -145,6 +157,7 @@ export function openEditor(options: TextOptions): EditorView {
       if (!this.isDestroyed) this.updateState(this.state.apply(transaction))
     },
   })
+  return view
 }
 
 /** Where somebody entered a text: a place on the screen and how far the text was scrolled, or by key. */

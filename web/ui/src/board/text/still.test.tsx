@@ -37,6 +37,7 @@ function edited(text: Y.XmlFragment): string {
     label: 'Note',
     editable: () => true,
     onFocus: () => undefined,
+    onForeign: () => undefined,
   })
   const html = editor.dom.innerHTML.replaceAll(' class="ProseMirror-trailingBreak"', '')
   editor.destroy()

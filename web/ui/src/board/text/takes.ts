@@ -17,10 +17,17 @@ export function takes(text: Y.XmlFragment): boolean {
 
 function childrenOf(parent: Y.XmlFragment): Node[] {
   return parent.toArray().flatMap((part: unknown) => {
-    if (part instanceof Y.XmlElement) return schema.node(part.nodeName, part.getAttributes(), childrenOf(part))
+    if (part instanceof Y.XmlElement) return elementOf(part as Y.XmlElement)
     if (part instanceof Y.XmlText) return wordsOf(part)
     throw new TypeError('a text has elements and words in it')
   })
+}
+
+function elementOf(element: Y.XmlElement): Node[] {
+  const inside = childrenOf(element)
+  // Two people emptied it at once: it goes, and nobody loses anything.
+  if (inside.length === 0 && schema.nodes[element.nodeName]?.validContent(Fragment.empty) === false) return []
+  return [schema.node(element.nodeName, element.getAttributes(), inside)]
 }
 
 function wordsOf(text: Y.XmlText): Node[] {
