@@ -1,7 +1,7 @@
 // What a browser keeps of a board, for how long, and what becomes of it when the way to the gateway is cut or ended.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { heading, photograph, stories } from './support.mjs'
+import { heading, orrery, photograph, stories } from './support.mjs'
 import { addNote, agree, goodbye, kept, note, reads, says, team, wire } from './team.mjs'
 
 const here = stories({ slots: 12 })
@@ -214,6 +214,52 @@ test('who is let in again after a while gets back by themselves', async () => {
   await charles.page.unroute(tokens)
   await says(charles.page, 'saved')
   await reads(ada.page, 'before after')
+  await goodbye(ada, charles)
+})
+
+test('what is too large to be saved is said, and sent again only once it is less', async (t) => {
+  const small = await orrery({ environment: { ORRERY_LIMITS_WIRE_FRAME_BYTES_MAX: '20000' } })
+  t.after(() => small.stop())
+  const { ada, charles } = await team({ chromium: here.chromium, url: small.url })
+  const { page } = charles
+  let opened = 0
+  page.on('websocket', (socket) => (opened += socket.url().includes('/doc:') ? 1 : 0))
+  await page.getByRole('button', { name: 'Code document' }).click()
+  const code = (page) => page.locator('.cm-content[contenteditable=true]')
+  await code(page).click()
+  await page.keyboard.type('x = 1')
+  await says(page, 'saved')
+  const saysTooMuch = () => page.getByText('More was written at once than can be saved (Code document).').waitFor()
+  await page.keyboard.insertText('y'.repeat(30_000))
+  await saysTooMuch()
+  await says(page, 'stuck')
+  await photograph(page, 'board-too-large', [1280])
+
+  // What is still as large is sent once, when one says so.
+  const before = opened
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await says(page, 'saving')
+  await saysTooMuch()
+  assert.equal(opened, before + 1)
+
+  await code(page).click()
+  await page.keyboard.press('Control+a')
+  await page.keyboard.type('x = 2')
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await says(page, 'saved')
+  await ada.page.getByRole('button', { name: 'Open Untitled' }).click()
+  await code(ada.page).getByText('x = 2').waitFor()
+
+  await code(page).click()
+  await page.keyboard.insertText('z'.repeat(30_000))
+  await page.getByRole('button', { name: 'Discard what is not saved' }).click()
+  await code(page).getByText('zz').waitFor({ state: 'detached' })
+  await code(page).click()
+  await page.keyboard.press('Control+End')
+  await page.keyboard.type(' # saved')
+  await says(page, 'saved')
+  await code(ada.page).getByText('x = 2 # saved').waitFor()
+  charles.quiet()
   await goodbye(ada, charles)
 })
 

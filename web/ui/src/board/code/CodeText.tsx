@@ -17,10 +17,10 @@ interface CodeTextProps {
 /** The text of a code document, which several people write at once. */
 export function CodeText({ replica, language, editable, label }: CodeTextProps) {
   const current = useCell(replica)
-  const { everInStep } = useCell(current.state)
+  const { everInStep, tooLarge } = useCell(current.state)
   const { kind } = useCell(useAround().workspace.session.status)
   // Without a gateway one goes on with what this browser has: it is merged on return.
-  const ready = everInStep || kind === 'offline'
+  const ready = everInStep || tooLarge || kind === 'offline'
   const mayEdit = editable && ready
   const place = useRef<HTMLDivElement>(null)
   const editor = useRef<CodeEditor | null>(null)

@@ -23,8 +23,42 @@ class Wire {
 const last = () => Wire.all.at(-1)
 
 afterEach(() => {
+  Wire.all = []
   vi.useRealTimers()
   vi.unstubAllGlobals()
+})
+
+const gateway = { gateway_url: 'http://o', ws_url: 'ws://o' }
+
+test('what is too large is not sent again and again, but when somebody says so', async () => {
+  vi.useFakeTimers()
+  vi.stubGlobal('WebSocket', Wire)
+  let tokens = 0
+  const access = new Access(
+    {
+      start: () => Promise.resolve(gateway),
+      token: () => Promise.resolve({ access_token: `t${(tokens += 1)}`, expires_in: 100 }),
+      final: (error) => ganymede.final(error),
+    },
+    'p',
+  )
+  await access.revive()
+  const closed = vi.fn()
+  const events = { refused: () => undefined, closed }
+  const replica = new Replica({ access, gateway, project: 'p', name: 'system', keptAs: null, events })
+  last()?.ends(1009)
+  expect(replica.state.get().tooLarge).toBe(true)
+  await vi.advanceTimersByTimeAsync(300_000)
+  replica.probe()
+  expect(tokens).toBeGreaterThan(2)
+  expect(Wire.all).toHaveLength(1)
+  expect(closed, 'the board does not end').not.toHaveBeenCalled()
+
+  replica.resume()
+  expect(Wire.all).toHaveLength(2)
+  expect(replica.state.get().tooLarge).toBe(false)
+  replica.dispose()
+  access.close()
 })
 
 test('a connection that was ended comes back with the next token, however long that is not to be had', async () => {
@@ -32,7 +66,6 @@ test('a connection that was ended comes back with the next token, however long t
   vi.stubGlobal('WebSocket', Wire)
   let down = false
   let tokens = 0
-  const gateway = { gateway_url: 'http://o', ws_url: 'ws://o' }
   const refused = () => Promise.reject(new ApiError('RATE_LIMITED', 'no', 429))
   const access = new Access(
     {

@@ -18,6 +18,8 @@ export interface ReplicaState {
   everSaved: boolean
   /** This browser keeps what is written here until it is saved. */
   keeps: boolean
+  /** The gateway does not take what this side has to say at once: nothing is sent until somebody makes it less. */
+  tooLarge: boolean
 }
 
 export interface ReplicaEvents {
@@ -37,6 +39,8 @@ export interface ReplicaOptions {
   events: ReplicaEvents
 }
 
+/** A message was larger than the gateway takes. Sent again it would be as large. */
+const CLOSE_TOO_LARGE = 1009
 /** Connections that do not open mean an old token or a gateway that is gone; the browser does not say which. */
 const FAILURES_BEFORE_REVIVAL = 2
 /** A browser whose storage does not answer must not keep anybody from working. */
@@ -54,6 +58,7 @@ export class Replica {
     unsaved: 0,
     everSaved: false,
     keeps: false,
+    tooLarge: false,
   })
   readonly #options: ReplicaOptions
   readonly #kept: IndexeddbPersistence | null = null
@@ -68,6 +73,7 @@ export class Replica {
   #brought = Infinity
   #carried: 0 | 1 = 0
   #keeps = false
+  #tooLarge = false
   #failures = 0
   #disposed = false
   readonly #unsubscribe: (() => void)[] = []
@@ -86,6 +92,10 @@ export class Replica {
       options.access.gateway.subscribe(() => this.#aim()),
     )
     this.provider.connect()
+  }
+
+  get name(): string {
+    return this.#options.name
   }
 
   get awareness(): Awareness {
@@ -123,7 +133,10 @@ export class Replica {
 
   /** Connects again after it was closed for good. */
   resume(): void {
-    if (!this.#disposed) this.provider.connect()
+    if (this.#disposed) return
+    this.#tooLarge = false
+    this.#tell()
+    this.provider.connect()
   }
 
   #makeProvider(): WebsocketProvider {
@@ -135,6 +148,7 @@ export class Replica {
       // Two tabs meet at the gateway, where what they do is saved.
       disableBc: true,
       params,
+      shouldReconnect: ({ code }) => code !== CLOSE_TOO_LARGE && !(code >= 4400 && code < 4500),
       WebSocketPolyfill: keptAs === null ? WebSocket : watchedSocket(this.#sent, this.#gate),
     })
     provider.messageHandlers[MESSAGE.denied] = (_encoder, decoder) =>
@@ -152,7 +166,11 @@ export class Replica {
     provider.messageHandlers[MESSAGE.ephemeral] = () => undefined
     provider.on('sync', () => this.#tell())
     provider.on('connection-close', () => this.#lost())
-    provider.on('closed', ({ code }) => this.#options.events.closed(code))
+    provider.on('closed', ({ code }) => {
+      if (code !== CLOSE_TOO_LARGE) return this.#options.events.closed(code)
+      this.#tooLarge = true
+      this.#tell()
+    })
     return provider
   }
 
@@ -259,26 +277,23 @@ export class Replica {
     if (gateway !== null) this.provider.serverUrl = `${gateway.ws_url}/${project}`
     this.provider.params.token = access.token.get() ?? ''
     // A connection that was closed for good waits for a token that is good again, however long that takes.
-    if (!this.provider.shouldConnect) this.provider.connect()
+    if (!this.provider.shouldConnect && !this.#tooLarge) this.provider.connect()
   }
 
   #tell(): void {
     const before = this.state.get()
     const unsaved = this.#ledger.unsaved + sum(this.#others)
     const inStep = this.provider.synced
-    const everSaved = before.everSaved || (before.unsaved > 0 && unsaved === 0)
-    const keeps = this.#keeps
-    this.#write()
-    const isNews =
-      before.unsaved !== unsaved || before.inStep !== inStep || before.everSaved !== everSaved || before.keeps !== keeps
-    if (!isNews) return
-    this.state.set({
+    const now: ReplicaState = {
       inStep,
       everInStep: before.everInStep || inStep,
       unsaved,
-      everSaved,
-      keeps,
-    })
+      everSaved: before.everSaved || (before.unsaved > 0 && unsaved === 0),
+      keeps: this.#keeps,
+      tooLarge: this.#tooLarge,
+    }
+    this.#write()
+    if (JSON.stringify(now) !== JSON.stringify(before)) this.state.set(now)
   }
 
   /** Says in the browser's storage how much of this tab is unsaved. */

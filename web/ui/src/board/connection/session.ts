@@ -18,6 +18,14 @@ const CLOSE_STALE = 4410
 /** How often somebody who was let go asks whether they are let in again. */
 const RETRY_MS = 3_000
 
+/** How what is open is thrown away, for another in its place. */
+interface Ends {
+  /** With all that is unsaved, because it was not allowed. */
+  refuse: (reason: string) => void
+  /** And read anew, from the browser's storage too unless that is to be forgotten. */
+  replace: (forget: boolean) => void
+}
+
 /** All that is open of one project: the board, what the gateway says of containers, and documents while somebody looks. */
 export class Session {
   readonly board: Cell<Replica>
@@ -29,8 +37,7 @@ export class Session {
   /** How often what the gateway says of containers was thrown away and read anew. */
   readonly rebuilt = new Cell(0)
   readonly #documents = new Map<string, { replica: Cell<Replica>; users: number }>()
-  /** What is open, and how each is thrown away because of what was not allowed. */
-  readonly #replicas = new Map<Replica, (reason: string) => void>()
+  readonly #replicas = new Map<Replica, Ends>()
   #facts: Facts
   #disposed = false
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -54,6 +61,7 @@ export class Session {
       everInStep: false,
       lostAt,
       unsaved: 0,
+      tooLarge: [],
       everSaved: false,
     }
     this.board = this.#keep('board', true)
@@ -92,6 +100,22 @@ export class Session {
     this.#assess()
   }
 
+  /**
+   * Goes on where there was more than the gateway takes at once. What was deleted since then is none of it any more once it is
+   * read from the browser's storage.
+   */
+  tryAgain(): void {
+    for (const [replica, { replace }] of this.#stuck()) {
+      if (replica.state.get().keeps) replace(false)
+      else replica.resume()
+    }
+  }
+
+  /** The same, without what is not saved. */
+  giveUp(): void {
+    for (const [, { replace }] of this.#stuck()) replace(true)
+  }
+
   dispose(): void {
     this.#disposed = true
     clearTimeout(this.#timer)
@@ -101,6 +125,10 @@ export class Session {
     this.access.close()
   }
 
+  #stuck(): [Replica, Ends][] {
+    return [...this.#replicas].filter(([replica]) => replica.state.get().tooLarge)
+  }
+
   #keep(name: string, writes: boolean): Cell<Replica> {
     // The refusal of the first replica comes after the cell that it is in.
     const cell = new Cell<Replica>(this.#open(name, writes, (): Cell<Replica> => cell))
@@ -108,7 +136,7 @@ export class Session {
   }
 
   #open(name: string, writes: boolean, cell: () => Cell<Replica>): Replica {
-    const replace = (replica: Replica, forget: boolean) => {
+    const replace = (forget: boolean) => {
       if (cell().get() !== replica) return
       this.#replicas.delete(replica)
       const gone = forget ? replica.discard() : Promise.resolve(replica.dispose())
@@ -119,15 +147,15 @@ export class Session {
       // One that fails to forget has nothing to keep either.
       void gone.then(next, next)
     }
-    const refused = (reason: string) => {
+    const refuse = (reason: string) => {
       if (!writes || !this.#replicas.has(replica)) return
       const changes = replica.state.get().unsaved
       this.mayWrite.set(false)
-      replace(replica, true)
+      replace(true)
       this.refusal.set({ reason, changes })
     }
     const stale = () => {
-      replace(replica, false)
+      replace(false)
       this.rebuilt.update((count) => count + 1)
     }
     const replica: Replica = new Replica({
@@ -137,17 +165,17 @@ export class Session {
       name,
       keptAs: writes ? keptName(this.self.id, this.project, name) : null,
       events: {
-        refused,
+        refused: refuse,
         closed: (code) => {
           if (code === CLOSE_STALE) stale()
-          else if (code === CLOSE_FORBIDDEN) refused('the gateway takes no more of what you may not write')
+          else if (code === CLOSE_FORBIDDEN) refuse('the gateway takes no more of what you may not write')
           else void this.#ended(replica, code)
         },
       },
     })
     replica.awareness.setLocalStateField('user', this.self)
     replica.state.subscribe(() => this.#assess())
-    this.#replicas.set(replica, refused)
+    this.#replicas.set(replica, { refuse, replace })
     return replica
   }
 
@@ -181,7 +209,7 @@ export class Session {
     if (again) this.mayWrite.set(await this.askMayWrite().catch(() => this.mayWrite.get()))
     if (this.mayWrite.get()) return this.#bringKept()
     // Nobody asks a viewer for what the gateway lacks, to refuse it.
-    for (const [replica, refuse] of this.#replicas) {
+    for (const [replica, { refuse }] of this.#replicas) {
       if (replica.state.get().unsaved > 0) refuse('viewers may not write')
     }
   }
@@ -217,6 +245,7 @@ export class Session {
       everInStep: facts.everInStep || inStep,
       lostAt: inStep ? null : lost,
       unsaved: all.reduce((sum, state) => sum + state.unsaved, 0),
+      tooLarge: this.#stuck().map(([replica]) => replica.name),
       everSaved: facts.everSaved || all.some((state) => state.everSaved),
     }
     this.#say()

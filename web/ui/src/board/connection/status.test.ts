@@ -8,6 +8,7 @@ const live: Facts = {
   everInStep: true,
   lostAt: null,
   unsaved: 0,
+  tooLarge: [],
   everSaved: false,
 }
 const lost = { ...live, inStep: false, lostAt: 1_000 }
@@ -37,6 +38,15 @@ test('a hot swap goes without a word, unless it takes long', () => {
 
 test('without a network one is offline at once, with what is unsaved', () => {
   expect(statusOf({ ...lost, online: false, unsaved: 3 }, 1_000)).toEqual({ kind: 'offline', unsaved: 3 })
+})
+
+test('what is too large is neither being saved nor out of reach, however long it stands', () => {
+  const stuck = { kind: 'stuck', documents: ['board'], unsaved: 2 }
+  for (const facts of [live, lost, { ...lost, online: false }]) {
+    const now = { ...facts, tooLarge: ['board'], unsaved: 2 }
+    expect(statusOf(now, 1_000 + OFFLINE_MS)).toEqual(stuck)
+    expect(nextChange(now, 1_000)).toBeNull()
+  }
 })
 
 test('an end is an end', () => {

@@ -6,6 +6,7 @@ export type Status =
   | { kind: 'saved' }
   | { kind: 'reconnecting'; unsaved: number }
   | { kind: 'offline'; unsaved: number }
+  | { kind: 'stuck'; documents: readonly string[]; unsaved: number }
   | { kind: 'ended'; why: Ended }
 
 /** Why there is no way back by waiting. */
@@ -22,6 +23,8 @@ export interface Facts {
   /** Since when it is not, in milliseconds; null while it is. */
   lostAt: number | null
   unsaved: number
+  /** Documents in which there is more to be saved than the gateway takes at once. */
+  tooLarge: readonly string[]
   /** Something was saved since the page was opened. */
   everSaved: boolean
 }
@@ -34,6 +37,7 @@ export const OFFLINE_MS = 15_000
 export function statusOf(facts: Facts, now: number): Status {
   const { unsaved } = facts
   if (facts.ended !== null) return { kind: 'ended', why: facts.ended }
+  if (facts.tooLarge.length > 0) return { kind: 'stuck', documents: facts.tooLarge, unsaved }
   if (!facts.inStep) {
     const lostFor = facts.lostAt === null ? 0 : now - facts.lostAt
     if (!facts.online || lostFor >= OFFLINE_MS) return { kind: 'offline', unsaved }
@@ -46,7 +50,7 @@ export function statusOf(facts: Facts, now: number): Status {
 
 /** When `statusOf` may next say something else by the passing of time alone. */
 export function nextChange(facts: Facts, now: number): number | null {
-  if (facts.inStep || facts.lostAt === null || facts.ended !== null) return null
+  if (facts.inStep || facts.lostAt === null || facts.ended !== null || facts.tooLarge.length > 0) return null
   const due = [facts.lostAt + QUIET_MS, facts.lostAt + OFFLINE_MS].filter((at) => at > now)
   return due.length === 0 ? null : Math.min(...due)
 }

@@ -16,6 +16,7 @@ import styles from './BoardView.module.css'
 import { Confirmation, type Question } from './Confirmations'
 import { NothingYet } from './NothingYet'
 import { OfflineNotice } from './OfflineNotice'
+import { StuckNotice } from './StuckNotice'
 import { TopBar, type View } from './TopBar'
 
 const NARROW = matchMedia('(max-width: 45rem)')
@@ -83,6 +84,7 @@ export function BoardView({ workspace, project, org }: BoardViewProps) {
             onList={setListed}
           />
           <OfflineNotice />
+          <StuckNotice />
           <div className={styles.body}>
             {listed && !narrow && (
               <div className={styles.side}>

@@ -55,6 +55,12 @@ export function wordsOf(status: Status): Words {
         title: 'Go on working: your changes are merged on return.',
       }
     }
+    case 'stuck':
+      return {
+        tone: 'bad',
+        text: 'Not saved',
+        title: `${changes(status.unsaved)}, too large to be saved.`,
+      }
     case 'ended':
       return {
         tone: 'bad',

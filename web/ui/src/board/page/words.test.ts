@@ -13,5 +13,6 @@ test('every state of the connection has words, and says how much is not saved', 
   check({ kind: 'offline', unsaved: 0 }, 'warn', 'Offline')
   check({ kind: 'offline', unsaved: 1 }, 'warn', 'Offline, 1 unsaved change')
   check({ kind: 'offline', unsaved: 7 }, 'warn', 'Offline, 7 unsaved changes')
+  check({ kind: 'stuck', documents: ['board'], unsaved: 7 }, 'bad', 'Not saved')
   check({ kind: 'ended', why: 'gone' }, 'bad', 'Access ended')
 })
