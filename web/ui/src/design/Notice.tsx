@@ -11,12 +11,14 @@ interface NoticeProps {
   /** Instead of an error: what to say, and in which voice. */
   children?: ReactNode
   tone?: 'bad' | 'warn' | 'info'
+  /** What else can be done about it. */
+  action?: ReactNode
   /** How to try again. */
   onRetry?: () => void
 }
 
 /** What went wrong, or what has to be known, in the page where it belongs. */
-export function Notice({ error, children, tone = 'bad', onRetry }: NoticeProps) {
+export function Notice({ error, children, tone = 'bad', action, onRetry }: NoticeProps) {
   const failure = error === undefined ? undefined : ApiError.of(error)
   return (
     <div className={classes(styles.notice, styles[tone])} role={tone === 'bad' ? 'alert' : undefined}>
@@ -29,6 +31,7 @@ export function Notice({ error, children, tone = 'bad', onRetry }: NoticeProps) 
           </p>
         )}
       </div>
+      {action}
       {onRetry && (
         <Button small onClick={onRetry}>
           Try again

@@ -1,7 +1,7 @@
 import { Notice } from '../../design'
 import { useCell } from '../cell'
 import { useAround } from '../context'
-import styles from './OfflineNotice.module.css'
+import styles from './NoticeBar.module.css'
 
 /** Says that one may go on without the gateway, and what becomes of it. */
 export function OfflineNotice() {
