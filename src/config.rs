@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::ValueEnum;
 use orrery_actors::engine::EngineConfig;
 use orrery_actors::nginx::{NginxConfig, NginxSettings};
@@ -28,6 +28,7 @@ use orrery_web::{
 };
 use serde::{Deserialize, Serialize, Serializer};
 use toml::Table;
+use tracing_subscriber::EnvFilter;
 
 use crate::cli::ConfigArgs;
 
@@ -35,11 +36,15 @@ use containers::ContainersTable;
 pub(crate) use environment::Environment;
 use snapshots::StoreTable;
 
+mod addresses;
 mod containers;
 mod environment;
 mod layers;
 mod numbers;
 mod snapshots;
+
+/// What is shown in the place of a secret.
+const SECRET: &str = "(set)";
 
 /// The keys and tables that mean the same for every gateway process of a machine.
 const OF_GATEWAYS: [&str; 11] = [
@@ -61,6 +66,7 @@ const OF_GATEWAYS: [&str; 11] = [
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// Address to listen on.
+    #[serde(deserialize_with = "addresses::listening")]
     pub(crate) listen: SocketAddr,
     /// Data folder.
     pub(crate) data: PathBuf,
@@ -69,6 +75,7 @@ pub(crate) struct Config {
     /// How people reach the control plane from outside, if that differs from `listen`; empty if not.
     pub(crate) public_url: String,
     /// Proxies in front of us, whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "addresses::of_proxies")]
     pub(crate) trusted_proxies: Vec<IpAddr>,
     /// Where accounts and allocations are kept: `postgres://...`, or empty for a file in the data folder.
     pub(crate) database: Secret,
@@ -154,7 +161,7 @@ impl Secret {
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(if self.0.is_empty() { "" } else { "(set)" })
+        serializer.serialize_str(if self.0.is_empty() { "" } else { SECRET })
     }
 }
 
@@ -217,12 +224,19 @@ impl Config {
             let origin = path.display().to_string();
             let text = fs::read_to_string(&path).with_context(|| origin.clone())?;
             let file: Table = text.parse().with_context(|| origin.clone())?;
-            layers::merge(&mut table, file, &origin)?;
+            lay(&mut table, file, &origin)?;
         }
         for (name, layer) in environment.layers(&table)? {
-            layers::merge(&mut table, layer, &name)?;
+            lay(&mut table, layer, &name)?;
         }
-        layers::merge(&mut table, args.layer(), "flag")?;
+        lay(&mut table, args.layer(), "flag")?;
+        for (path, value) in layers::leaves(&table) {
+            let key = path.join(".");
+            ensure!(
+                value.as_str() != Some(SECRET),
+                "{key}: {SECRET:?} is shown in place of a secret; say the secret itself"
+            );
+        }
         let config: Self = table.try_into().context("configuration")?;
         config.check()?;
         Ok(config)
@@ -284,8 +298,14 @@ impl Config {
     pub(crate) fn public_url(&self) -> anyhow::Result<Option<PublicUrl>> {
         match self.public_url.as_str() {
             "" => Ok(None),
-            url => Ok(Some(url.parse().context("public_url")?)),
+            url => Ok(Some(origin("public_url", url)?)),
         }
+    }
+
+    /// Which log lines are written.
+    pub(crate) fn log_filter(&self) -> anyhow::Result<EnvFilter> {
+        let filter = &self.log_filter;
+        EnvFilter::builder().parse(filter).map_err(|error| anyhow!("log_filter: {filter:?}: {error}"))
     }
 
     /// What gateway processes on this machine have in common with whoever creates them, as a configuration file. No secret is
@@ -301,6 +321,14 @@ impl Config {
         check_domain(&self.domain)?;
         self.database_url()?;
         self.public_url()?;
+        self.log_filter()?;
+        let reached = [
+            ("gateway.ganymede_url", &self.gateway.ganymede_url),
+            ("containers.orrery_url", &self.containers.orrery_url),
+        ];
+        for (key, url) in reached.into_iter().filter(|(_, url)| !url.is_empty()) {
+            origin(key, url)?;
+        }
         self.store.place()?;
         self.dns()?;
         self.nginx()?;
@@ -308,6 +336,16 @@ impl Config {
         self.pool.image()?;
         Ok(())
     }
+}
+
+/// Lays `layer` over `table`. What cannot be the value of its key is named with where it stands, too.
+fn lay(table: &mut Table, layer: Table, origin: &str) -> anyhow::Result<()> {
+    layers::merge(table, layer, origin)?;
+    table.clone().try_into::<Config>().map(drop).with_context(|| origin.to_owned())
+}
+
+fn origin(key: &str, url: &str) -> anyhow::Result<PublicUrl> {
+    url.parse().with_context(|| format!("{key}: {url:?}"))
 }
 
 /// Host names are built from the domain and enter other systems' files, so its alphabet is closed. The bound leaves room for

@@ -2,14 +2,11 @@
 
 use std::io::{self, IsTerminal};
 
-use anyhow::Context;
-use tracing_subscriber::EnvFilter;
-
 use crate::config::{Config, LogFormat};
 
 /// Once per process.
 pub(crate) fn init(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder().parse(&config.log_filter).context("log_filter")?;
+    let filter = config.log_filter()?;
     // A line that cannot be written, because its reader has gone or the disk is full, is lost; saying so on stderr would panic.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
     match config.log_format {

@@ -17,6 +17,6 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Why a command failed: one line, its causes behind colons.
 pub(crate) fn error(error: &anyhow::Error) {
-    let text = format!("{error:#}").replace('\n', " ");
+    let text = format!("{error:#}").trim_end().replace('\n', " ");
     writeln!(io::stderr().lock(), "orrery: {text}").ok();
 }

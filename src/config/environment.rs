@@ -62,7 +62,7 @@ impl Environment {
             let Some((path, like)) = leaves.iter().find(|(path, _)| means(path)) else {
                 bail!("{name}: unknown variable")
             };
-            let value = read(text, like).with_context(|| format!("{name}: must be {}", layers::kind(like)))?;
+            let value = read(text, like).with_context(|| name.clone())?;
             Ok((name.clone(), nest(path, value)))
         })
         .collect()
@@ -79,13 +79,15 @@ fn variable(path: &[String]) -> String {
 }
 
 fn read(text: &str, like: &Value) -> anyhow::Result<Value> {
-    Ok(match like {
-        Value::String(_) => Value::String(text.to_owned()),
-        Value::Integer(_) => Value::Integer(text.parse()?),
-        Value::Float(_) => Value::Float(text.parse()?),
-        Value::Boolean(_) => Value::Boolean(text.parse()?),
-        Value::Datetime(_) | Value::Array(_) | Value::Table(_) => bail!("only in the configuration file"),
-    })
+    let kind = layers::kind(like);
+    let value = match like {
+        Value::String(_) => Some(Value::String(text.to_owned())),
+        Value::Integer(_) => text.parse().ok().map(Value::Integer),
+        Value::Float(_) => text.parse().ok().map(Value::Float),
+        Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+        Value::Datetime(_) | Value::Array(_) | Value::Table(_) => bail!("must be {kind}, in the configuration file"),
+    };
+    value.with_context(|| format!("must be {kind}, not {text:?}"))
 }
 
 /// `value` below `path`, as a table with nothing else in it.

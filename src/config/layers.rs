@@ -18,7 +18,9 @@ fn merge_at(base: &mut Table, layer: Table, origin: &str, path: &str) -> anyhow:
             (None, _) => bail!("{origin}: unknown key {full}"),
             (Some(Value::Table(below)), Value::Table(above)) => merge_at(below, above, origin, &format!("{full}."))?,
             (Some(below), above) => {
-                ensure!(below.same_type(&above), "{origin}: {full} must be {}", kind(below));
+                // A text may be a secret, in whatever form it is given.
+                let shown = if below.is_str() { String::new() } else { format!(", not {above}") };
+                ensure!(below.same_type(&above), "{origin}: {full} must be {}{shown}", kind(below));
                 if let Value::Integer(number) = above {
                     numbers::check(&full, number).with_context(|| origin.to_owned())?;
                 }

@@ -7,6 +7,9 @@ use anyhow::ensure;
 /// A year, in seconds. What is to last longer is never over.
 const YEAR_S: i64 = 366 * 24 * 3_600;
 
+/// The least that argon2 takes (RFC 9106, section 3.1).
+const PASSWORD_KIB_MIN: i64 = 8;
+
 /// Keys for which zero means something: at once, or none.
 const MAY_BE_ZERO: [&str; 8] = [
     "clocks.awareness_flush_ms",
@@ -28,7 +31,10 @@ pub(super) fn check(key: &str, number: i64) -> anyhow::Result<()> {
 }
 
 fn allowed(key: &str) -> RangeInclusive<i64> {
-    let first = i64::from(!MAY_BE_ZERO.contains(&key));
+    let first = match key {
+        "passwords.memory_kib" => PASSWORD_KIB_MIN,
+        _ => i64::from(!MAY_BE_ZERO.contains(&key)),
+    };
     let last = match key {
         "slots" => 1_000,
         "containers.porch_port" => i64::from(u16::MAX),

@@ -119,7 +119,7 @@ impl NginxConfig {
             ("", _) => None,
             (_, "") => return Err(invalid("certificates", &"must be set for nginx.listen_tls")),
             (listen, folder) => Some((
-                listen.parse().map_err(|error| invalid("listen_tls", &error))?,
+                listening("listen_tls", listen)?,
                 ConfigPath::try_from(PathBuf::from(folder)).map_err(|error| invalid("certificates", &error))?,
             )),
         };
@@ -128,7 +128,7 @@ impl NginxConfig {
             manage: self.manage,
             program: PathBuf::from(&self.program),
             folder: ConfigPath::try_from(folder).map_err(|error| invalid("folder", &error))?,
-            listen: self.listen.parse().map_err(|error| invalid("listen", &error))?,
+            listen: listening("listen", &self.listen)?,
             tls,
             user: if rustix::process::geteuid().is_root() { Some(user) } else { None },
             trusted_proxies: self.trusted_proxies.clone(),
@@ -139,6 +139,11 @@ impl NginxConfig {
             idle: Duration::from_millis(self.idle_ms),
         })
     }
+}
+
+fn listening(key: &'static str, text: &str) -> Result<SocketAddr, InvalidNginx> {
+    let wanted = || format!("{text:?} is not an IP address with a port, such as 0.0.0.0:80");
+    text.parse().map_err(|_| invalid(key, &wanted()))
 }
 
 impl NginxSettings {
@@ -187,7 +192,8 @@ mod tests {
             |config| config.folder = "/srv/n;x".to_owned(),
             "nginx.folder: \"/srv/n;x\" is no absolute path of letters, digits and . _ - /",
         );
-        check(|config| config.listen = "80".to_owned(), "nginx.listen: invalid socket address syntax");
+        const LISTEN: &str = "nginx.listen: \"80\" is not an IP address with a port, such as 0.0.0.0:80";
+        check(|config| config.listen = "80".to_owned(), LISTEN);
         let missing = "nginx.certificates: must be set for nginx.listen_tls";
         check(|config| config.listen_tls = "0.0.0.0:443".to_owned(), missing);
     }

@@ -130,7 +130,7 @@ impl DnsConfig {
             return Err(missing("address"));
         }
         if domain.as_str() == "localhost" {
-            let problem = "the domain \"localhost\" is in no zone; set domain (DOMAIN), or \"none\" here";
+            let problem = "the domain \"localhost\" is in no zone; set domain, or \"none\" here";
             return Err(invalid("driver", problem));
         }
         let url: Url = self.url.parse().map_err(|_| invalid("url", "is no URL"))?;
@@ -241,7 +241,7 @@ mod tests {
             *config = DnsConfig { url: "http://ns:8081".to_owned(), ..DnsConfig::default() };
         };
         check(auto, "team.example", &format!("dns.api_token (DNS_API_TOKEN): {missing}"));
-        let localhost = "dns.driver: the domain \"localhost\" is in no zone; set domain (DOMAIN), or \"none\" here";
+        let localhost = "dns.driver: the domain \"localhost\" is in no zone; set domain, or \"none\" here";
         check(|_| {}, "localhost", localhost);
         check(|config| config.driver = DnsDriver::None, "team.example", "nothing");
     }
