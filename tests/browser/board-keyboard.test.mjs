@@ -30,6 +30,7 @@ test('a board is made by keyboard alone: added, moved, connected, labelled, open
   const plan = node(page, 'Note: Plan')
   await page.waitForFunction(() => document.activeElement?.matches('.react-flow__node'))
   await page.keyboard.press('Enter')
+  await page.waitForFunction(() => document.activeElement.matches('.selected'))
   const before = await plan.boundingBox()
   await page.keyboard.press('ArrowLeft')
   await page.keyboard.press('Shift+ArrowUp')
@@ -94,6 +95,7 @@ test('a board is made by keyboard alone: added, moved, connected, labelled, open
   await page.keyboard.press('Enter')
   await page.locator('.cm-content', { hasText: 'print(1)' }).waitFor()
   await page.getByRole('complementary').getByRole('button', { name: 'Close' }).press('Enter')
+  await page.getByRole('complementary').waitFor({ state: 'detached' })
 
   // Each step is undone by itself, in the order in which it was done.
   await page.keyboard.press('Control+z')
