@@ -46,6 +46,11 @@ mod snapshots;
 /// What is shown in the place of a secret.
 const SECRET: &str = "(set)";
 
+/// What may lie beside one frame in the request that stores it, in bytes.
+const BESIDE_FRAME_BYTES: usize = 1 << 20;
+/// What a byte of a variable becomes in JSON at most, in bytes: `\u0000`.
+const ESCAPED_BYTES_MAX: usize = 6;
+
 /// The keys and tables that mean the same for every gateway process of a machine.
 const OF_GATEWAYS: [&str; 11] = [
     "clocks",
@@ -334,6 +339,22 @@ impl Config {
         self.nginx()?;
         self.containers.registry()?;
         self.pool.image()?;
+        self.check_data_bytes()
+    }
+
+    /// What gateways accept in one piece has to fit into what they store it with: else nothing after it would be stored.
+    fn check_data_bytes(&self) -> anyhow::Result<()> {
+        let data = self.limits.http.data_bytes_max;
+        let pieces = [
+            ("limits.wire.frame_bytes_max", self.limits.wire.frame_bytes_max.saturating_add(BESIDE_FRAME_BYTES)),
+            ("containers.variables_bytes_max", self.containers.variables_bytes_max.saturating_mul(ESCAPED_BYTES_MAX)),
+        ];
+        for (key, needed) in pieces {
+            ensure!(
+                data >= needed,
+                "limits.http.data_bytes_max must be at least {needed} for what {key} lets in, not {data}"
+            );
+        }
         Ok(())
     }
 }

@@ -199,7 +199,11 @@ fn a_full_disk_withholds_saved_and_nothing_else() {
 /// Nobody who sends updates may send so much at once, but for who sends the whole of a document.
 #[test]
 fn a_document_beyond_the_limit_of_updates_is_stored_as_a_whole_by_another_process() {
-    let server = Server::ganymede(&[("ORRERY_LIMITS_HTTP_DATA_BYTES_MAX", "4500000")]);
+    let server = Server::ganymede(&[
+        ("ORRERY_LIMITS_HTTP_DATA_BYTES_MAX", "4500000"),
+        ("ORRERY_LIMITS_WIRE_FRAME_BYTES_MAX", "3000000"),
+        ("ORRERY_CONTAINERS_VARIABLES_BYTES_MAX", "700000"),
+    ]);
     let _gateway = server.gateway(1, &[("ORRERY_CLOCKS_SNAPSHOT_MS", "500")]);
     let access = server.access();
     let mut writer = Peer::join(&access, "board", "&ext=1");

@@ -45,6 +45,9 @@ pub const PAYLOAD_BYTES_MAX: usize = 1 << 30;
 
 const FIXED_BYTES: usize = 72;
 const CHECKSUM_BYTES: usize = 4;
+const NAME_BYTES_MAX: usize = 124;
+/// Most bytes of one record beside its payload.
+pub const OVERHEAD_BYTES_MAX: usize = FIXED_BYTES + NAME_BYTES_MAX + 2 * CHECKSUM_BYTES;
 
 /// What a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,6 +179,11 @@ pub enum RecordError {
     /// The payload is not what was written.
     #[error("the checksum of the record does not match")]
     BadChecksum,
+}
+
+/// Most bytes that records of `updates` take.
+pub fn records_bytes_max(updates: &[Bytes]) -> usize {
+    updates.iter().map(|update| update.len() + OVERHEAD_BYTES_MAX).sum()
 }
 
 /// Appends one record to `out`; on an error `out` is unchanged.

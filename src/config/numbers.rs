@@ -10,6 +10,9 @@ const YEAR_S: i64 = 366 * 24 * 3_600;
 /// The least that argon2 takes (RFC 9106, section 3.1).
 const PASSWORD_KIB_MIN: i64 = 8;
 
+/// What a gateway sends at once, if there is so much: `limits.http.data_bytes_max` may not be less.
+const DATA_BYTES_MIN: i64 = 4 << 20;
+
 /// Keys for which zero means something: at once, or none.
 const MAY_BE_ZERO: [&str; 8] = [
     "clocks.awareness_flush_ms",
@@ -32,6 +35,7 @@ pub(super) fn check(key: &str, number: i64) -> anyhow::Result<()> {
 
 fn allowed(key: &str) -> RangeInclusive<i64> {
     let first = match key {
+        "limits.http.data_bytes_max" => DATA_BYTES_MIN,
         "passwords.memory_kib" => PASSWORD_KIB_MIN,
         _ => i64::from(!MAY_BE_ZERO.contains(&key)),
     };

@@ -57,6 +57,26 @@ fn the_store_has_limits_and_a_place_for_snapshots() {
 }
 
 #[test]
+fn what_is_let_in_can_be_stored() {
+    let home = [("HOME", "/h")];
+    let data = "limits.http.data_bytes_max must be";
+    check_refused("[limits.http]\ndata_bytes_max = 4194303", home, &format!("FILE: {data} from 4194304 to "));
+    let frame = "[limits.http]\ndata_bytes_max = 17825791";
+    check_refused(
+        frame,
+        home,
+        &format!("{data} at least 17825792 for what limits.wire.frame_bytes_max lets in, not 17825791"),
+    );
+    let variables = "[containers]\nvariables_bytes_max = 30000000";
+    check_refused(
+        variables,
+        home,
+        &format!("{data} at least 180000000 for what containers.variables_bytes_max lets in"),
+    );
+    assert!(load(&format!("{variables}\n[limits.http]\ndata_bytes_max = 180000000"), home, &[]).is_ok());
+}
+
+#[test]
 fn what_is_wrong_is_named_with_where_it_stands() {
     let home = [("HOME", "/h")];
     check_refused("slotz = 1", home, "FILE: unknown key slotz");

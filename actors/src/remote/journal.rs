@@ -9,7 +9,7 @@ use orrery_protocol::{
     control::{Appended, Pull, Pushed, RECORDS_CONTENT_TYPE},
     id::DocumentKey,
     record::{
-        PAYLOAD_BYTES_MAX, StoredDocument,
+        OVERHEAD_BYTES_MAX, PAYLOAD_BYTES_MAX, StoredDocument,
         stream::{Documents, RecordReader, put_snapshot, put_updates},
     },
 };
@@ -26,7 +26,7 @@ use crate::{
     journal::{Append, Journal, JournalError},
 };
 
-/// Most bytes of updates in one request, unless a single append has more.
+/// Most bytes in one request, unless a single append has more.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 /// How long an append may take before it is sent again. Sending one twice is writing it once.
 const APPEND_MAX: Duration = Duration::from_secs(10);
@@ -38,8 +38,6 @@ const REST_MS_MAX: u64 = 2_000;
 const REFUSALS_MAX: u32 = 8;
 /// How long what is queued is still tried after the gateway is gone.
 const LINGER_MAX: Duration = Duration::from_secs(10);
-/// A record beside its payload, at most, in bytes.
-const RECORD_OVERHEAD_BYTES: usize = 1 << 10;
 
 /// Ganymede's store, under one epoch of one organization.
 pub(super) struct RemoteJournal {
@@ -86,7 +84,7 @@ impl Journal for RemoteJournal {
     }
 
     async fn store_snapshot(&self, key: &DocumentKey, covers_seq: u64, state: Bytes) -> Result<(), JournalError> {
-        let mut body = Vec::with_capacity(state.len() + RECORD_OVERHEAD_BYTES);
+        let mut body = Vec::with_capacity(state.len() + OVERHEAD_BYTES_MAX);
         put_snapshot(&mut body, self.tenure.epoch(), key, covers_seq, &state)
             .map_err(|error| JournalError(error.to_string()))?;
         drop(state);
@@ -106,7 +104,7 @@ async fn read_document(key: &DocumentKey, mut answer: Response) -> Result<Stored
         let empty = body.get("data").is_some_and(serde_json::Value::is_null);
         return if empty { Ok(StoredDocument::default()) } else { Err(damaged(&"not records")) };
     }
-    let mut reader = RecordReader::new(PAYLOAD_BYTES_MAX + RECORD_OVERHEAD_BYTES);
+    let mut reader = RecordReader::new(PAYLOAD_BYTES_MAX + OVERHEAD_BYTES_MAX);
     let mut documents = Documents::default();
     while let Some(bytes) = answer.chunk().await.map_err(|error| JournalError(unavailable(error).to_string()))? {
         reader.feed(&bytes);

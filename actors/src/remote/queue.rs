@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::Bytes;
+use orrery_protocol::record::records_bytes_max;
 use tokio::sync::{Notify, watch};
 
 use crate::journal::Append;
@@ -48,7 +48,7 @@ impl Queue {
         self.news.notify_one();
     }
 
-    /// Waits for appends and takes those in front, of at most `bytes_max` bytes but at least one; `None` once the queue
+    /// Waits for appends and takes those in front, of at most `bytes_max` bytes as records but at least one; `None` once the queue
     /// is closed and empty.
     pub(super) async fn take(&self, bytes_max: usize) -> Option<Vec<Append>> {
         loop {
@@ -95,11 +95,58 @@ fn front(appends: &mut VecDeque<Append>, bytes_max: usize) -> Vec<Append> {
     let mut bytes = 0;
     let mut taken = 0;
     for append in appends.iter() {
-        bytes += append.updates.iter().map(Bytes::len).sum::<usize>();
+        bytes += records_bytes_max(&append.updates);
         if taken > 0 && bytes > bytes_max {
             break;
         }
         taken += 1;
     }
     appends.drain(..taken).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use orrery_protocol::{
+        id::Epoch,
+        record::{OVERHEAD_BYTES_MAX, stream::put_updates},
+    };
+
+    use super::*;
+    use crate::fake::{IO, ORG, visitor::key};
+
+    /// After Ganymede was away, there are more small ones than large ones.
+    #[tokio::test]
+    async fn what_is_taken_at_once_is_bounded_as_it_is_sent() {
+        const BYTES_MAX: usize = 10 * OVERHEAD_BYTES_MAX;
+        let queue = Queue::new();
+        let key = Arc::new(key(ORG, IO));
+        for first_seq in 1..=100 {
+            let updates = vec![Bytes::from_static(b"a")];
+            queue.push(Append { key: key.clone(), first_seq, updates, durable: Box::new(drop) });
+        }
+        queue.close();
+        let mut taken = 0;
+        while let Some(batch) = queue.take(BYTES_MAX).await {
+            let mut body = Vec::new();
+            for Append { key, first_seq, updates, .. } in &batch {
+                put_updates(&mut body, Epoch(1), key, *first_seq, updates).unwrap();
+            }
+            assert!(body.len() <= BYTES_MAX, "{} bytes of {} appends", body.len(), batch.len());
+            taken += batch.len();
+        }
+        assert_eq!(taken, 100);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_larger_is_taken_alone() {
+        let queue = Queue::new();
+        for first_seq in 1..=3 {
+            let updates = vec![Bytes::from(vec![0; 4096])];
+            queue.push(Append { key: Arc::new(key(ORG, IO)), first_seq, updates, durable: Box::new(drop) });
+        }
+        assert_eq!(queue.take(1000).await.map(|batch| batch.len()), Some(1));
+    }
 }

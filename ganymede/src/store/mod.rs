@@ -57,7 +57,7 @@ use std::{
 use bytes::Bytes;
 use orrery_protocol::{
     id::{DocumentKey, OrgId},
-    record::StoredDocument,
+    record::{StoredDocument, records_bytes_max},
 };
 use tokio::{
     sync::{Semaphore, oneshot},
@@ -86,9 +86,6 @@ pub use self::{
     status::{Health, StoreStatus},
 };
 
-/// What a record costs beside its payload, at most.
-const RECORD_OVERHEAD_BYTES: usize = 204;
-
 /// Updates of one document that shall become durable.
 pub struct Append {
     /// The document.
@@ -108,7 +105,7 @@ pub struct Append {
 impl Append {
     /// What it costs to keep and to write.
     fn bytes(&self) -> usize {
-        self.updates.iter().map(|update| update.len() + RECORD_OVERHEAD_BYTES).sum()
+        records_bytes_max(&self.updates)
     }
 }
 

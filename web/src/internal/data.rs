@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, header};
 use orrery_ganymede::data::PushBody;
 use orrery_protocol::{
     control::{Appended, Pull, Pushed, RECORDS_CONTENT_TYPE},
-    record::PAYLOAD_BYTES_MAX,
+    record::{OVERHEAD_BYTES_MAX, PAYLOAD_BYTES_MAX},
 };
 use serde_json::json;
 
@@ -32,13 +32,10 @@ const JSON_CONTENT_TYPE: &str = "application/json";
 /// Where snapshots go.
 pub(super) const PUSH: &str = "/gateway/data/push";
 
-/// A record beside its payload, at most, in bytes.
-const RECORD_OVERHEAD_BYTES: usize = 1 << 10;
-
 /// The longest body of snapshots. A document that became so large, update by update, is stored as a whole as well: else its
 /// gateway would try again and again.
 pub(super) fn snapshots_bytes_max(limits: &HttpLimits) -> usize {
-    limits.data_bytes_max.max(PAYLOAD_BYTES_MAX + RECORD_OVERHEAD_BYTES)
+    limits.data_bytes_max.max(PAYLOAD_BYTES_MAX + OVERHEAD_BYTES_MAX)
 }
 
 /// What is stored: records, or JSON if that is asked for. For an organization of which nothing is stored, it is always JSON.
