@@ -36,6 +36,7 @@ use tokio::{sync::watch, task::JoinHandle};
 pub use config::{EngineClocks, EngineConfig, EngineUse, Ports};
 pub use docker::{Docker, GatewayContainer, GatewayMaking};
 use reconciler::Reconciler;
+use report::Reporter;
 pub use runtime::{
     EngineVersion, Flow, Found, Listing, LogLine, LogQuery, LogSource, Making, Network, PullProgress, Runtime,
     RuntimeError, Tenants, Usage,
@@ -111,8 +112,10 @@ impl Engine {
         credentials: Arc<dyn Credentials>,
     ) -> Reconciling {
         let engine = self.clone();
+        // One that begins anew counts on from what the one before told, which need not be taken in yet.
+        let reporter = Arc::new(Reporter::new(reports, world.borrow().pass));
         let reconciler =
-            move || Reconciler::new(engine.clone(), org, world.clone(), reports.clone(), credentials.clone());
+            move || Reconciler::new(engine.clone(), org, world.clone(), reporter.clone(), credentials.clone());
         Reconciling(tokio::spawn(supervise(org, reconciler)))
     }
 

@@ -31,7 +31,7 @@ use tokio::{
 };
 
 use super::{
-    Credentials, Engine, Entrance, Flow, Found, Listing, Reports, RuntimeError, World,
+    Credentials, Engine, Entrance, Flow, Found, Listing, RuntimeError, World,
     backoff::Backoff,
     meter::{Meter, Metered},
     probe::{AskedOf, Prober},
@@ -113,13 +113,11 @@ impl Reconciler {
         engine: Engine,
         org: OrgId,
         world: watch::Receiver<Arc<World>>,
-        reports: Arc<dyn Reports>,
+        reporter: Arc<Reporter>,
         credentials: Arc<dyn Credentials>,
     ) -> Self {
         let clocks = &engine.clocks;
-        // A reconciler of before may have reported to the same gateway.
         let planned = world.borrow().clone();
-        let reporter = Arc::new(Reporter::new(reports, planned.pass));
         Self {
             org,
             credentials,

@@ -23,7 +23,7 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Numbers follow `pass`, which another reporter may have told before.
+    /// Numbers follow `pass`, which another one may have told the same gateway before.
     pub(super) fn new(reports: Arc<dyn Reports>, pass: u64) -> Self {
         Self { reports, told: Mutex::new(pass) }
     }

@@ -99,6 +99,12 @@ struct Inner {
     now_ms: WallClock,
 }
 
+/// What one reconciler reports to. Its tasks may end a little after it, and a gateway that is gone hears nothing of them.
+struct Term {
+    inner: Arc<Inner>,
+    over: AtomicBool,
+}
+
 /// The gateway, with its reconciler at work until it is dropped.
 pub(crate) struct Gateway {
     inner: Arc<Inner>,
@@ -106,6 +112,7 @@ pub(crate) struct Gateway {
     pub(crate) tally: Tally,
     pub(crate) doorstep: Arc<Doorstep>,
     reconciling: Option<Reconciling>,
+    term: Arc<Term>,
     ticks: JoinHandle<()>,
     patience: Duration,
 }
@@ -143,19 +150,23 @@ impl Gateway {
         let inner = Arc::new(inner);
         inner.publish(&inner.state());
         let ticks = tokio::spawn(tick(inner.clone()));
-        let mut gateway = Self { inner, engine, tally, doorstep, reconciling: None, ticks, patience };
+        let term = Arc::new(Term { inner: inner.clone(), over: AtomicBool::new(false) });
+        let mut gateway = Self { inner, engine, tally, doorstep, reconciling: None, term, ticks, patience };
         gateway.begin();
         gateway
     }
 
     /// The reconciler begins, anew if it was at work.
     pub(crate) fn begin(&mut self) {
-        let (world, reports) = (self.inner.world.subscribe(), self.inner.clone());
+        self.end();
+        self.term = Arc::new(Term { inner: self.inner.clone(), over: AtomicBool::new(false) });
+        let (world, reports) = (self.inner.world.subscribe(), self.term.clone());
         self.reconciling = Some(self.engine.reconcile(self.inner.org, world, reports, Arc::new(Vault)));
     }
 
     /// The reconciler ends.
     pub(crate) fn end(&mut self) {
+        self.term.over.store(true, Ordering::SeqCst);
         self.reconciling = None;
     }
 
@@ -363,7 +374,21 @@ impl Inner {
     }
 }
 
-impl Reports for Inner {
+impl Reports for Term {
+    fn sighted(&self, sightings: Sightings) {
+        if !self.over.load(Ordering::SeqCst) {
+            self.inner.sighted(sightings);
+        }
+    }
+
+    fn live(&self, project: ProjectId, container: ContainerId, live: Live) {
+        if !self.over.load(Ordering::SeqCst) {
+            self.inner.live(project, container, live);
+        }
+    }
+}
+
+impl Inner {
     fn sighted(&self, sightings: Sightings) {
         let now_ms = (self.now_ms)();
         let mut state = self.state();
