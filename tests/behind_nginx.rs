@@ -109,8 +109,11 @@ fn nginx() -> Option<&'static str> {
     there
 }
 
+/// Where nobody listens. Below the ports that the kernel gives to connections, of which one may have it before nginx comes.
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("a socket")
+    let ports = std::iter::repeat_with(|| rand::random_range(10_000..32_000));
+    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok();
+    ports.take(1_000).find_map(free).expect("a free port")
 }
 
 #[test]

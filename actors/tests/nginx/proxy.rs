@@ -112,8 +112,11 @@ fn program() -> Option<PathBuf> {
     places.map(PathBuf::from).into_iter().find(|place| place.exists())
 }
 
+/// Where nobody listens. Below the ports that the kernel gives to connections, of which one may have it before nginx comes.
 pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let ports = std::iter::repeat_with(|| rand::random_range(10_000..32_000));
+    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok();
+    ports.take(1_000).find_map(free).expect("a free port")
 }
 
 /// Waits until it is so. There is a limit.
