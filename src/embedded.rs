@@ -225,7 +225,7 @@ impl SlotHost for LocalHost {
     }
 
     async fn refresh(&self, _gateway: &GatewayAddress, organization_id: OrgId, _epoch: Epoch) -> Result<(), HostError> {
-        self.0.refetch(organization_id);
+        self.0.refetch(organization_id).await;
         Ok(())
     }
 }

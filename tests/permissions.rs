@@ -133,6 +133,45 @@ fn a_hundred_refusals_close_with_4403() {
     assert_eq!((refusals, code), (100, 4403));
 }
 
+/// What a connection writes in the moment after its member lost their role is not taken: what was answered is so.
+fn what_is_answered_about_members_is_so(server: &Server) {
+    let (administrator, org, project) = (server.administrator(), server.org(), server.project());
+    let mut reader = Peer::join(&server.access(), "board", "");
+    for round in 0..8 {
+        let person = server.person();
+        administrator.add_member(org, &person, "member");
+        let mut peer = Peer::join(&person.open(project), "board", "");
+        let replica = Replica::new();
+        peer.send(update(&replica.write(&format!("early {round} "))));
+        peer.send(saved_query(b"?"));
+        peer.until_heard("a confirmation", |heard| heard.confirms().then_some(()));
+        let late = update(&replica.write(&format!("late {round} ")));
+        let code = if round % 2 == 0 {
+            administrator.set_project_role(project, &person, "viewer");
+            1012
+        } else {
+            administrator.request("DELETE", &format!("/api/orgs/{org}/members/{}", person.id), None).expect(204);
+            4401
+        };
+        peer.try_send(late).ok();
+        assert_eq!(peer.close_code(), code);
+        let text = text_of(&reader.fetch());
+        assert!(text.contains(&format!("early {round} ")) && !text.contains("late"), "{text}");
+    }
+}
+
+#[test]
+fn a_change_of_members_is_in_force_when_it_is_answered() {
+    what_is_answered_about_members_is_so(&Server::start());
+}
+
+#[test]
+fn a_change_of_members_is_in_force_at_a_gateway_elsewhere_when_it_is_answered() {
+    let server = Server::ganymede(&[]);
+    let _gateway = server.gateway(1, &[]);
+    what_is_answered_about_members_is_so(&server);
+}
+
 #[test]
 fn a_stock_viewer_stays_connected() {
     let server = Server::start();

@@ -28,6 +28,7 @@ use crate::{
     engine::{Engine, Live, Sightings},
     journal::{Journal, JournalError},
     keeper::KeeperMessage,
+    receipt::Receipt,
     room::{RoomMessage, RoomStatus},
     route_tables::RouteTables,
 };
@@ -153,7 +154,7 @@ pub(crate) enum GatewayMessage {
     /// Ganymede keeps what a command asked for, or could not be asked.
     Kept(commands::Kept),
     /// Members, roles or projects changed.
-    Refresh(Arc<GatewayBrief>),
+    Refresh(Arc<GatewayBrief>, Receipt),
     /// Somebody's role changed a while ago, or ended.
     Reseat(UserId),
     /// Close everything, answer once all is on disk and no room is left.
@@ -254,8 +255,8 @@ impl Actor for GatewayActor {
             }
             GatewayMessage::Tick => state.projects.tick(&mut outcomes),
             GatewayMessage::Kept(kept) => state.commands.kept(kept),
-            GatewayMessage::Refresh(brief) => state.refresh(brief, &myself, &mut outcomes),
-            GatewayMessage::Reseat(user) => state.rooms.reseat(user, &state.brief),
+            GatewayMessage::Refresh(brief, receipt) => state.refresh(brief, &receipt, &myself, &mut outcomes),
+            GatewayMessage::Reseat(user) => state.rooms.reseat(user, &state.brief, &Receipt::default()),
             GatewayMessage::Drain(reply) => {
                 state.drained = Some(reply);
                 state.rooms.drain();
@@ -302,11 +303,17 @@ impl GatewayState {
     }
 
     /// Whoever may do less, or more, than when they came does not go on as they came.
-    fn refresh(&mut self, brief: Arc<GatewayBrief>, myself: &ActorRef<GatewayMessage>, outcomes: &mut Vec<Outcome>) {
+    fn refresh(
+        &mut self,
+        brief: Arc<GatewayBrief>,
+        receipt: &Receipt,
+        myself: &ActorRef<GatewayMessage>,
+        outcomes: &mut Vec<Outcome>,
+    ) {
         let BriefChanges { reseated, closed } = brief.changes_since(&self.brief);
         self.brief = brief;
         for user in reseated {
-            self.rooms.reseat(user, &self.brief);
+            self.rooms.reseat(user, &self.brief, receipt);
             for later in RESEAT_AGAIN {
                 drop(myself.send_after(later, move || GatewayMessage::Reseat(user)));
             }

@@ -21,6 +21,7 @@ use crate::{
     gateway::{CommandError, GatewayConfig, GatewayMessage, GatewayReport, OpenError},
     keeper::{KeeperActor, KeeperArguments, KeeperMessage, KeeperReport, ReleaseReason},
     places::{Actors, Phase, Places, Reservation},
+    receipt::Receipt,
     room::RoomHandle,
     route_tables::RouteTables,
 };
@@ -33,6 +34,8 @@ const COMMAND_MAX: Duration = Duration::from_secs(10);
 const VACATE_MAX: Duration = Duration::from_secs(5);
 /// How long Ganymede may take to answer for a visitor who waits.
 const VISIT_MAX: Duration = Duration::from_secs(3);
+/// How long a change of members or roles may take until every open room acts upon it, before whoever changed it waits no more.
+const ACTED_UPON_MAX: Duration = Duration::from_secs(2);
 /// How long an actor may take to say what it is doing.
 const INSPECT_MAX: Duration = Duration::from_secs(5);
 
@@ -207,10 +210,14 @@ impl Gateways {
         }
     }
 
-    /// Something about the organization changed: its brief is fetched again, soon.
-    pub fn refetch(&self, org: OrgId) {
+    /// Something about the organization changed: fetches its brief again. Resolves when open connections are as it says; when
+    /// it could not be fetched, in which case the next renewal of the lease tells of the change again; and after
+    /// [`ACTED_UPON_MAX`] at the latest.
+    pub async fn refetch(&self, org: OrgId) {
+        let (receipt, receipted) = Receipt::new();
         if let Some(Actors { keeper, .. }) = self.actors(org) {
-            drop(keeper.cast(KeeperMessage::Fetch));
+            drop(keeper.cast(KeeperMessage::Fetch(receipt)));
+            timeout(ACTED_UPON_MAX, receipted.wait()).await.ok();
         }
     }
 

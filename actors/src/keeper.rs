@@ -25,6 +25,7 @@ use crate::{
     control_plane::{ControlError, Tenure},
     gateway::{GatewayActor, GatewayArguments, GatewayConfig, GatewayMessage},
     places::{Actors, Places},
+    receipt::Receipt,
     route_tables::RouteTables,
 };
 use shift::Shift;
@@ -68,9 +69,9 @@ pub(crate) enum KeeperMessage {
     /// Something of ours was refused as stale.
     Fenced,
     /// Something about the organization changed: fetch its brief again.
-    Fetch,
+    Fetch(Receipt),
     /// Ganymede answered with a brief, or did not.
-    Fetched(Result<GatewayBrief, ControlError>),
+    Fetched(Result<GatewayBrief, ControlError>, Receipt),
     /// This brief is newer, and in the table.
     Refreshed(Arc<GatewayBrief>),
     /// The gateway serves on however long nobody does anything, or does not.
@@ -107,7 +108,7 @@ pub(crate) struct KeeperState {
     idle: Idle,
     fetching: bool,
     /// Something changed after the brief that is on its way was asked for.
-    fetch_again: bool,
+    fetch_again: Option<Receipt>,
     releasing: bool,
     /// Of the gateway actor, in all.
     failures: u32,
@@ -167,9 +168,9 @@ impl Actor for KeeperActor {
             KeeperMessage::Tick => state.keep_lease(lease::Input::Tick, &myself),
             KeeperMessage::Renewed(attempt, answer) => state.renewed(attempt, answer, &myself),
             KeeperMessage::Fenced => state.keep_lease(lease::Input::Stale, &myself),
-            KeeperMessage::Fetch => state.fetch(&myself),
-            KeeperMessage::Fetched(answer) => state.fetched(answer, &myself),
-            KeeperMessage::Refreshed(brief) => state.refreshed(brief, &myself),
+            KeeperMessage::Fetch(receipt) => state.fetch(receipt, &myself),
+            KeeperMessage::Fetched(answer, receipt) => state.fetched(answer, receipt, &myself),
+            KeeperMessage::Refreshed(brief) => state.refreshed(brief, Receipt::default(), &myself),
             KeeperMessage::ShutdownDisabled(disabled) => {
                 state.keep_idle(Some(idle::Input::DisableShutdown(disabled)), &myself);
             }
@@ -223,7 +224,7 @@ impl KeeperState {
             lease,
             idle,
             fetching: false,
-            fetch_again: false,
+            fetch_again: None,
             releasing: false,
             failures: 0,
             timer: None,
@@ -256,7 +257,7 @@ impl KeeperState {
                     self.parts.tenure.replace_token(token);
                 }
                 if version != self.parts.brief.version {
-                    self.fetch(myself);
+                    self.fetch(Receipt::default(), myself);
                 }
                 lease::Input::Renewed { attempt, ttl_ms }
             }

@@ -23,6 +23,7 @@ mod keeper;
 pub mod nginx;
 mod outbox;
 mod places;
+mod receipt;
 mod remote;
 mod room;
 mod route_tables;

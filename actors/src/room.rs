@@ -26,6 +26,7 @@ use crate::{
     inbox::{Arrival, Inbox},
     journal::{Append, Journal, JournalError},
     outbox::{Outbox, Sent},
+    receipt::Receipt,
     room::{
         ground::Ground,
         links::{Broadcasted, Links},
@@ -55,7 +56,7 @@ pub(crate) enum RoomMessage {
     /// Something that is so now, as JSON.
     Ephemeral(String),
     /// A member has this role now, or none any more.
-    Role(UserId, Option<Role>),
+    Role(UserId, Option<Role>, Receipt),
     /// Close all peers, bring everything to disk, answer, stop.
     Drain(RpcReplyPort<()>),
     /// Stop: nobody is here, and everything is on disk.
@@ -230,7 +231,7 @@ impl Actor for RoomActor {
             }
             RoomMessage::Publish(updates) => state.handle(Input::Publish(updates), &myself),
             RoomMessage::Ephemeral(json) => state.handle(Input::Ephemeral(json), &myself),
-            RoomMessage::Role(user, role) => state.handle(Input::Role(user, role), &myself),
+            RoomMessage::Role(user, role, _receipt) => state.handle(Input::Role(user, role), &myself),
             RoomMessage::Drain(reply) => {
                 state.draining = Some(reply);
                 state.handle(Input::Drain, &myself);

@@ -64,6 +64,8 @@ pub use self::{
 };
 use crate::{clock::Clock, data::States, database::Database, dns::Dns, orgs::Orgs, tokens::TokenKeys};
 
+/// How long somebody who changed something waits for a gateway to act upon it.
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
 /// A gateway that was not told of a change is told again after each of these pauses.
 const TELL_AGAIN: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(750), Duration::from_secs(2)];
 
@@ -184,10 +186,11 @@ impl Pool {
     }
 
     /// The organization's members, roles or projects changed: its gateway is told, if it has one, to fetch its configuration
-    /// again. One that is not reached is told again before its next renewal, with which it learns it too.
-    pub fn refresh(&self, org: OrgId) {
+    /// again. Resolves when it acts upon it, or after [`TOLD_WITHIN`]. One that is not reached is told again before its next
+    /// renewal, with which it learns it too; also if nobody waits for this any more.
+    pub async fn refresh(&self, org: OrgId) {
         let pool = self.clone();
-        tokio::spawn(async move {
+        let told = tokio::spawn(async move {
             let mut pauses = TELL_AGAIN.into_iter();
             while let Err(error) = pool.refresh_now(org).await {
                 tracing::warn!(%org, %error, "a gateway was not told of a change");
@@ -195,6 +198,7 @@ impl Pool {
                 sleep(pause).await;
             }
         });
+        timeout(TOLD_WITHIN, told).await.ok();
     }
 
     /// Keeps host names true for as long as it runs, and tells gateways when their organizations have them. Ends at once
@@ -213,7 +217,7 @@ impl Pool {
         let pool = self.clone();
         tokio::spawn(async move {
             match pool.inner.parts.orgs.touch(org).await {
-                Ok(()) => pool.refresh(org),
+                Ok(()) => pool.refresh(org).await,
                 Err(error) => {
                     tracing::warn!(%org, %error, "a gateway is not told that its names lead here; trying again");
                     pool.inner.parts.dns.doubt_again(org);

@@ -126,10 +126,10 @@ impl EdgeConfig {
 }
 
 impl GanymedeState {
-    /// Tells the gateway of an organization that members, roles or projects changed. It would notice by itself when it
-    /// renews its lease; this is so that it is at once.
-    pub(crate) fn refresh(&self, org: OrgId) {
-        self.pool.refresh(org);
+    /// Tells the gateway of an organization that members, roles or projects changed, and waits a moment until it acts upon it:
+    /// what is answered is so. It would notice by itself when it renews its lease.
+    pub(crate) async fn refresh(&self, org: OrgId) {
+        self.pool.refresh(org).await;
     }
 }
 

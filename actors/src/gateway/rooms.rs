@@ -20,6 +20,7 @@ use crate::{
     control_plane::Tenure,
     inbox::Inbox,
     journal::{Journal, JournalError},
+    receipt::Receipt,
     room::{RoomActor, RoomArguments, RoomHandle, RoomMessage},
 };
 
@@ -289,10 +290,12 @@ impl Rooms {
     }
 
     /// Connections of `user` end where they were made under another role than `brief` gives now.
-    pub(super) fn reseat(&self, user: UserId, brief: &GatewayBrief) {
+    pub(super) fn reseat(&self, user: UserId, brief: &GatewayBrief, receipt: &Receipt) {
         for (key, slot) in &self.slots {
             let role = brief.principal(user, key.project).map(|principal| principal.role);
-            slot.actor().into_iter().for_each(|actor| drop(actor.cast(RoomMessage::Role(user, role))));
+            if let Some(actor) = slot.actor() {
+                drop(actor.cast(RoomMessage::Role(user, role, receipt.clone())));
+            }
         }
     }
 

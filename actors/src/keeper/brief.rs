@@ -9,29 +9,35 @@ use super::{KeeperMessage, KeeperState, in_time};
 use crate::{
     control_plane::{Ask, ControlError},
     gateway::GatewayMessage,
+    receipt::Receipt,
 };
 
 impl KeeperState {
-    pub(super) fn fetch(&mut self, myself: &ActorRef<KeeperMessage>) {
+    /// `receipt`: of who waits until the brief is acted upon.
+    pub(super) fn fetch(&mut self, receipt: Receipt, myself: &ActorRef<KeeperMessage>) {
         if std::mem::replace(&mut self.fetching, true) {
-            self.fetch_again = true;
-            return;
+            return self.fetch_again.get_or_insert_default().join(receipt);
         }
         let (control_plane, tenure) = (self.parts.config.control_plane.clone(), self.parts.tenure.clone());
         let keeper = myself.clone();
         tokio::spawn(async move {
             let answer = in_time(control_plane.config(Ask::Again(&tenure))).await;
-            drop(keeper.cast(KeeperMessage::Fetched(answer)));
+            drop(keeper.cast(KeeperMessage::Fetched(answer, receipt)));
         });
     }
 
-    pub(super) fn fetched(&mut self, answer: Result<GatewayBrief, ControlError>, myself: &ActorRef<KeeperMessage>) {
+    pub(super) fn fetched(
+        &mut self,
+        answer: Result<GatewayBrief, ControlError>,
+        receipt: Receipt,
+        myself: &ActorRef<KeeperMessage>,
+    ) {
         self.fetching = false;
         match answer {
             Ok(brief) => {
                 let brief = Arc::new(brief);
                 if self.places.refresh(&brief) {
-                    self.refreshed(brief, myself);
+                    self.refreshed(brief, receipt, myself);
                 }
             }
             Err(ControlError::Stale) => self.keep_lease(lease::Input::Stale, myself),
@@ -40,18 +46,18 @@ impl KeeperState {
                 self.note("cannot fetch the configuration", &error);
             }
         }
-        if std::mem::take(&mut self.fetch_again) {
-            self.fetch(myself);
+        if let Some(receipt) = self.fetch_again.take() {
+            self.fetch(receipt, myself);
         }
     }
 
-    pub(super) fn refreshed(&mut self, brief: Arc<GatewayBrief>, myself: &ActorRef<KeeperMessage>) {
+    pub(super) fn refreshed(&mut self, brief: Arc<GatewayBrief>, receipt: Receipt, myself: &ActorRef<KeeperMessage>) {
         if brief.version <= self.parts.brief.version {
             return;
         }
         self.parts.tenure.replace_token(brief.gateway_token.clone());
         self.parts.brief = brief.clone();
-        drop(self.gateway.cast(GatewayMessage::Refresh(brief.clone())));
+        drop(self.gateway.cast(GatewayMessage::Refresh(brief.clone(), receipt)));
         self.keep_idle(Some(idle::Input::DisableShutdown(brief.disable_shutdown)), myself);
     }
 }

@@ -53,6 +53,6 @@ pub trait SlotHost: Send + Sync + 'static {
     /// is with Ganymede. Not serving it under this epoch is fine.
     async fn stop(&self, gateway: &GatewayAddress, organization_id: OrgId, epoch: Epoch) -> Result<(), HostError>;
 
-    /// The organization's members, roles or projects changed: fetch the configuration again.
+    /// The organization's members, roles or projects changed: fetch the configuration again, and answer when it is acted upon.
     async fn refresh(&self, gateway: &GatewayAddress, organization_id: OrgId, epoch: Epoch) -> Result<(), HostError>;
 }

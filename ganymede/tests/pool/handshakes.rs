@@ -106,11 +106,8 @@ async fn a_change_reaches_the_gateway(scratch: Scratch) {
     let (served, other) = (world.org().await, world.org().await);
     world.gateway(1).await;
     world.pool.start(served).await.unwrap();
-    world.pool.refresh(other);
-    world.pool.refresh(served);
-    while world.hosts.refreshed.lock().unwrap().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    world.pool.refresh(other).await;
+    world.pool.refresh(served).await;
     assert_eq!(*world.hosts.refreshed.lock().unwrap(), [served], "who is not served has no gateway to tell");
 }
 
@@ -121,7 +118,7 @@ async fn a_gateway_that_did_not_hear_of_a_change_is_told_again(scratch: Scratch)
     world.gateway(1).await;
     let allocation = world.pool.start(org).await.unwrap();
     world.hosts.set_mood(allocation.gateway, Mood::Dead);
-    world.pool.refresh(org);
+    world.pool.refresh(org).await;
     while world.hosts.unheard.load(Ordering::SeqCst) == 0 {
         tokio::task::yield_now().await;
     }

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use axum::{Json, extract::State, response::IntoResponse};
+use futures_util::future::join_all;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use orrery_ganymede::{
     people::{ChangePasswordError, DeleteAccountError, NewUser, Scope, SignInError, User},
@@ -222,7 +223,7 @@ async fn delete_account(
             state.quotas.failed(&user.email);
         }
     })?;
-    deleted.into_iter().for_each(|org| state.refresh(org));
+    join_all(deleted.into_iter().map(|org| state.refresh(org))).await;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, authentication::no_cookie(&state.process.edge))]))
 }
 

@@ -110,7 +110,7 @@ async fn add_member(
 ) -> Result<(StatusCode, Json<OneMember>), ApiError> {
     may_change(&state, &caller, org, None, Some(form.role)).await?;
     let member = state.orgs.add_member(now_ms(), org, &form.email, form.role).await?;
-    state.refresh(org);
+    state.refresh(org).await;
     Ok((StatusCode::CREATED, Json(OneMember { member: member.into() })))
 }
 
@@ -135,7 +135,7 @@ async fn change_member(
     let mut member = state.orgs.member(org, user).await?.ok_or_else(ApiError::not_found)?;
     may_change(&state, &caller, org, Some(member.role), Some(role)).await?;
     state.orgs.set_role(org, user, role).await?;
-    state.refresh(org);
+    state.refresh(org).await;
     member.role = role;
     Ok(Json(OneMember { member: member.into() }))
 }
@@ -162,7 +162,7 @@ async fn remove_member(
         may_change(&state, &caller, org, Some(member.role), None).await?;
     }
     state.orgs.remove_member(org, user).await?;
-    state.refresh(org);
+    state.refresh(org).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

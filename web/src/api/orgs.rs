@@ -98,7 +98,7 @@ async fn rename_org(
 ) -> Result<Json<OneOrg>, ApiError> {
     let role = caller.in_org(&state, org, Permission::ManageOrg).await?;
     let renamed = state.orgs.rename(org, &name).await?.ok_or_else(ApiError::not_found)?;
-    state.refresh(org);
+    state.refresh(org).await;
     Ok(Json(OneOrg { org: (renamed, role).into() }))
 }
 

@@ -134,7 +134,7 @@ async fn create_project(
 ) -> Result<(StatusCode, Json<OneProject>), ApiError> {
     caller.in_org(&state, org, Permission::CreateProjects).await?;
     let project = state.orgs.create_project(now_ms(), org, caller.user.id, &name).await?;
-    state.refresh(org);
+    state.refresh(org).await;
     Ok((StatusCode::CREATED, Json(OneProject { project: project.into() })))
 }
 
@@ -170,7 +170,7 @@ async fn rename_project(
 ) -> Result<Json<OneProject>, ApiError> {
     caller.in_project(&state, project, Permission::ManageProject).await?;
     let project = state.orgs.rename_project(project, &name).await?.ok_or_else(ApiError::not_found)?;
-    state.refresh(project.org);
+    state.refresh(project.org).await;
     Ok(Json(OneProject { project: project.into() }))
 }
 
@@ -190,7 +190,7 @@ async fn delete_project(
     if !state.orgs.delete_project(project.id).await? {
         return Err(ApiError::not_found());
     }
-    state.refresh(project.org);
+    state.refresh(project.org).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -228,7 +228,7 @@ async fn set_project_role(
     let project = caller.in_project(&state, project, Permission::ManageProject).await?;
     let user = state.people.by_email(&form.email).await?.ok_or_else(ApiError::not_found)?;
     state.orgs.set_project_role(project.id, user.id, Some(form.role)).await?;
-    state.refresh(project.org);
+    state.refresh(project.org).await;
     let members = state.orgs.project_members(project.id).await?;
     let member = members.into_iter().find(|member| member.user == user.id).ok_or_else(ApiError::not_found)?;
     Ok((StatusCode::CREATED, Json(OneProjectMember { member: member.into() })))
@@ -248,7 +248,7 @@ async fn unset_project_role(
 ) -> Result<StatusCode, ApiError> {
     let project = caller.in_project(&state, project, Permission::ManageProject).await?;
     state.orgs.set_project_role(project.id, user, None).await?;
-    state.refresh(project.org);
+    state.refresh(project.org).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

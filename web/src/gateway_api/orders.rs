@@ -128,7 +128,7 @@ async fn stop(
     tag = "orders",
     request_body = OrderForm,
     responses(
-        (status = 200, description = "it looks again", body = Object),
+        (status = 200, description = "it acts upon it", body = Object),
         (status = 403, description = "the order is about another organization", body = ErrorBody),
     ),
     security(("order" = []))
@@ -139,6 +139,6 @@ async fn refresh(
     Message(Order { organization_id }): Message<Order>,
 ) -> Result<Json<Value>, ApiError> {
     order.is_about(organization_id)?;
-    state.gateways.refetch(organization_id);
+    state.gateways.refetch(organization_id).await;
     Ok(Json(json!({})))
 }

@@ -1,5 +1,8 @@
 //! What members may do, as it changes while they are connected; and what they ask for.
 
+use std::pin::pin;
+
+use futures_util::poll;
 use orrery_protocol::{
     access::{OrgRole, Role},
     command::Refusal,
@@ -96,16 +99,34 @@ async fn who_is_removed_while_a_brief_is_on_its_way_is_closed_without_waiting_fo
     let mut newer = brief(ORG, 1);
     newer.version = 2;
     ganymede.allocate(&newer);
-    gateways.refetch(ORG);
+    let mut first = pin!(gateways.refetch(ORG));
+    assert!(poll!(&mut first).is_pending());
     until("it is asked for", async || ganymede.world().asked_for_brief == 1).await;
     newer.version = 3;
     newer.members.retain(|member| member.user_id != BOB);
     ganymede.allocate(&newer);
-    gateways.refetch(ORG);
+    let mut second = pin!(gateways.refetch(ORG));
+    assert!(poll!(&mut second).is_pending());
     assert_eq!(gateways.inspect().await.len(), 1, "it answers in order, and so has heard of it");
-    permits.add_permits(2);
+    permits.add_permits(1);
+    first.await;
+    assert!(bob.is_open(), "the first answer was made before");
+    permits.add_permits(1);
+    second.await;
+    assert!(!bob.is_open(), "who waited for the second waited until it was acted upon");
     assert_eq!(bob.closed().await, 4401);
     assert_eq!(ganymede.world().asked_for_brief, 2);
+}
+
+/// The gateway is told again with its next renewal: nobody waits for that.
+#[tokio::test]
+async fn who_told_of_a_change_waits_no_longer_when_the_brief_is_refused() {
+    let ganymede = FakeGanymede::with(&brief(ORG, 1));
+    let gateways = serve(&ganymede, |_| {}).await;
+    ganymede.world().faults.push_back(ControlError::Unavailable("the network is gone".to_owned()));
+    gateways.refetch(ORG).await;
+    gateways.refetch(OTHER).await;
+    assert_eq!(gateways.inspect().await[0].1.version, 1);
 }
 
 #[tokio::test]
