@@ -6,7 +6,7 @@
 //!
 //! | kind | says | for | lives |
 //! |---|---|---|---|
-//! | `access` | this is that user | gateways and Ganymede | 5 min |
+//! | `access` | this is that user | gateways and Ganymede | 15 min (`tokens.access_ttl_s`) |
 //! | `pool` | this is that gateway | Ganymede | 10 years, while the gateway is registered |
 //! | `gateway` | this gateway serves that organization under this epoch | Ganymede | 1 h, renewed with the lease |
 //! | `handshake` | fetch the configuration of that organization, once | one gateway | 30 s |
@@ -18,6 +18,7 @@
 //!
 //! Time is the caller's: every function takes it.
 
+mod believed;
 mod follow;
 mod forward;
 mod gate;

@@ -6,7 +6,6 @@
 //!           404 page       ours        503 page   302 to sign in, 401         403, 404       503
 //! ```
 
-mod believed;
 mod bounds;
 mod cookies;
 mod entrance;

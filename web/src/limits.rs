@@ -22,8 +22,8 @@ pub struct HttpLimits {
     pub container_connections_max: usize,
     /// A WebSocket to a container on which nothing was said to the browser for this long is pinged, in milliseconds.
     pub container_ping_ms: u64,
-    /// How long it is believed that a visitor's session lasts before it is asked for again, and that an access token which
-    /// they show was signed, in milliseconds; half as long, who is connected to a container may stay after they signed out.
+    /// How long it is believed that a visitor's session lasts before it is asked for again, in milliseconds; half as long, who is
+    /// connected to a container may stay after they signed out.
     pub visit_fresh_ms: u64,
     /// Largest body in which a gateway appends updates or stores notes, in bytes. Beyond: 413. A snapshot may be as large as
     /// a record.

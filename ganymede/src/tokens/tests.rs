@@ -263,6 +263,21 @@ fn a_process_that_looks_again_signs_with_the_new_key_and_keeps_its_keys_if_it_ca
 }
 
 #[test]
+fn a_token_that_is_believed_ends_with_its_time_and_with_its_key() {
+    let ((_data, keys), (_more, others)) = (keys(), keys());
+    let [ours, theirs] = [&keys, &others].map(|keys| verify::VerifyingKey::of(&keys.jwks()));
+    let (published, receiver) = tokio::sync::watch::channel(ours.clone());
+    let verifying = VerifyingKeys::new(receiver);
+    let Token(token) = signed(&keys, "access");
+    let after = |seconds| verifying.access(&token, now() + Duration::from_secs(seconds)).map(|access| access.user);
+    assert_eq!((after(0), after(305), after(306)), (Ok(USER), Ok(USER), Err(TokenError::Expired)));
+    published.send_replace(theirs);
+    assert_eq!(after(0), Err(TokenError::Invalid), "its key was withdrawn");
+    published.send_replace(ours);
+    assert_eq!(after(0), Ok(USER));
+}
+
+#[test]
 fn keys_are_never_made_by_load_and_damage_is_named() {
     let data = tempfile::tempdir().unwrap();
     assert!(matches!(TokenKeys::load(data.path()), Err(KeyError::File { .. })));

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     GANYMEDE_AUDIENCE, GATEWAY_AUDIENCE, ISSUER, Jwks, TOKEN_BYTES_MAX, TokenError,
+    believed::Believed,
     follow::{Asking, KeysUnavailable},
     kinds::{
         AccessClaims, ContainerClaims, GatewayClaims, HandshakeClaims, Kind, OperatorClaims, OrderClaims, PoolClaims,
@@ -40,6 +41,7 @@ pub struct Access {
 #[derive(Clone)]
 pub struct VerifyingKeys {
     keys: watch::Receiver<Arc<[VerifyingKey]>>,
+    believed: Arc<Believed>,
     /// Where they are asked for if they do not come by themselves.
     asking: Option<Asking>,
 }
@@ -71,11 +73,11 @@ pub(super) fn one_gateway(gateway: GatewayId) -> String {
 
 impl VerifyingKeys {
     pub(super) fn new(keys: watch::Receiver<Arc<[VerifyingKey]>>) -> Self {
-        Self { keys, asking: None }
+        Self { keys, believed: Arc::default(), asking: None }
     }
 
     pub(super) fn following(keys: watch::Receiver<Arc<[VerifyingKey]>>, asking: Asking) -> Self {
-        Self { keys, asking: Some(asking) }
+        Self { keys, believed: Arc::default(), asking: Some(asking) }
     }
 
     /// The keys of a key set, as Ganymede publishes it, for good. Keys of another type than ours are passed over.
@@ -112,8 +114,16 @@ impl VerifyingKeys {
     /// # Errors
     /// It is not one of ours for both audiences, or not any more.
     pub fn access(&self, token: &str, now: SystemTime) -> Result<Access, TokenError> {
-        let (claims, expires_at) = self.verify::<AccessClaims>(token, &[GATEWAY_AUDIENCE, GANYMEDE_AUDIENCE], now)?;
-        let AccessClaims { user, name, only_uses } = claims;
+        let keys = self.keys.borrow().clone();
+        let signed = match self.believed.find(&keys, token) {
+            Some(signed) => signed,
+            None => {
+                let signed = read(&keys, token, &[GATEWAY_AUDIENCE, GANYMEDE_AUDIENCE])?;
+                self.believed.remember(&keys, token, &signed, now);
+                signed
+            }
+        };
+        let (AccessClaims { user, name, only_uses }, expires_at) = signed.at(now)?;
         Ok(Access { user, name, only_uses, expires_at })
     }
 
@@ -165,32 +175,51 @@ impl VerifyingKeys {
         self.verify::<OperatorClaims>(token, &[GANYMEDE_AUDIENCE], now).map(drop)
     }
 
-    /// Checks, in this order: length, `alg`, `kid`, signature, `iss`, `kind`, `aud`, `iat`, `exp`. Only a token that is
-    /// right in all else is called expired.
+    /// What a token says now, and until when.
     pub(super) fn verify<K: Kind>(
         &self,
         token: &str,
         audiences: &[&str],
         now: SystemTime,
     ) -> Result<(K, SystemTime), TokenError> {
-        let kid = key_of(token).ok_or(TokenError::Invalid)?;
         let keys = self.keys.borrow().clone();
-        let VerifyingKey { key, .. } = keys.iter().find(|key| key.kid == kid).ok_or(TokenError::Invalid)?;
-        let decoded = jsonwebtoken::decode::<Envelope<K>>(token, key, &signature_only());
-        let Envelope { iss, aud, iat, exp, kind, claims } = decoded.map_err(|_| TokenError::Invalid)?.claims;
-        if iss != ISSUER || kind != K::NAME || aud != audiences {
+        read(&keys, token, audiences)?.at(now)
+    }
+}
+
+/// A token that one of the keys has signed, and what it says, whatever time it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signed<C> {
+    pub(super) claims: C,
+    pub(super) issued_at: SystemTime,
+    pub(super) expires_at: SystemTime,
+}
+
+impl<C> Signed<C> {
+    /// What it says `now`, and until when.
+    fn at(self, now: SystemTime) -> Result<(C, SystemTime), TokenError> {
+        if self.issued_at > now + CLOCK_AHEAD_MAX {
             return Err(TokenError::Invalid);
         }
-        let at = |seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).ok_or(TokenError::Invalid);
-        let (issued_at, expires_at) = (at(iat)?, at(exp)?);
-        if issued_at > now + CLOCK_AHEAD_MAX {
-            return Err(TokenError::Invalid);
-        }
-        if now > expires_at + CLOCK_LEEWAY {
+        if now > self.expires_at + CLOCK_LEEWAY {
             return Err(TokenError::Expired);
         }
-        Ok((claims, expires_at))
+        Ok((self.claims, self.expires_at))
     }
+}
+
+/// Checks, in this order: length, `alg`, `kid`, signature, `iss`, `kind`, `aud`. What is right in all that and not in time is for
+/// [`Signed::at`] to find, so that only a token that is right in all else is called expired.
+fn read<K: Kind>(keys: &[VerifyingKey], token: &str, audiences: &[&str]) -> Result<Signed<K>, TokenError> {
+    let kid = key_of(token).ok_or(TokenError::Invalid)?;
+    let VerifyingKey { key, .. } = keys.iter().find(|key| key.kid == kid).ok_or(TokenError::Invalid)?;
+    let decoded = jsonwebtoken::decode::<Envelope<K>>(token, key, &signature_only());
+    let Envelope { iss, aud, iat, exp, kind, claims } = decoded.map_err(|_| TokenError::Invalid)?.claims;
+    if iss != ISSUER || kind != K::NAME || aud != audiences {
+        return Err(TokenError::Invalid);
+    }
+    let time = |seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).ok_or(TokenError::Invalid);
+    Ok(Signed { claims, issued_at: time(iat)?, expires_at: time(exp)? })
 }
 
 impl VerifyingKey {

@@ -18,10 +18,7 @@ use orrery_protocol::{
     id::{OrgId, UserId},
 };
 
-use super::{
-    believed::Believed,
-    cookies::{self, CookieNames},
-};
+use super::cookies::{self, CookieNames};
 use crate::{
     address::ContainerHost,
     admission::bearer,
@@ -81,7 +78,6 @@ pub(super) struct Visitors {
     fresh: Duration,
     began: Instant,
     known: Mutex<HashMap<Tail, Arc<Known>>>,
-    believed: Believed,
 }
 
 impl Visitor {
@@ -92,10 +88,9 @@ impl Visitor {
 }
 
 impl Visitors {
-    /// Nobody has come. That a session lasts, and that a token was signed, is believed for as long as `fresh`.
+    /// Nobody has come. That a session lasts is believed for as long as `fresh`.
     pub(super) fn new(gateways: Gateways, verifier: Arc<VerifyingKeys>, fresh: Duration) -> Self {
-        let believed = Believed::new(fresh);
-        Self { gateways, verifier, fresh, began: Instant::now(), known: Mutex::default(), believed }
+        Self { gateways, verifier, fresh, began: Instant::now(), known: Mutex::default() }
     }
 
     /// How long that a session lasts is believed.
@@ -148,13 +143,7 @@ impl Visitors {
 
     /// Who shows an access token.
     fn bearer(&self, headers: &HeaderMap) -> Option<UserId> {
-        let (token, now) = (bearer(headers)?, SystemTime::now());
-        let look = || {
-            let access = self.verifier.access(token, now).ok()?;
-            self.believed.remember(token, access.user, access.expires_at, now);
-            Some(access.user)
-        };
-        self.believed.user(token, now).or_else(look)
+        self.verifier.access(bearer(headers)?, SystemTime::now()).ok().map(|access| access.user)
     }
 
     fn recall(&self, token: &str, host: &str) -> Option<Arc<Known>> {
