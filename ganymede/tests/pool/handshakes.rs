@@ -21,6 +21,7 @@ on_both!(
     a_brief_is_told_again_while_the_gateway_serves,
     a_change_reaches_the_gateway,
     a_gateway_that_did_not_hear_of_a_change_is_told_again,
+    a_gateway_that_says_nothing_holds_nobody_up_for_ever,
 );
 
 async fn a_handshake_tells_what_there_is_to_know(scratch: Scratch) {
@@ -118,15 +119,24 @@ async fn a_gateway_that_did_not_hear_of_a_change_is_told_again(scratch: Scratch)
     world.gateway(1).await;
     let allocation = world.pool.start(org).await.unwrap();
     world.hosts.set_mood(allocation.gateway, Mood::Dead);
-    world.pool.refresh(org).await;
+    let pool = world.pool.clone();
+    let told = tokio::spawn(async move { pool.refresh(org).await });
     while world.hosts.unheard.load(Ordering::SeqCst) == 0 {
         tokio::task::yield_now().await;
     }
     world.hosts.set_mood(allocation.gateway, Mood::Well);
-    let told = async {
-        while world.hosts.refreshed.lock().unwrap().is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), told).await.expect("it is told again");
+    told.await.unwrap();
+    assert_eq!(*world.hosts.refreshed.lock().unwrap(), [org], "it is told again");
+}
+
+/// Somebody was removed, and waits for the answer.
+async fn a_gateway_that_says_nothing_holds_nobody_up_for_ever(scratch: Scratch) {
+    let world = World::new(scratch).await;
+    let org = world.org().await;
+    world.gateway(1).await;
+    let allocation = world.pool.start(org).await.unwrap();
+    world.hosts.set_mood(allocation.gateway, Mood::Clinging);
+    world.pool.refresh(org).await;
+    assert_eq!(world.hosts.unheard.load(Ordering::SeqCst), 1, "it was told");
+    assert!(world.hosts.refreshed.lock().unwrap().is_empty(), "and has not answered yet");
 }

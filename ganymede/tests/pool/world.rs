@@ -132,7 +132,7 @@ pub(crate) enum Mood {
     Stubborn,
     /// Says yes and does nothing.
     Lazy,
-    /// Does not answer when it is told to stop; lives on otherwise.
+    /// Does not answer when it is told to stop, or of a change; lives on otherwise.
     Clinging,
     /// Never answers when it is told to start, nor hangs up.
     Slow,
@@ -216,9 +216,16 @@ impl SlotHost for Hosts {
     }
 
     async fn refresh(&self, gateway: &GatewayAddress, organization_id: OrgId, _: Epoch) -> Result<(), HostError> {
-        if self.mood(gateway.gateway()) == Mood::Dead {
-            self.unheard.fetch_add(1, Ordering::SeqCst);
-            return Err(HostError::Unreachable("dead".to_owned()));
+        match self.mood(gateway.gateway()) {
+            Mood::Dead => {
+                self.unheard.fetch_add(1, Ordering::SeqCst);
+                return Err(HostError::Unreachable("dead".to_owned()));
+            }
+            Mood::Clinging => {
+                self.unheard.fetch_add(1, Ordering::SeqCst);
+                return std::future::pending().await;
+            }
+            Mood::Well | Mood::Stubborn | Mood::Lazy | Mood::Slow => {}
         }
         self.refreshed.lock().unwrap().push(organization_id);
         Ok(())
